@@ -1,0 +1,90 @@
+/* What: objects turned into the network's meaning. Pure: no I/O, no clock, no chance; same objects,
+ * same answers. Dataplane, DNS, edge and analyser all ask here, so they cannot disagree.
+ *
+ * Feed it with documents as they come and go; ask. Answers borrow from the model until its next change. */
+#pragma once
+
+#include "base/ip.h"
+#include "base/slice.h"
+#include "codec/value.h"
+
+struct model;
+
+struct model *model_new(void);
+struct model *model_free(struct model *m);
+/* Puts an object in (or replaces it); remove takes it out. Objects carry apiVersion and kind; kinds
+ * that mean nothing to the network are ignored. The document is kept by reference. */
+void model_put(struct model *m, const struct doc *d);
+void model_remove(struct model *m, const struct doc *d);
+/* Changes of what the model means, by area: a number that grows whenever that area changed. */
+enum model_area { MODEL_SERVICES, MODEL_POLICIES, MODEL_PODS, MODEL_NAMES, MODEL_AREAS };
+uint64_t model_version(const struct model *m, enum model_area area);
+
+/* ---- protocols ---- */
+enum proto { PROTO_TCP = 6, PROTO_UDP = 17, PROTO_SCTP = 132 };
+
+/* ---- services: networking.md section 1 ---- */
+struct endpoint {
+	struct ip ip;
+	uint16_t port;
+	bool ready, serving, terminating;
+	struct slice hostname, node, pod_ns, pod_name; /* may be empty */
+};
+struct service_port {
+	struct slice ns, service, name; /* name of the port may be empty */
+	enum proto proto;
+	uint16_t port, node_port; /* node_port 0: none */
+	int32_t affinity_s;       /* ClientIP timeout; 0: none */
+	bool internal_local, external_local; /* traffic policies */
+	const struct ip *cluster_ips;        /* those of the service; none when headless */
+	size_t n_cluster_ips;
+	const struct ip *lb_ips;             /* status.loadBalancer.ingress[].ip */
+	size_t n_lb_ips;
+	const struct endpoint *endpoints;    /* all, in canonical order */
+	size_t n_endpoints;
+};
+typedef bool model_service_fn(void *arg, const struct service_port *p);
+/* Every port of every service that has cluster IPs, node ports or endpoints, in order of namespace, name, port. */
+void model_each_service_port(const struct model *m, model_service_fn *fn, void *arg);
+/* The endpoints a new connection may go to (ready ones; else serving terminating ones), for traffic that
+ * starts inside (external false) or comes by node port or balancer (external true) on 'node'. Writes at most
+ * max pointers, returns how many there are. */
+size_t service_usable(const struct service_port *p, bool external, struct slice node,
+		      const struct endpoint **ret, size_t max);
+
+/* ---- a flow and its verdict: networking.md section 3 ---- */
+struct flow {
+	struct ip src, dst;
+	enum proto proto;
+	uint16_t dst_port; /* after service translation */
+};
+enum verdict { VERDICT_ALLOW, VERDICT_DENY_EGRESS, VERDICT_DENY_INGRESS };
+/* Receives one line per rule considered, in order of precedence. May be null. */
+struct trace {
+	void (*line)(void *arg, const struct val *object, const char *text);
+	void *arg;
+};
+enum verdict policy_decide(const struct model *m, const struct flow *f, const struct trace *t);
+
+/* ---- names: networking.md section 5 ---- */
+enum name_type { NAME_A = 1, NAME_CNAME = 5, NAME_SOA = 6, NAME_PTR = 12, NAME_AAAA = 28, NAME_SRV = 33, NAME_ANY = 255 };
+struct name_record {
+	enum name_type type;
+	uint32_t ttl;
+	struct ip ip;        /* A, AAAA */
+	struct slice target; /* CNAME, PTR, SRV: lower case, with final dot */
+	uint16_t port, priority, weight; /* SRV */
+};
+enum name_result {
+	NAME_FOUND,    /* records follow */
+	NAME_NODATA,   /* the name exists, not with this type */
+	NAME_MISSING,  /* NXDOMAIN, we are authoritative */
+	NAME_FOREIGN,  /* not ours: forward */
+};
+/* name: lower case without final dot. Records are allocated in a. */
+enum name_result name_lookup(const struct model *m, struct slice name, enum name_type type,
+			     struct arena *a, struct name_record **ret, size_t *ret_n);
+void model_set_cluster_domain(struct model *m, struct slice domain); /* default cluster.local */
+
+/* ---- hosts outside the cluster (ACK databases and caches) ---- */
+#define HOST_ADDRESS_ANNOTATION "kennel.dev/vpc-address" /* on DBInstance, CacheCluster: the private IP */
