@@ -1,0 +1,57 @@
+# The door: what a person types. Meson behind it knows the files.
+#
+#   make        build build/kennel            make up      build all and bring up Happy Tails
+#   make test   every test                    make down    stop it and leave no trace
+#   make lint   format, tidy, our checkers    make bench   figures (BENCH=name for one)
+BUILD ?= build
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PREFIX ?= /usr/local
+
+.PHONY: all deps images up down test lint format bench install clean san
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) kennel
+
+$(BUILD)/build.ninja:
+	@meson setup $(BUILD) >/dev/null
+
+$(BUILD)-san/build.ninja:
+	@meson setup $(BUILD)-san -Db_sanitize=address,undefined -Dbuildtype=debug -Doptimization=1 >/dev/null
+
+deps:
+	@dev/deps
+
+images: all
+	@examples/happy-tails/build-images $(BUILD)/images
+
+up: deps images
+	@$(SUDO) $(BUILD)/kennel up --load $(BUILD)/images -f examples/happy-tails/manifests
+
+down:
+	@$(SUDO) $(BUILD)/kennel down
+
+san: $(BUILD)-san/build.ninja
+	@ninja -C $(BUILD)-san
+
+test: deps
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja $(BUILD)-san/build.ninja
+	@ninja -C $(BUILD)
+	@ninja -C $(BUILD)-san
+	@$(MAKE) --no-print-directory images
+	@$(SUDO) tests/run --build $(BUILD) --san $(BUILD)-san
+
+lint: $(BUILD)/build.ninja
+	@dev/lint $(BUILD)
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+bench: deps images
+	@ninja -C $(BUILD)
+	@$(SUDO) tests/bench/run --build $(BUILD) $(BENCH)
+
+install: all
+	install -D -m 755 $(BUILD)/kennel $(DESTDIR)$(PREFIX)/bin/kennel
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-san
