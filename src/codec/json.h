@@ -13,10 +13,10 @@ enum {
 
 /* Failure: ERR_SYNTAX "line 3, column 14: expected ',' or '}'"; ERR_LIMIT. *ret_v lives in a. */
 MUST_USE int json_parse(struct arena *a, struct slice text, unsigned flags, struct val **ret_v,
-			struct err *err);
+                        struct err *err);
 /* The same into a fresh document. */
 MUST_USE int json_parse_doc(struct slice text, unsigned flags, struct doc **ret_doc,
-			    struct err *err);
+                            struct err *err);
 /* Compact, members in order; '<', '>' and '&' are left as they are. */
 void json_write(struct strbuf *out, const struct val *v);
 /* With two spaces per level. */

@@ -29,13 +29,15 @@ enum val_type {
 };
 
 struct val {
-	uint8_t type;     /* enum val_type */
-	uint8_t flags;    /* free for the user of the tree; parsers leave 0 */
-	uint16_t col;     /* position in the source text: column from 1, 0 unknown, 65535 beyond */
+	uint8_t type;  /* enum val_type */
+	uint8_t flags; /* free for the user of the tree; parsers leave 0 */
+	uint16_t col; /* position in the source text (of a member: of its name): character from 1 in
+	               * its line, 0 unknown, 65535 beyond */
 	uint32_t line;    /* line from 1, 0 unknown */
 	struct val *next; /* next sibling */
 	struct slice key; /* in an object: the member's name; terminated */
-	struct slice s;   /* string: its text, terminated; number: as written (may be empty if made) */
+	struct slice s;   /* string: its text, terminated; number: as written, not terminated,
+	                   * may be empty */
 	union {
 		bool b;
 		int64_t i;
@@ -68,16 +70,15 @@ struct doc *doc_copy_of(const struct val *v);
 
 /* ---- reading ---- */
 
-#define val_for_each(parent, it)                                                          \
-	for (const struct val *it = val_first(parent); it; it = it->next)
+#define val_for_each(parent, it) for (const struct val *it = val_first(parent); it; it = it->next)
 
-const struct val *val_first(const struct val *v);                        /* null unless container */
-struct val *val_get(const struct val *object, const char *key);          /* member or null */
+const struct val *val_first(const struct val *v);               /* null unless container */
+struct val *val_get(const struct val *object, const char *key); /* member or null */
 struct val *val_get_slice(const struct val *object, struct slice key);
-struct val *val_at(const struct val *array, size_t i);                   /* element or null */
+struct val *val_at(const struct val *array, size_t i); /* element or null */
 /* Walks members by a dotted path, "spec.template.metadata"; keys with dots need val_get. */
 struct val *val_path(const struct val *v, const char *dotted);
-size_t val_len(const struct val *v);                                     /* children */
+size_t val_len(const struct val *v); /* children */
 /* The string, or an empty slice (p "") when absent or of another type. */
 struct slice val_str(const struct val *v);
 /* Same, terminated; borrowed while the document lives; "" when absent. */
