@@ -35,6 +35,8 @@ struct kind {
 	const struct type *type;
 	/* paths of the scale subresource; null unless has_scale */
 	const char *scale_spec_path, *scale_status_path, *scale_selector_path;
+	/* additionalPrinterColumns of a custom kind; null when it has none or is built in */
+	const struct val *printer_columns;
 	unsigned id; /* small and dense within the registry: index for tables per kind */
 	const void *priv;
 };

@@ -63,6 +63,8 @@ void apply_track_update(const struct kind *k, struct arena *a, const struct val 
 struct val *table_columns(const struct kind *k, struct arena *a);
 struct val *table_cells(const struct kind *k, struct arena *a, const struct val *object,
 			int64_t now_wall_us);
+/* The row's conditions (a finished pod's "Completed"), or null when it has none. */
+struct val *table_conditions(const struct kind *k, struct arena *a, const struct val *object);
 
 /* OpenAPI documents (1.4, 1.5), JSON or protobuf text appended to out. */
 MUST_USE int openapi_v3(const struct registry *r, struct slice group, struct slice version,
