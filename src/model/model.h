@@ -42,10 +42,22 @@ struct service_port {
 	size_t n_lb_ips;
 	const struct endpoint *endpoints;    /* all, in canonical order */
 	size_t n_endpoints;
+	const struct prefix *lb_sources;     /* spec.loadBalancerSourceRanges; none: any client */
+	size_t n_lb_sources;
+	const struct ip *external_ips;       /* spec.externalIPs */
+	size_t n_external_ips;
+	uint64_t version; /* of MODEL_SERVICES when anything of this service last changed */
 };
 typedef bool model_service_fn(void *arg, const struct service_port *p);
 /* Every port of every service that has cluster IPs, node ports or endpoints, in order of namespace, name, port. */
 void model_each_service_port(const struct model *m, model_service_fn *fn, void *arg);
+/* The same for one service; nothing when there is none of that name. */
+void model_each_port_of(const struct model *m, struct slice ns, struct slice service, model_service_fn *fn,
+			void *arg);
+/* Names every service that changed, came or went after the MODEL_SERVICES version 'since', oldest change
+ * first, each once. False: that is too long ago, look at all of them. */
+typedef void model_changed_fn(void *arg, struct slice ns, struct slice service);
+bool model_each_changed_service(const struct model *m, uint64_t since, model_changed_fn *fn, void *arg);
 /* The endpoints a new connection may go to (ready ones; else serving terminating ones), for traffic that
  * starts inside (external false) or comes by node port or balancer (external true) on 'node'. Writes at most
  * max pointers, returns how many there are. */
