@@ -55,6 +55,8 @@ MUST_USE int patch_strategic(const struct kind *k, struct arena *a, const struct
 MUST_USE int apply_merge(const struct kind *k, struct arena *a, const struct val *live,
 			 const struct val *applied, const char *manager, bool force, int64_t now_wall_us,
 			 struct val **ret, struct val *conflicts, struct err *err);
+/* The sentence for a client about such conflicts, in full length. */
+void apply_conflict_message(struct strbuf *out, const struct val *conflicts);
 /* Records an update (create, update, patch) by manager in managedFields. */
 void apply_track_update(const struct kind *k, struct arena *a, const struct val *old, struct val *updated,
 			const char *manager, const char *subresource, int64_t now_wall_us);

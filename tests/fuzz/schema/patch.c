@@ -6,6 +6,8 @@
 #include "codec/json.h"
 #include "schema/object.h"
 
+#include "../../unit/schema/shapes.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(struct arena *a, const struct val *v)
@@ -33,6 +35,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(&a, out);
 	}
 	if (patch_merge(&a, object, patch, &out, NULL) == 0) {
+		check(&a, out);
+	}
+	if (patch_strategic(&thing, &a, object, patch, &out, NULL) == 0) {
 		check(&a, out);
 	}
 	return 0;

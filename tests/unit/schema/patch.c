@@ -9,6 +9,8 @@
 #include "codec/json.h"
 #include "schema/object.h"
 
+#include "shapes.h"
+
 static struct val *parse(struct arena *a, const char *text)
 {
 	struct val *v = NULL;
@@ -190,6 +192,97 @@ static void merging_does_as_rfc_7386_shows(void **state)
 	check_fails(patch_merge, "{}", "[]", ERR_SYNTAX, "must be an object");
 }
 
+static int strategic(struct arena *a, const struct val *object, const struct val *patch,
+                     struct val **ret, struct err *err)
+{
+	return patch_strategic(&thing, a, object, patch, ret, err);
+}
+
+#define CONTAINERS(list) "{\"spec\":{\"containers\":[" list "]}}"
+
+static void strategic_merges_lists_by_their_key(void **state)
+{
+	(void)state;
+	/* kubectl set image */
+	check(strategic,
+	      CONTAINERS("{\"name\":\"a\",\"image\":\"1\"},{\"name\":\"b\",\"image\":\"1\"}"),
+	      "{\"spec\":{\"$setElementOrder/containers\":[{\"name\":\"a\"},{\"name\":\"b\"}],"
+	      "\"containers\":[{\"image\":\"2\",\"name\":\"b\"}]}}",
+	      CONTAINERS("{\"name\":\"a\",\"image\":\"1\"},{\"name\":\"b\",\"image\":\"2\"}"));
+	check(strategic, CONTAINERS("{\"name\":\"a\",\"args\":[\"x\",\"y\"]}"),
+	      CONTAINERS("{\"name\":\"a\",\"args\":[\"z\"]},{\"name\":\"c\"}"),
+	      CONTAINERS("{\"name\":\"a\",\"args\":[\"z\"]},{\"name\":\"c\"}"));
+	/* what is new comes first, as kubectl's users know it */
+	check(strategic, CONTAINERS("{\"name\":\"a\",\"env\":[{\"name\":\"X\",\"value\":\"1\"}]}"),
+	      CONTAINERS("{\"name\":\"a\",\"env\":[{\"name\":\"Y\",\"value\":\"2\"}]}"),
+	      CONTAINERS("{\"name\":\"a\",\"env\":[{\"name\":\"Y\",\"value\":\"2\"},{\"name\":"
+	                 "\"X\",\"value\":\"1\"}]}"));
+	check_fails(strategic, CONTAINERS("{\"name\":\"a\"}"), CONTAINERS("{\"image\":\"1\"}"),
+	            ERR_INVALID, "does not contain declared merge key: name");
+}
+
+static void strategic_directives_delete_and_replace(void **state)
+{
+	(void)state;
+	static const char *const ab = CONTAINERS("{\"name\":\"a\"},{\"name\":\"b\"}");
+
+	check(strategic, ab, CONTAINERS("{\"name\":\"a\",\"$patch\":\"delete\"}"),
+	      CONTAINERS("{\"name\":\"b\"}"));
+	check(strategic, ab, CONTAINERS("{\"name\":\"c\"},{\"$patch\":\"replace\"}"),
+	      CONTAINERS("{\"name\":\"c\"}"));
+	check(strategic, "{\"spec\":{\"strategy\":{\"type\":\"R\",\"rolling\":{\"a\":\"1\"}}}}",
+	      "{\"spec\":{\"strategy\":{\"$patch\":\"replace\",\"type\":\"Q\"}}}",
+	      "{\"spec\":{\"strategy\":{\"type\":\"Q\"}}}");
+	check(strategic, "{\"spec\":{\"strategy\":{\"type\":\"R\",\"rolling\":{\"a\":\"1\"}}}}",
+	      "{\"spec\":{\"strategy\":{\"$retainKeys\":[\"type\"],\"type\":\"Q\"}}}",
+	      "{\"spec\":{\"strategy\":{\"type\":\"Q\"}}}");
+	check(strategic, "{\"spec\":{\"selector\":{\"a\":\"1\"}}}",
+	      "{\"spec\":{\"selector\":{\"b\":\"2\"}}}", "{\"spec\":{\"selector\":{\"b\":\"2\"}}}");
+	check(strategic, "{\"spec\":{\"replicas\":1}}", "{\"spec\":{\"replicas\":null,\"x\":null}}",
+	      "{\"spec\":{}}");
+	check_fails(strategic, "{\"spec\":{\"strategy\":{}}}",
+	            "{\"spec\":{\"strategy\":{\"$patch\":\"jump\"}}}", ERR_SYNTAX,
+	            "unknown patch type found: jump");
+	check_fails(strategic, "{\"spec\":{\"strategy\":{}}}",
+	            "{\"spec\":{\"strategy\":{\"$retainKeys\":[\"a\"],\"type\":\"Q\"}}}",
+	            ERR_SYNTAX, "retainKeys");
+}
+
+static void strategic_keeps_sets_of_scalars(void **state)
+{
+	(void)state;
+	check(strategic, "{\"metadata\":{\"finalizers\":[\"a\",\"b\"]}}",
+	      "{\"metadata\":{\"finalizers\":[\"b\",\"c\"]}}",
+	      "{\"metadata\":{\"finalizers\":[\"a\",\"b\",\"c\"]}}");
+	check(strategic, "{\"metadata\":{\"finalizers\":[\"a\",\"b\"]}}",
+	      "{\"metadata\":{\"$deleteFromPrimitiveList/finalizers\":[\"a\"]}}",
+	      "{\"metadata\":{\"finalizers\":[\"b\"]}}");
+}
+
+static void strategic_orders_what_was_asked_and_keeps_the_servers_own_in_place(void **state)
+{
+	(void)state;
+	check(strategic, CONTAINERS("{\"name\":\"a\"},{\"name\":\"server\"},{\"name\":\"b\"}"),
+	      "{\"spec\":{\"$setElementOrder/containers\":[{\"name\":\"a\"},{\"name\":\"n\"},"
+	      "{\"name\":\"b\"}],\"containers\":[{\"name\":\"n\"}]}}",
+	      CONTAINERS(
+		      "{\"name\":\"a\"},{\"name\":\"n\"},{\"name\":\"server\"},{\"name\":\"b\"}"));
+	check(strategic, CONTAINERS("{\"name\":\"a\"},{\"name\":\"b\"}"),
+	      "{\"spec\":{\"$setElementOrder/containers\":[{\"name\":\"b\"},{\"name\":\"a\"}]}}",
+	      CONTAINERS("{\"name\":\"b\"},{\"name\":\"a\"}"));
+}
+
+static void strategic_adds_without_directives(void **state)
+{
+	(void)state;
+	check(strategic, "{}",
+	      "{\"spec\":{\"$setElementOrder/"
+	      "containers\":[{\"name\":\"a\"}],\"containers\":[{\"name\":"
+	      "\"a\",\"image\":null,\"$setElementOrder/env\":[{\"name\":\"X\"}],\"env\":[{\"name\":"
+	      "\"X\"}]},{\"name\":\"z\",\"$patch\":\"delete\"}]}}",
+	      CONTAINERS("{\"name\":\"a\",\"env\":[{\"name\":\"X\"}]}"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +292,12 @@ int main(void)
 		cmocka_unit_test(copies_that_double_stop_at_the_limit),
 		cmocka_unit_test(depth_that_grows_by_operations_stops_at_the_limit),
 		cmocka_unit_test(merging_does_as_rfc_7386_shows),
+		cmocka_unit_test(strategic_merges_lists_by_their_key),
+		cmocka_unit_test(strategic_directives_delete_and_replace),
+		cmocka_unit_test(strategic_keeps_sets_of_scalars),
+		cmocka_unit_test(
+			strategic_orders_what_was_asked_and_keeps_the_servers_own_in_place),
+		cmocka_unit_test(strategic_adds_without_directives),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,7 +227,7 @@ static void workloads_and_edges_show_what_kubectl_prints(void **state)
 		&deployment,
 		"{" META ",\"spec\":{\"replicas\":3,\"selector\":{\"matchLabels\":{\"a\":\"1\"}},"
 		"\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"},{"
-	        "\"name\":"
+		"\"name\":"
 		"\"d\",\"image\":\"j\"}]}}},\"status\":{\"readyReplicas\":2,\"updatedReplicas\":3,"
 		"\"availableReplicas\":2}}",
 		"[\"p\",\"2/3\",3,2,\"5m\",\"c,d\",\"i,j\",\"a=1\"]");
@@ -245,14 +245,14 @@ static void workloads_and_edges_show_what_kubectl_prints(void **state)
 		&hpa,
 		"{" META ",\"spec\":{\"scaleTargetRef\":{\"kind\":\"Deployment\",\"name\":\"d\"},"
 		"\"minReplicas\":2,\"maxReplicas\":10,\"metrics\":[{\"type\":\"Resource\","
-	        "\"resource\":{"
+		"\"resource\":{"
 		"\"name\":\"cpu\",\"target\":{\"averageUtilization\":70}}},{\"type\":\"Resource\","
 		"\"resource\":{\"name\":\"memory\",\"target\":{\"averageValue\":\"1Gi\"}}}]},"
-	        "\"status\":{"
+		"\"status\":{"
 		"\"currentReplicas\":3,\"currentMetrics\":[{\"type\":\"Resource\",\"resource\":{"
 		"\"current\":{\"averageUtilization\":10}}}]}}",
 		"[\"p\",\"Deployment/d\",\"cpu: 10%/70%, memory: "
-	        "<unknown>/1Gi\",\"2\",10,3,\"5m\"]");
+		"<unknown>/1Gi\",\"2\",10,3,\"5m\"]");
 	check_cells(&node,
 	            "{\"metadata\":{\"name\":\"n\",\"creationTimestamp\":\"" NOW "\",\"labels\":{"
 	            "\"node-role.kubernetes.io/"
@@ -281,7 +281,7 @@ static void events_prefer_the_series_over_times(void **state)
 		"\"name\":\"q\",\"fieldPath\":\"spec.containers{c}\"},\"firstTimestamp\":"
 		"\"2026-01-01T23:50:00Z\",\"lastTimestamp\":\"2026-01-01T23:59:00Z\",\"count\":4}",
 		"[\"60s\",\"Normal\",\"Started\",\"pod/q\",\"spec.containers{c}\",\"kubelet, "
-	        "n1\",\"hi\","
+		"n1\",\"hi\","
 		"\"10m\",4,\"p\"]");
 	check_cells(
 		&event,
@@ -306,7 +306,7 @@ static void custom_kinds_have_their_own_columns(void **state)
 		    "{\"name\":\"Ready\",\"type\":\"string\",\"jsonPath\":"
 		    "\".status.conditions[?(@.type==\\\"Ready\\\")].status\"},"
 		    "{\"name\":\"Since\",\"type\":\"date\",\"jsonPath\":\".metadata."
-	            "creationTimestamp\"},"
+		    "creationTimestamp\"},"
 		    "{\"name\":\"Gone\",\"type\":\"string\",\"jsonPath\":\".spec.gone\"}]");
 	check_cells(
 		&db,
