@@ -10,19 +10,19 @@ PREFIX ?= /usr/local
 .PHONY: all deps images up down test lint format bench install clean san
 
 all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) kennel
+	@ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
 	@meson setup $(BUILD) >/dev/null
 
 $(BUILD)-san/build.ninja:
-	@meson setup $(BUILD)-san -Db_sanitize=address,undefined -Dbuildtype=debug -Doptimization=1 >/dev/null
+	@meson setup $(BUILD)-san -Db_sanitize=address,undefined -Dbuildtype=debug -Doptimization=1 -Dwerror=false >/dev/null
 
 deps:
 	@dev/deps
 
 images: all
-	@examples/happy-tails/build-images $(BUILD)/images
+	@$(SUDO) examples/happy-tails/build-images $(BUILD)/images
 
 up: deps images
 	@$(SUDO) $(BUILD)/kennel up --load $(BUILD)/images -f examples/happy-tails/manifests
@@ -37,7 +37,6 @@ test: deps
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja $(BUILD)-san/build.ninja
 	@ninja -C $(BUILD)
 	@ninja -C $(BUILD)-san
-	@$(MAKE) --no-print-directory images
 	@$(SUDO) tests/run --build $(BUILD) --san $(BUILD)-san
 
 lint: $(BUILD)/build.ninja

@@ -1,0 +1,12 @@
+/* What: is what was applied up yet, and if not, what is missing: one sentence. Pure. */
+#pragma once
+
+#include "base/strbuf.h"
+#include "codec/value.h"
+
+/* True when an object has nothing more to wait for; else a few words why go to missing ("1 of 3
+ * available"). Kinds without a notion of readiness are ready. */
+bool readiness_of(const struct val *object, struct strbuf *missing);
+/* The first reason that a pod of a list gives for not running ("backend-x: ImagePullBackOff: ..."),
+ * appended to out; nothing when none does. */
+void readiness_why(const struct val *pod_list, struct strbuf *out);

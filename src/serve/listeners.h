@@ -1,0 +1,33 @@
+/* What: the listening sockets of an instance. The supervisor binds them once and keeps a duplicate, so
+ * that connections wait, and are not refused, while the role that serves them is started again. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/ip.h"
+#include "base/vec.h"
+
+struct listener {
+	struct ip ip;
+	uint16_t port;
+	int fd; /* owned */
+};
+
+struct listeners {
+	VEC(struct listener) all;
+};
+
+void listeners_fini(struct listeners *l);
+/* The kept descriptor (borrowed), or -1. */
+int listeners_find(const struct listeners *l, struct ip ip, uint16_t port);
+/* Binds and listens unless kept already; *ret_fd is borrowed. freebind: the address need not be there
+ * yet. Failure: ERR_EXISTS with a sentence that names who holds the port when that can be seen. */
+MUST_USE int listeners_open(struct listeners *l, struct ip ip, uint16_t port, bool freebind, int *ret_fd,
+			    struct err *err);
+void listeners_close(struct listeners *l, struct ip ip, uint16_t port);
+/* Copies every listening TCP socket of another process (pidfd_getfd(2)) that is not kept yet: how a
+ * restarted supervisor gets them back. Best effort. */
+void listeners_adopt(struct listeners *l, pid_t pid);

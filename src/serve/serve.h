@@ -1,0 +1,22 @@
+/* What: the supervisor as a process, and how commands start, ask and stop it. */
+#pragma once
+
+#include "base/err.h"
+#include "base/strbuf.h"
+
+struct serve_options {
+	const char *name, *home;  /* of the instance; home absolute */
+	const char *edge_address; /* where load balancers listen */
+	uint16_t api_port;        /* 0: 6443 or the next free one */
+};
+
+/* The role: serve --name N --home H --edge-address A --api-port P [--ready-fd N]. Returns the exit status. */
+int serve_main(int argc, char **argv);
+
+/* Starts it in the background and waits until its sockets listen and the kubeconfig is written. Outcome:
+ * 1 when it runs already. Failure: the sentence that it gave. */
+MUST_USE int serve_launch(const struct serve_options *o, struct err *err);
+/* Its state as JSON. Failure: ERR_UNAVAILABLE. */
+MUST_USE int serve_status(const struct serve_options *o, struct strbuf *out, struct err *err);
+/* Stops it, if it runs, and removes what the instance has on the host; purge: the home folder as well. */
+MUST_USE int serve_down(const struct serve_options *o, bool purge, struct err *err);
