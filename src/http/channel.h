@@ -34,6 +34,8 @@ void channel_pause(struct channels *c, bool paused); /* of the client's stdin */
 /* Ends in order: writes the Status on the error channel (JSON metav1.Status: Success, or Failure with
  * reason NonZeroExitCode and cause ExitCode), closes all channels, then the connection. */
 void channel_finish(struct channels *c, struct slice status_json);
+/* Ends at once; gone still comes, never from inside. */
+void channel_abort(struct channels *c);
 
 /* Port-forward: each forwarded connection is a pair of data and error stream. */
 struct forwards;
@@ -47,6 +49,9 @@ struct forward_events {
 	void (*closed)(void *user); /* this connection is over; last call for it */
 	void (*gone)(void *arg);    /* all is over; last call */
 };
+/* On a request that is no acceptable upgrade it answers 400 and returns null. open is never called from
+ * inside. data, eof, drain and closed are only called after forward_set_user (what the client sent
+ * before is kept for it), closed exactly once. */
 struct forwards *forward_accept(struct http_request *r, const struct forward_events *events, void *arg);
 void forward_set_user(struct forward_conn *fc, void *user);
 void forward_write(struct forward_conn *fc, struct slice bytes);
@@ -54,4 +59,4 @@ bool forward_is_full(const struct forward_conn *fc);
 void forward_pause(struct forward_conn *fc, bool paused);
 void forward_eof(struct forward_conn *fc);  /* server side ends; both ends ended: closed */
 void forward_fail(struct forward_conn *fc, const char *text); /* on the error stream, then closed */
-void forwards_close(struct forwards *f);
+void forwards_close(struct forwards *f); /* closes every connection; gone comes last */

@@ -1,5 +1,5 @@
 /* What: an HTTP/1.1 client on the loop: a small pool of connections to one target, whole and streamed
- * answers, and upgrades. */
+ * answers. (To tunnel an upgrade, stream_connect and pass the bytes on.) */
 #pragma once
 
 #include "base/err.h"

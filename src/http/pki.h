@@ -28,8 +28,17 @@ MUST_USE int pki_issue(struct slice ca_cert_pem, struct slice ca_key_pem, const 
 		       struct pki_pair *ret, struct err *err);
 /* Wall time at which the first certificate of the PEM text ends, microseconds. */
 MUST_USE int pki_cert_not_after(struct slice cert_pem, int64_t *ret_wall_us, struct err *err);
+/* Does the key belong to the first certificate? 0: yes. Failure: ERR_SYNTAX (unreadable), ERR_INVALID. */
+MUST_USE int pki_pair_check(struct slice cert_pem, struct slice key_pem, struct err *err);
+/* Whether the first certificate names that host (wildcards as RFC 6125) or address. */
+MUST_USE int pki_cert_covers(struct slice cert_pem, const char *host, bool *ret_covers, struct err *err);
+/* Calls fn for each DNS name of the first certificate. */
+typedef void pki_name_fn(void *arg, struct slice dns_name);
+MUST_USE int pki_cert_names(struct slice cert_pem, pki_name_fn *fn, void *arg, struct err *err);
 /* SHA-256 of bytes, 32 bytes appended to out. */
 void pki_sha256(struct strbuf *out, struct slice bytes);
+/* SHA-1, 20 bytes; only for the WebSocket handshake (RFC 6455 4.2.2). */
+void pki_sha1(struct strbuf *out, struct slice bytes);
 
 /* A P-256 key for signing tokens, PEM. */
 MUST_USE int pki_make_key(struct strbuf *ret_key_pem, struct err *err);

@@ -51,6 +51,8 @@ struct http_server *http_server_new(struct loop *l, const struct http_server_con
 MUST_USE int http_server_listen(struct http_server *s, int listen_fd, struct err *err);
 /* Stops accepting and closes idle connections; busy ones end after their answer. */
 void http_server_drain(struct http_server *s);
+/* Connections that are open now, without those that were handed over. */
+size_t http_server_connections(const struct http_server *s);
 struct http_server *http_server_free(struct http_server *s);
 
 /* Whole answer. headers: extra "Name: value\r\n" lines, may be null; body is copied. */
@@ -63,7 +65,8 @@ void http_reply_chunk(struct http_request *r, struct slice bytes);
 bool http_reply_is_full(const struct http_request *r);
 void http_reply_end(struct http_request *r);
 /* Answers 101 with "Upgrade: protocol" and extra header lines, and hands the raw stream over; the
- * request is gone after the call. Bytes the client had sent already are delivered to events. */
+ * request is gone after the call. Bytes the client had sent already are delivered to events, never
+ * from inside. Null when the client has gone. */
 struct stream *http_upgrade(struct http_request *r, const char *protocol, const char *headers,
 			    const struct stream_events *events, void *arg);
 /* Takes the connection over without answering (for proxying the peer's own 101); the raw request

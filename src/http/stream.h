@@ -37,8 +37,10 @@ void stream_close(struct stream *s);
 void stream_abort(struct stream *s);
 bool stream_peer(const struct stream *s, struct ip *ret_ip, uint16_t *ret_port);
 
-/* Connects. address: ip and port, or unix_path. fd_ready >= 0: that connected socket is taken over.
- * tls null: plain. on_open is called exactly once; with why null the stream is open. */
+/* Connects. address: ip and port, or unix_path. tls null: plain. on_open is called exactly once and
+ * never from inside; with why null the stream is open, otherwise (also when it was closed or aborted
+ * before) it is over: on_close does not come, and the stream frees itself. Bytes may be written
+ * before it is open. */
 struct tls_client;
 struct stream_target {
 	struct ip ip;
