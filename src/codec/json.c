@@ -317,7 +317,8 @@ static int refuse_duplicates_of_many(struct parser *ps, struct val *object)
 		if (ps->flags & JSON_STRICT) {
 			return fail_duplicate(ps, at[i]);
 		}
-		at[i - 1]->flags = 1; /* dropped below */
+		at[i - 1]->flags |= 1; /* dropped below */
+		at[i]->flags |= ps->flags & JSON_MARK ? JSON_REPEATED : 0;
 		any = true;
 	}
 	if (any) {
@@ -329,7 +330,7 @@ static int refuse_duplicates_of_many(struct parser *ps, struct val *object)
 			struct val *next = it->next;
 
 			it->next = NULL;
-			if (!it->flags) {
+			if (!(it->flags & 1)) {
 				if (object->last) {
 					object->last->next = it;
 				} else {
@@ -359,6 +360,7 @@ static int settle_duplicates(struct parser *ps, struct val *object)
 			if (ps->flags & JSON_STRICT) {
 				return fail_duplicate(ps, y);
 			}
+			y->flags |= ps->flags & JSON_MARK ? JSON_REPEATED : 0;
 			unlink_members(object, x);
 			break;
 		}

@@ -9,6 +9,10 @@
 
 enum {
 	JSON_STRICT = 1, /* a duplicate key is a failure */
+	JSON_MARK = 2,   /* a member that was there before under its name gets JSON_REPEATED */
+};
+enum {
+	JSON_REPEATED = 2, /* in val.flags */
 };
 
 /* Failure: ERR_SYNTAX "line 3, column 14: expected ',' or '}'"; ERR_LIMIT. *ret_v lives in a. */
