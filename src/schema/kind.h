@@ -22,7 +22,8 @@ struct kind {
 	const char *group;    /* "" for core */
 	const char *version;  /* "v1" */
 	const char *kind;     /* "Deployment" */
-	const char *plural;   /* "deployments": the resource name */
+	const char *plural;   /* "deployments": the resource name; "" for what is only a body (Scale,
+			       * Status, DeleteOptions...), which has no verbs either */
 	const char *singular; /* "deployment" */
 	const char *const *short_names; /* null-terminated; may be null */
 	const char *const *categories;  /* null-terminated; may be null */
@@ -33,7 +34,8 @@ struct kind {
 	bool is_custom;
 	bool is_virtual; /* never stored: reviews, TokenRequest, Binding... */
 	const struct type *type;
-	/* paths of the scale subresource; null unless has_scale */
+	/* paths of the scale subresource, "spec.replicas"; null unless has_scale. The selector is a
+	 * LabelSelector or a map in built-in kinds, text in custom ones, and may be null there */
 	const char *scale_spec_path, *scale_status_path, *scale_selector_path;
 	/* additionalPrinterColumns of a custom kind; null when it has none or is built in */
 	const struct val *printer_columns;
@@ -54,7 +56,8 @@ const struct kind *registry_find_resource(const struct registry *r, struct slice
 const struct kind *registry_kind_of(const struct registry *r, const struct val *object);
 /* The n-th kind in registration order, null past the end. */
 const struct kind *registry_at(const struct registry *r, size_t n);
-/* Adds or replaces the kinds that a valid CustomResourceDefinition names; removes those of one. */
+/* Adds or replaces the kinds that a valid CustomResourceDefinition names; removes those of one. A
+ * definition of what is built in as a custom kind changes nothing. Failure: ERR_INVALID, ERR_LIMIT. */
 MUST_USE int registry_add_crd(struct registry *r, const struct val *crd, struct err *err);
 void registry_remove_crd(struct registry *r, const struct val *crd);
 /* "apps/v1" or "v1"; static or living as long as the kind. */

@@ -6,3 +6,8 @@
 #define PATCH_LIST_MAX       10000 /* elements of a list merged by key: the work grows with the square \
 	                            */
 #define TREE_DEPTH_MAX 1000        /* nesting of a patched object; what the readers accept */
+#define ANNOTATIONS_BYTES_MAX (256 << 10) /* all annotations of an object; the API server's own */
+#define DATA_BYTES_MAX        (1 << 20)   /* data of a ConfigMap or Secret; the API server's own */
+#define CRONJOB_NAME_MAX      52          /* room for the suffix of its jobs */
+#define SCHEMA_DEPTH_MAX      100          /* nesting of a schema, and of values held against it */
+#define PATTERN_SUBJECT_MAX   65536        /* bytes of a text that is held against a pattern */

@@ -24,8 +24,11 @@ void field_errors_add(struct field_errors *e, const struct val *where, const cha
 
 /* Decodes strictly: wrong JSON types are field errors that make the object unusable ("BadRequest");
  * unknown and duplicate fields go to 'unknown' (the caller warns, refuses or ignores according to
- * fieldValidation) and are pruned. Scalars are brought to canonical form (quantities, times,
- * int-or-string). */
+ * fieldValidation) and are pruned. Scalars are brought to canonical form (quantities, times, base64);
+ * nulls go. The details are whole sentences as Go's decoder has them and need no path in front.
+ * Duplicates are seen when the text was parsed with JSON_MARK. Values of custom kinds are checked by
+ * object_validate (422), not here; their metadata is. Run it on every object that comes out of a
+ * patch as well. */
 MUST_USE int object_decode(const struct kind *k, struct arena *a, struct val *object,
 			   struct field_errors *wrong, struct field_errors *unknown, struct err *err);
 /* Kubernetes protobuf (magic k8s\0) to a value tree. *ret_kind per apiVersion/kind in the envelope. */
