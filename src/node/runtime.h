@@ -97,6 +97,8 @@ const char *runtime_cgroup(const struct runtime_container *c); /* "/kennel-N/kub
 void runtime_resize(struct runtime_container *c, uint16_t columns, uint16_t rows);
 /* Closes the log and opens log_path anew: call it after the file was renamed. */
 void runtime_reopen_log(struct runtime_container *c);
+struct cgroups;
+struct cgroups *runtime_cgroups(const struct runtime *rt); /* host/cgroup.h; borrowed */
 /* The container of that id, or null. */
 struct runtime_container *runtime_find(const struct runtime *rt, const char *id);
 
