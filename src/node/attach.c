@@ -1,6 +1,6 @@
 /* Why: conmon holds the container's streams and hands what comes to any number of attached clients;
- * see attach.h. Its socket (SOCK_SEQPACKET) gives packets of one byte (2 stdout, 3 stderr) and data; what
- * is sent goes to stdin; ending our direction ends stdin for a container with stdinOnce.
+ * see attach.h. Its socket (SOCK_SEQPACKET) gives packets of one byte (2 stdout, 3 stderr) and
+ * data; what is sent goes to stdin; ending our direction ends stdin for a container with stdinOnce.
  *
  *   ACCEPTED --ready--> ATTACHED --conmon ends--> ENDED --flushed--> (gone)
  *      |                   |                                           ^
@@ -42,8 +42,8 @@ struct attach {
 static void update_events(struct attach *x)
 {
 	if (x->w) {
-		loop_fd_set(x->w, (x->client_full ? 0 : LOOP_READ) |
-					  (x->input.size ? LOOP_WRITE : 0));
+		loop_fd_set(x->w,
+		            (x->client_full ? 0 : LOOP_READ) | (x->input.size ? LOOP_WRITE : 0));
 	}
 }
 
@@ -236,7 +236,8 @@ void attach_serve(struct server *s, struct http_request *r, const struct server_
 		return;
 	}
 	if (ask.tty != runtime_has_tty(c.runtime)) {
-		/* A terminal cannot be had or left out afterwards; kubectl looks at the spec first. */
+		/* A terminal cannot be had or left out afterwards; kubectl looks at the spec first.
+		 */
 		ask.tty = runtime_has_tty(c.runtime);
 		ask.stderr_ = ask.stderr_ && !ask.tty;
 	}

@@ -1,4 +1,5 @@
-/* What: joins a client with the process that a container was started with, through conmon's socket. */
+/* What: joins a client with the process that a container was started with, through conmon's socket.
+ */
 #pragma once
 
 #include "http/channel.h"

@@ -1,8 +1,9 @@
-/* Why: joins a client's channels with a program's pipes so that neither outruns the other; see exec.h
- * and kubernetes-api.md 4.3.
+/* Why: joins a client's channels with a program's pipes so that neither outruns the other; see
+ * exec.h and kubernetes-api.md 4.3.
  *
  *   ACCEPTED --ready--> RUNNING --program ended--> ENDED --flushed--> (gone)
- *      |                   | client gone: the program is dropped, which closes its pipes or terminal;
+ *      |                   | client gone: the program is dropped, which closes its pipes or
+ * terminal;
  *      +-------------------+ it lives on if it ignores that, as under Kubernetes
  */
 #include "node/exec.h"
@@ -30,20 +31,24 @@ void exec_status(struct strbuf *out, const struct runtime_exec_result *result)
 	scoped_strbuf struct strbuf message = { 0 };
 
 	if (result->why || result->timed_out) {
-		strbuf_addf(&message, "Internal error occurred: error executing command in container: %s",
+		strbuf_addf(&message,
+		            "Internal error occurred: error executing command in container: %s",
 		            result->why ? result->why->msg : "timed out");
 		strbuf_adds(out, "{\"metadata\":{},\"status\":\"Failure\",\"message\":");
 		json_write_str(out, strbuf_slice(&message));
-		strbuf_adds(out, ",\"reason\":\"InternalError\",\"details\":{\"causes\":[{\"message\":");
+		strbuf_adds(out,
+		            ",\"reason\":\"InternalError\",\"details\":{\"causes\":[{\"message\":");
 		json_write_str(out, slice_from(strbuf_slice(&message),
 		                               sizeof("Internal error occurred: ") - 1));
 		strbuf_adds(out, "}]},\"code\":500}");
 	} else if (result->code) {
-		strbuf_addf(out,
-		            "{\"metadata\":{},\"status\":\"Failure\",\"message\":\"command terminated with "
-		            "non-zero exit code: exit status %d\",\"reason\":\"NonZeroExitCode\","
-		            "\"details\":{\"causes\":[{\"reason\":\"ExitCode\",\"message\":\"%d\"}]}}",
-		            result->code, result->code);
+		strbuf_addf(
+			out,
+			"{\"metadata\":{},\"status\":\"Failure\",\"message\":\"command terminated "
+		        "with "
+			"non-zero exit code: exit status %d\",\"reason\":\"NonZeroExitCode\","
+			"\"details\":{\"causes\":[{\"reason\":\"ExitCode\",\"message\":\"%d\"}]}}",
+			result->code, result->code);
 	} else {
 		strbuf_adds(out, "{\"metadata\":{},\"status\":\"Success\"}");
 	}

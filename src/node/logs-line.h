@@ -17,7 +17,7 @@ struct logs_line {
 	int64_t wall_us;
 	struct slice time; /* as written */
 	bool is_stderr;
-	bool is_partial; /* the next line of this stream goes on */
+	bool is_partial;   /* the next line of this stream goes on */
 	struct slice text; /* without line end */
 };
 

@@ -16,9 +16,10 @@ struct logs_query {
 };
 
 /* query: raw, as in the request; texts are decoded into a. Parameters of others are passed over.
- * Failure: ERR_SYNTAX (not a number, time or boolean), ERR_INVALID (out of range, both since...). */
+ * Failure: ERR_SYNTAX (not a number, time or boolean), ERR_INVALID (out of range, both since...).
+ */
 MUST_USE int logs_query_parse(struct arena *a, struct slice query, int64_t now_wall_us,
                               struct logs_query *ret, struct err *err);
-/* A boolean parameter as Kubernetes' decoder reads it: absent, "0" and "false" in any case are false,
- * everything else is true. */
+/* A boolean parameter as Kubernetes' decoder reads it: absent, "0" and "false" in any case are
+ * false, everything else is true. */
 bool query_flag(struct arena *a, struct slice query, const char *name);

@@ -13,7 +13,7 @@
 
 enum {
 	PIECE = LOGS_READER_PIECE,
-	HEAD_SIZE = 128,  /* bytes from a line's start that surely hold time, stream and tag */
+	HEAD_SIZE = 128, /* bytes from a line's start that surely hold time, stream and tag */
 };
 
 /* ---- where to begin ---- */
@@ -66,8 +66,8 @@ static int tail_find(struct tail *t, int64_t size, struct err *err)
 		ssize_t n = pread(t->fd, t->buf, (size_t)(at - from) + HEAD_SIZE, from);
 
 		if (n < at - from) {
-			return n < 0 ? err_sys(err, "read log") :
-			               err_raise(err, ERR_IO, "log was cut short");
+			return n < 0 ? err_sys(err, "read log")
+			             : err_raise(err, ERR_IO, "log was cut short");
 		}
 		for (int64_t i = at - from - 1; i >= 0; i--) {
 			bool is_start = from + i == 0;
@@ -239,9 +239,10 @@ bool logs_reader_reopen(struct logs_reader *r, const char *path)
 	} else if (ours.st_size > r->offset) {
 		return true; /* first to the end of this one */
 	} else {
-		fd = stat(path, &now) == 0 && (now.st_ino != ours.st_ino || now.st_dev != ours.st_dev) ?
-		             open(path, O_RDONLY | O_CLOEXEC) :
-		             -1;
+		fd = stat(path, &now) == 0 &&
+		                     (now.st_ino != ours.st_ino || now.st_dev != ours.st_dev)
+		             ? open(path, O_RDONLY | O_CLOEXEC)
+		             : -1;
 		if (fd < 0) {
 			return false;
 		}

@@ -1,7 +1,8 @@
 /* What: a log file read forwards from where a query says, line by line, across rotation.
  *
- * How to use: logs_reader_open, then logs_reader_read until it says LOGS_READER_END; for followers ask
- * again when the file changed, after logs_reader_reopen. Reads block as files do: 64 KiB at a time. */
+ * How to use: logs_reader_open, then logs_reader_read until it says LOGS_READER_END; for followers
+ * ask again when the file changed, after logs_reader_reopen. Reads block as files do: 64 KiB at a
+ * time. */
 #pragma once
 
 #include "base/err.h"

@@ -1,5 +1,5 @@
-/* Why: a line should be with whoever follows a log as soon as it is in the file, and an idle log should
- * cost nothing; see logs-watch.h. */
+/* Why: a line should be with whoever follows a log as soon as it is in the file, and an idle log
+ * should cost nothing; see logs-watch.h. */
 #include "node/logs-watch.h"
 
 #include <string.h>
@@ -32,12 +32,12 @@ static void dir_drop(struct logs_watch *w, struct logs_watch_dir *d)
 
 static void tell(struct logs_watch *w, int wd)
 {
-	list_for_each(&w->dirs, d, struct logs_watch_dir, in_watch) {
+	list_for_each (&w->dirs, d, struct logs_watch_dir, in_watch) {
 		if (d->wd != wd) {
 			continue;
 		}
 		d->telling = true;
-		list_for_each(&d->entries, e, struct logs_watch_entry, in_dir) {
+		list_for_each (&d->entries, e, struct logs_watch_entry, in_dir) {
 			e->fn(e);
 		}
 		d->telling = false;
@@ -92,8 +92,8 @@ struct logs_watch *logs_watch_free(struct logs_watch *w)
 	}
 	loop_fd_close(w->w);
 	close(w->fd);
-	list_for_each(&w->dirs, d, struct logs_watch_dir, in_watch) {
-		list_for_each(&d->entries, e, struct logs_watch_entry, in_dir) {
+	list_for_each (&w->dirs, d, struct logs_watch_dir, in_watch) {
+		list_for_each (&d->entries, e, struct logs_watch_entry, in_dir) {
 			list_unlink(&e->in_dir);
 			e->dir = NULL;
 		}
@@ -115,7 +115,7 @@ int logs_watch_add(struct logs_watch *w, struct logs_watch_entry *e, const char 
 	if (wd < 0) {
 		return err_sys(err, "watch %s", folder);
 	}
-	list_for_each(&w->dirs, d, struct logs_watch_dir, in_watch) {
+	list_for_each (&w->dirs, d, struct logs_watch_dir, in_watch) {
 		dir = d->wd == wd ? d : dir;
 	}
 	if (!dir) {

@@ -1,5 +1,5 @@
-/* What: tells when something in a folder of logs changes, for any number of readers over one inotify
- * descriptor (of which the kernel gives a user 128). */
+/* What: tells when something in a folder of logs changes, for any number of readers over one
+ * inotify descriptor (of which the kernel gives a user 128). */
 #pragma once
 
 #include "base/err.h"

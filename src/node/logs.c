@@ -3,11 +3,12 @@
  *
  *            client is full                     end of file, following
  *   READING <--------------> (waits for drain)  READING <-----------> FOLLOWING
- *      |  end of file, container over or not following                   | file changed, or a second
+ *      |  end of file, container over or not following                   | file changed, or a
+ * second
  *      +---------> (answered)                                            + passed
  *
- * Whether the container has ended is asked before the file is read to its end: whatever it said is in
- * the file by then, since conmon writes the log before it reports the end. */
+ * Whether the container has ended is asked before the file is read to its end: whatever it said is
+ * in the file by then, since conmon writes the log before it reports the end. */
 #include "node/logs.h"
 
 #include <string.h>
@@ -30,10 +31,10 @@ struct logs_stream {
 	struct logs_reader reader;
 	struct logs_watch_entry watched;
 	struct loop_timer timer;
-	char *path;          /* of the log; owned */
-	char *ns, *pod;      /* owned */
-	char *container;     /* owned */
-	char *uid;           /* of the pod; owned */
+	char *path;      /* of the log; owned */
+	char *ns, *pod;  /* owned */
+	char *container; /* owned */
+	char *uid;       /* of the pod; owned */
 };
 
 static void pump(struct logs_stream *g);
@@ -54,8 +55,8 @@ static const char *choose_log(struct http_request *r, const struct server_target
 	name = val_get_str(c->spec, "name");
 	if (previous) {
 		/* While it waits for its next start the latest run is the previous one. */
-		const char *path = c->waiting_reason && c->log_path ? c->log_path :
-		                                                      c->previous_log_path;
+		const char *path =
+			c->waiting_reason && c->log_path ? c->log_path : c->previous_log_path;
 
 		if (!path) {
 			server_refuse(r, 400, "BadRequest",
@@ -88,8 +89,9 @@ static bool has_ended(const struct logs_stream *g)
 	struct pod_container_view c;
 
 	return !pods_find(g->server->agent->pods, slice_of(g->ns), slice_of(g->pod), &v) ||
-	       !slice_is(v.uid, g->uid) || pods_container(&v, slice_of(g->container), &c, NULL) < 0 ||
-	       !c.runtime || runtime_state(c.runtime) == RUNTIME_EXITED || !c.log_path ||
+	       !slice_is(v.uid, g->uid) ||
+	       pods_container(&v, slice_of(g->container), &c, NULL) < 0 || !c.runtime ||
+	       runtime_state(c.runtime) == RUNTIME_EXITED || !c.log_path ||
 	       strcmp(c.log_path, g->path) != 0;
 }
 
@@ -244,7 +246,7 @@ void logs_serve(struct server *s, struct http_request *r, const struct server_ta
 
 void server_pod_changed(struct server *s, struct slice uid)
 {
-	list_for_each(&s->logs, g, struct logs_stream, in_server) {
+	list_for_each (&s->logs, g, struct logs_stream, in_server) {
 		if (slice_is(uid, g->uid)) {
 			loop_timer_start(s->agent->loop, &g->timer, 0, on_timer);
 		}

@@ -1,4 +1,5 @@
-/* What: answers requests for a container's log: whole, its tail, or followed until the container ends. */
+/* What: answers requests for a container's log: whole, its tail, or followed until the container
+ * ends. */
 #pragma once
 
 #include "http/server.h"

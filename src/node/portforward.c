@@ -1,5 +1,5 @@
-/* Why: a program that listens on its pod's localhost only must be reachable by port-forward as well;
- * see portforward.h and kubernetes-api.md 4.5.
+/* Why: a program that listens on its pod's localhost only must be reachable by port-forward as
+ * well; see portforward.h and kubernetes-api.md 4.5.
  *
  *                refused: the other family        open
  *   DIALING_4 ----------------------> DIALING_6 -------+
@@ -9,8 +9,8 @@
  *                                  |   (text on the error stream)
  *                                  +--> ends by either side --> (gone when both have ended)
  *
- * A socket belongs to the network namespace in which it was made, whoever uses it: the process is in
- * the pod's namespace for one system call. */
+ * A socket belongs to the network namespace in which it was made, whoever uses it: the process is
+ * in the pod's namespace for one system call. */
 #include "node/portforward.h"
 
 #include <errno.h>
@@ -36,17 +36,17 @@ struct portforward {
 };
 
 struct portforward_conn {
-	struct portforward *pf; /* null once the client is gone */
-	struct loop *loop;      /* borrowed */
+	struct portforward *pf;  /* null once the client is gone */
+	struct loop *loop;       /* borrowed */
 	struct forward_conn *fc; /* null once it is closed */
-	struct stream *stream;  /* null: not open, or over */
-	struct loop_fd *w;      /* while dialing */
+	struct stream *stream;   /* null: not open, or over */
+	struct loop_fd *w;       /* while dialing */
 	struct loop_timer timer; /* while dialing */
-	int fd;                 /* owned while dialing; -1 */
+	int fd;                  /* owned while dialing; -1 */
 	uint16_t port;
 	bool is_v6;
-	bool is_over; /* the pod's side has ended, and was told */
-	bool client_ended; /* before it was open */
+	bool is_over;       /* the pod's side has ended, and was told */
+	bool client_ended;  /* before it was open */
 	char v4_failed[96]; /* why 127.0.0.1 did not answer */
 };
 
@@ -143,7 +143,8 @@ static void dial_failed(struct portforward_conn *c, const char *why)
 		return;
 	}
 	snprintf(text, sizeof(text),
-	         "error forwarding port %u to pod %s: failed to connect to localhost:%u inside the pod, "
+	         "error forwarding port %u to pod %s: failed to connect to localhost:%u inside the "
+	         "pod, "
 	         "IPv4: dial tcp4 127.0.0.1:%u: connect: %s IPv6: dial tcp6 [::1]:%u: connect: %s",
 	         c->port, c->pf->pod, c->port, c->port, c->v4_failed, c->port, why);
 	forward_fail(c->fc, text);
@@ -152,9 +153,9 @@ static void dial_failed(struct portforward_conn *c, const char *why)
 /* As Go words them. */
 static const char *dial_error_text(int number)
 {
-	return number == ECONNREFUSED ? "connection refused" :
-	       number == ETIMEDOUT    ? "i/o timeout" :
-	                                strerror(number);
+	return number == ECONNREFUSED ? "connection refused"
+	       : number == ETIMEDOUT  ? "i/o timeout"
+	                              : strerror(number);
 }
 
 static void dialed(struct portforward_conn *c)
@@ -288,7 +289,8 @@ static void on_client_closed(void *user)
 	stop_dialing(c);
 	if (c->stream) {
 		stream_resume(c->stream);
-		stream_close(c->stream); /* what the client had sent still arrives; on_close unrefs */
+		stream_close(
+			c->stream); /* what the client had sent still arrives; on_close unrefs */
 	} else {
 		conn_unref(c);
 	}

@@ -1,5 +1,5 @@
-/* Shared by the files that answer requests: server.c (routes), logs.c, exec.c, attach.c, portforward.c,
- * stats.c. */
+/* Shared by the files that answer requests: server.c (routes), logs.c, exec.c, attach.c,
+ * portforward.c, stats.c. */
 #pragma once
 
 #include "base/list.h"
@@ -9,12 +9,12 @@ struct logs_watch;
 struct stats;
 
 struct server {
-	struct agent *agent;       /* borrowed */
-	struct http_server *http;  /* owned */
-	struct logs_watch *watch;  /* owned */
-	struct stats *stats;       /* owned */
-	struct list logs;          /* of struct logs_stream */
-	char *path;                /* owned */
+	struct agent *agent;      /* borrowed */
+	struct http_server *http; /* owned */
+	struct logs_watch *watch; /* owned */
+	struct stats *stats;      /* owned */
+	struct list logs;         /* of struct logs_stream */
+	char *path;               /* owned */
 };
 
 /* What the path of a request names. */
@@ -32,6 +32,7 @@ void server_refuse_err(struct http_request *r, const struct err *why);
  * returned. */
 bool server_running_container(struct http_request *r, const struct server_target *t,
                               struct pod_container_view *ret);
-/* What exec and attach ask for, out of the query; answers 400 and returns false when that is nothing. */
+/* What exec and attach ask for, out of the query; answers 400 and returns false when that is
+ * nothing. */
 struct channel_ask;
 bool server_channel_ask(struct http_request *r, struct channel_ask *ret);

@@ -1,4 +1,5 @@
-/* Why: one place where a path becomes a pod and a container, or a sentence why not; see server.h. */
+/* Why: one place where a path becomes a pod and a container, or a sentence why not; see server.h.
+ */
 #include "node/server.h"
 
 #include <errno.h>
@@ -105,7 +106,8 @@ static void serve_pods(struct server *s, struct http_request *r)
 {
 	scoped_strbuf struct strbuf body = { 0 };
 
-	strbuf_adds(&body, "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[");
+	strbuf_adds(&body,
+	            "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[");
 	pods_each(s->agent->pods, add_pod, &body);
 	strbuf_adds(&body, "]}\n");
 	http_reply(r, 200, "application/json", NULL, strbuf_slice(&body));
@@ -124,9 +126,9 @@ enum { ROUTE_MAX_PARTS = 5 }; /* "exec", namespace, pod, [uid,] container */
 static const struct route {
 	const char *name;
 	bool get_only;
-	void (*serve)(struct server *s, struct http_request *r);      /* fixed path */
+	void (*serve)(struct server *s, struct http_request *r); /* fixed path */
 	void (*serve_pod)(struct server *s, struct http_request *r,
-	                  const struct server_target *t);             /* path below names a pod */
+	                  const struct server_target *t); /* path below names a pod */
 } routes[] = {
 	{ "containerLogs", .get_only = true, .serve_pod = logs_serve },
 	{ "exec", .serve_pod = exec_serve },

@@ -5,9 +5,9 @@
  *   any  /attach/NS/POD/CONTAINER          attach.h        GET  /healthz        "ok"
  *   any  /portForward/NS/POD               portforward.h
  *
- * Who may ask what is the API server's decision: the socket belongs to its user, mode 0600. Failures
- * are answered as Status objects with the kubelet's sentences, so that they can be passed on as they
- * are. kubernetes-api.md section 4. */
+ * Who may ask what is the API server's decision: the socket belongs to its user, mode 0600.
+ * Failures are answered as Status objects with the kubelet's sentences, so that they can be passed
+ * on as they are. kubernetes-api.md section 4. */
 #pragma once
 
 #include "http/server.h"

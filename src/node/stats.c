@@ -26,9 +26,9 @@ struct stats {
 struct reading { /* what is true for one summary */
 	struct stats *s;
 	struct arena arena;
-	struct val *list;    /* being filled: pods, or containers of one */
+	struct val *list; /* being filled: pods, or containers of one */
 	int64_t now_us, wall_us;
-	pid_t pid;           /* of a running container of the pod */
+	pid_t pid; /* of a running container of the pod */
 };
 
 /* ---- samples ---- */
@@ -99,8 +99,8 @@ static int64_t node_cpu_ns(void)
 {
 	scoped_strbuf struct strbuf text = { 0 };
 
-	return file_read("/proc/stat", 16 << 20, &text, NULL) < 0 ? -1 :
-	                                                            busy_ns(strbuf_slice(&text));
+	return file_read("/proc/stat", 16 << 20, &text, NULL) < 0 ? -1
+	                                                          : busy_ns(strbuf_slice(&text));
 }
 
 static void sample_node(struct stats *s)

@@ -1,8 +1,8 @@
-/* What: what node, pods and containers use, as the kubelet's /stats/summary has it: CPU and memory from
- * control groups, traffic from the pods' interfaces.
+/* What: what node, pods and containers use, as the kubelet's /stats/summary has it: CPU and memory
+ * from control groups, traffic from the pods' interfaces.
  *
- * usageNanoCores is the mean since a sample at least a second old; samples are taken every 15 seconds.
- * A container younger than the first sample counts from its start. */
+ * usageNanoCores is the mean since a sample at least a second old; samples are taken every 15
+ * seconds. A container younger than the first sample counts from its start. */
 #pragma once
 
 #include "base/strbuf.h"

@@ -1,4 +1,5 @@
-/* Why: whatever stands in a log file, reading it must neither crash nor show a time that is none. */
+/* Why: whatever stands in a log file, reading it must neither crash nor show a time that is none.
+ */
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -19,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!logs_line_parse(text, &l)) {
 			continue;
 		}
-		must(l.text.len == 0 || (l.text.p >= text.p && l.text.p + l.text.len == text.p + text.len));
+		must(l.text.len == 0 ||
+		     (l.text.p >= text.p && l.text.p + l.text.len == text.p + text.len));
 		logs_line_add_time(&time, &l);
 		must(time_parse(strbuf_slice(&time), &again) && again == l.wall_us);
 	}

@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct logs_query q;
 	struct err err;
 
-	if (logs_query_parse(&a, (struct slice){ (const char *)data, size }, INT64_C(1) << 50, &q, &err) < 0) {
+	if (logs_query_parse(&a, (struct slice){ (const char *)data, size }, INT64_C(1) << 50, &q,
+	                     &err) < 0) {
 		must(err.code == ERR_SYNTAX || err.code == ERR_INVALID);
 		return 0;
 	}

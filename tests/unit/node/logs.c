@@ -113,9 +113,12 @@ static void impossible_wishes_are_refused(void **state)
 		const char *query;
 		enum err_code code;
 	} cases[] = {
-		{ "tailLines=-1", ERR_INVALID },   { "limitBytes=0", ERR_INVALID },
-		{ "sinceSeconds=0", ERR_INVALID }, { "tailLines=x", ERR_SYNTAX },
-		{ "sinceTime=now", ERR_SYNTAX },   { "stream=both", ERR_INVALID },
+		{ "tailLines=-1", ERR_INVALID },
+		{ "limitBytes=0", ERR_INVALID },
+		{ "sinceSeconds=0", ERR_INVALID },
+		{ "tailLines=x", ERR_SYNTAX },
+		{ "sinceTime=now", ERR_SYNTAX },
+		{ "stream=both", ERR_INVALID },
 		{ "sinceSeconds=1&sinceTime=2026-01-02T03:04:05Z", ERR_INVALID },
 	};
 	struct logs_query q;

@@ -35,9 +35,11 @@ static void interfaces_are_read(void **state)
 {
 	struct slice text = SLICE(
 		"Inter-|   Receive                                                |  Transmit\n"
-		" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets "
+		" face |bytes    packets errs drop fifo frame compressed multicast|bytes    "
+	        "packets "
 		"errs drop fifo colls carrier compressed\n"
-		"    lo:     100       1    0    0    0     0          0         0      100       1 "
+		"    lo:     100       1    0    0    0     0          0         0      100       "
+	        "1 "
 		"   0    0    0     0       0          0\n"
 		"  eth0:1234567      10    3    0    0     0          0         0  7654321      20 "
 		"   4    0    0     0       0          0\n");
