@@ -78,8 +78,8 @@ static bool is_json(struct slice type)
 
 static bool fill_view(const struct clause *c, bool has_views, struct wanted *w)
 {
-	w->meta_version = slice_is(c->version, "v1beta1") ? "meta.k8s.io/v1beta1"
-	                                                  : "meta.k8s.io/v1";
+	w->meta_version =
+		slice_is(c->version, "v1beta1") ? "meta.k8s.io/v1beta1" : "meta.k8s.io/v1";
 	if (!c->as.len) {
 		w->form = FORM_OBJECT;
 		return true;
@@ -141,7 +141,7 @@ const char *accept_discovery(struct slice header)
 
 		if (c.q > best && is_json(c.type) && (is_aggregated || !c.as.len)) {
 			best = c.q;
-			version = !is_aggregated            ? NULL
+			version = !is_aggregated              ? NULL
 			          : slice_is(c.version, "v2") ? "v2"
 			                                      : "v2beta1";
 		}

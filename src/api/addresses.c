@@ -109,13 +109,13 @@ static bool is_balanced(const struct val *spec)
 static bool has_node_ports(const struct val *spec)
 {
 	return slice_is(val_get_str(spec, "type"), "NodePort") ||
-	       (is_balanced(spec) && val_bool(val_get(spec, "allocateLoadBalancerNodePorts"), true));
+	       (is_balanced(spec) &&
+	        val_bool(val_get(spec, "allocateLoadBalancerNodePorts"), true));
 }
 
 static bool has_health_port(const struct val *spec)
 {
-	return is_balanced(spec) &&
-	       slice_is(val_get_str(spec, "externalTrafficPolicy"), "Local");
+	return is_balanced(spec) && slice_is(val_get_str(spec, "externalTrafficPolicy"), "Local");
 }
 
 static const struct val *find_port(const struct val *spec, const struct val *like)
@@ -267,8 +267,9 @@ static void assign_ip(struct addresses *a, struct arena *arena, struct val *spec
 	}
 	if (!ip.len) {
 		if (!choose_ip(a, text)) {
-			field_errors_add(wrong, NULL, "InternalError", "spec.clusterIPs",
-			                 "Internal error: failed to allocate a serviceIP: range is full");
+			field_errors_add(
+				wrong, NULL, "InternalError", "spec.clusterIPs",
+				"Internal error: failed to allocate a serviceIP: range is full");
 			return;
 		}
 		ip = slice_of(text);
@@ -306,8 +307,9 @@ static void assign_port(struct addresses *a, struct arena *arena, struct val *sp
 	if (!port) {
 		port = choose_port(a, spec);
 		if (!port) {
-			field_errors_add(wrong, NULL, "InternalError", path,
-			                 "Internal error: failed to allocate a nodePort: range is full");
+			field_errors_add(
+				wrong, NULL, "InternalError", path,
+				"Internal error: failed to allocate a nodePort: range is full");
 			return;
 		}
 		val_set_int(arena, in, key, port);
@@ -321,7 +323,8 @@ static void assign_port(struct addresses *a, struct arena *arena, struct val *sp
 		                 (int)port, NODE_PORT_MIN, NODE_PORT_MAX);
 	} else if (is_taken(&a->ports, slice_of(text), owner)) {
 		field_errors_add(wrong, NULL, "FieldValueInvalid", path,
-		                 "Invalid value: %d: provided port is already allocated", (int)port);
+		                 "Invalid value: %d: provided port is already allocated",
+		                 (int)port);
 	}
 }
 

@@ -176,7 +176,8 @@ static int admit_priority(struct api *api, struct arena *a, struct val *spec, st
 	const struct doc *d;
 
 	if (name.len) {
-		d = store_get(api->store, (struct key){ api->kinds.priority_class, SLICE(""), name });
+		d = store_get(api->store,
+		              (struct key){ api->kinds.priority_class, SLICE(""), name });
 		if (!d) {
 			return err_raise(err, ERR_FORBIDDEN,
 			                 "no PriorityClass with name " SLICE_FMT " was found",
@@ -258,11 +259,11 @@ int admit_new(struct api *api, const struct kind *k, struct arena *a, struct val
 	}
 	if (storage == kinds->service) {
 		service_carry_over(a, object, NULL);
-	} else if (storage == kinds->ingress &&
-	           !val_get(val_path(object, "metadata.annotations"),
-	                    "kubernetes.io/ingress.class")) {
-		set_class(api, a, kinds->ingress_class, "ingressclass.kubernetes.io/is-default-class",
-		          val_get(object, "spec"), "ingressClassName");
+	} else if (storage == kinds->ingress && !val_get(val_path(object, "metadata.annotations"),
+	                                                 "kubernetes.io/ingress.class")) {
+		set_class(api, a, kinds->ingress_class,
+		          "ingressclass.kubernetes.io/is-default-class", val_get(object, "spec"),
+		          "ingressClassName");
 	} else if (strcmp(storage->kind, "PersistentVolumeClaim") == 0 && !*storage->group) {
 		set_class(api, a, kinds->storage_class,
 		          "storageclass.kubernetes.io/is-default-class", val_get(object, "spec"),

@@ -1,5 +1,5 @@
-/* What: admission: what is done to and asked about an object beyond its own kind's rules, because of
- * what else is in the cluster. Source: reference 3.1, 5.2, 7.1 */
+/* What: admission: what is done to and asked about an object beyond its own kind's rules, because
+ * of what else is in the cluster. Source: reference 3.1, 5.2, 7.1 */
 #pragma once
 
 #include "api/api.h"

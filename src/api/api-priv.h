@@ -10,10 +10,10 @@
 
 /* Kinds that the server itself knows something about. */
 struct kinds {
-	const struct kind *namespace_, *pod, *service, *endpoints, *endpoint_slice, *service_account,
-		*secret, *config_map, *node, *event, *role, *cluster_role, *role_binding,
-		*cluster_role_binding, *ingress, *ingress_class, *priority_class, *definition,
-		*budget, *scale, *delete_options, *token_request, *eviction, *binding,
+	const struct kind *namespace_, *pod, *service, *endpoints, *endpoint_slice,
+		*service_account, *secret, *config_map, *node, *event, *role, *cluster_role,
+		*role_binding, *cluster_role_binding, *ingress, *ingress_class, *priority_class,
+		*definition, *budget, *scale, *delete_options, *token_request, *eviction, *binding,
 		*storage_class;
 };
 

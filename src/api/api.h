@@ -1,10 +1,11 @@
 /* What: the API server of one instance: answers Kubernetes' REST API from a store, over HTTPS.
  *
- * Ownership: everything is owned by the result of api_new; loop, store, TLS context and texts of the
- * configuration are borrowed and outlive it (texts are copied). */
+ * Ownership: everything is owned by the result of api_new; loop, store, TLS context and texts of
+ * the configuration are borrowed and outlive it (texts are copied). */
 #pragma once
 
 #include "base/err.h"
+#include "base/ip.h"
 #include "base/strbuf.h"
 #include "http/tls.h"
 #include "loop/loop.h"
@@ -34,7 +35,8 @@ struct api *api_free(struct api *api); /* accepts null; returns null */
 
 /* What is done to every new object before it is stored: defaults and admission. In place, in 'a'.
  * For controllers; arg is the api. Failure: ERR_FORBIDDEN, ERR_INVALID in the server's words. */
-int api_admit(void *arg, const struct kind *k, struct arena *a, struct val *object, struct err *err);
+int api_admit(void *arg, const struct kind *k, struct arena *a, struct val *object,
+              struct err *err);
 /* Issues a certificate for the names from the edge CA; PEM texts are appended. arg is the api.
  * Failure: ERR_UNSUPPORTED without an edge CA. */
 int api_issue(void *arg, const struct slice *names, size_t n_names, struct strbuf *cert_pem,

@@ -49,13 +49,13 @@ static void set_peer(struct call *c, const struct tls_peer *p)
 
 /* ---- tokens ---- */
 
-int token_user(struct api *api, struct arena *a, struct slice token, struct user *ret,
-               struct err *err)
+int token_user(struct api *api, struct arena *a, struct slice token, const struct val *audiences,
+               struct user *ret, struct err *err)
 {
 	struct token_claims claims;
 	struct slice groups[2];
 	struct val *extra;
-	int r = token_verify(api, a, token, NULL, &claims, err);
+	int r = token_verify(api, a, token, audiences, &claims, err);
 
 	if (r < 0) {
 		return r;
@@ -114,7 +114,7 @@ int authenticate(struct call *c)
 		set_anonymous(c);
 		return 0;
 	}
-	return token_user(c->api, c->arena, token, &c->user, &err) < 0
+	return token_user(c->api, c->arena, token, NULL, &c->user, &err) < 0
 	               ? fail_code(c, ERR_UNAUTHORIZED, "Unauthorized")
 	               : 0;
 }
@@ -191,8 +191,8 @@ static void account_groups(struct call *c, struct slice user, struct slice *grou
 
 	if (*n == 0 && is_account(user, &ns, &name)) {
 		groups[(*n)++] = SLICE("system:serviceaccounts");
-		groups[(*n)++] = slice_of(arena_printf(
-			c->arena, "system:serviceaccounts:" SLICE_FMT, SLICE_ARG(ns)));
+		groups[(*n)++] = slice_of(
+			arena_printf(c->arena, "system:serviceaccounts:" SLICE_FMT, SLICE_ARG(ns)));
 	}
 }
 

@@ -179,13 +179,14 @@ bool access_is_allowed(const struct api *api, const struct access *x)
 void access_refusal(struct strbuf *out, const struct access *x)
 {
 	if (x->path.len) {
-		strbuf_addf(out, "User \"" SLICE_FMT "\" cannot " SLICE_FMT " path \"" SLICE_FMT "\"",
+		strbuf_addf(out,
+		            "User \"" SLICE_FMT "\" cannot " SLICE_FMT " path \"" SLICE_FMT "\"",
 		            SLICE_ARG(x->user->name), SLICE_ARG(x->verb), SLICE_ARG(x->path));
 		return;
 	}
 	strbuf_addf(out,
-	            "User \"" SLICE_FMT "\" cannot " SLICE_FMT " resource \"" SLICE_FMT "%s" SLICE_FMT
-	            "\" in API group \"" SLICE_FMT "\"",
+	            "User \"" SLICE_FMT "\" cannot " SLICE_FMT " resource \"" SLICE_FMT
+	            "%s" SLICE_FMT "\" in API group \"" SLICE_FMT "\"",
 	            SLICE_ARG(x->user->name), SLICE_ARG(x->verb), SLICE_ARG(x->resource),
 	            x->subresource.len ? "/" : "", SLICE_ARG(x->subresource), SLICE_ARG(x->group));
 	if (x->ns.len) {

@@ -47,7 +47,8 @@ int body_parse(struct call *c, struct val **ret)
 		return fail_code(c, ERR_UNSUPPORTED, ACCEPTED);
 	}
 	if (r == 0 && c->arena->overflowed) {
-		return fail_code(c, ERR_LIMIT, "Request entity too large: the object has too many parts");
+		return fail_code(c, ERR_LIMIT,
+		                 "Request entity too large: the object has too many parts");
 	}
 	return r < 0 ? fail_err(c, r, &err) : 0;
 }
@@ -81,8 +82,9 @@ static int check_kind(struct call *c, const struct kind *k, struct val *v)
 		                 SLICE_ARG(version), kind_api_version(k));
 	}
 	return fail_code(c, ERR_SYNTAX,
-	                 SLICE_FMT " in version \"%s\" cannot be handled as a %s: the kind in the data "
-	                           "does not match the expected kind",
+	                 SLICE_FMT
+	                 " in version \"%s\" cannot be handled as a %s: the kind in the data "
+	                 "does not match the expected kind",
 	                 SLICE_ARG(kind), k->version, k->kind);
 }
 
@@ -131,8 +133,9 @@ int body_object(struct call *c, const struct kind *k, struct val **ret)
 		return r;
 	}
 	if (!*ret || (*ret)->type != VAL_OBJECT) {
-		return fail_code(c, ERR_SYNTAX, "%s in version \"%s\" cannot be handled as a %s: %s",
-		                 k->kind, k->version, k->kind,
+		return fail_code(c, ERR_SYNTAX,
+		                 "%s in version \"%s\" cannot be handled as a %s: %s", k->kind,
+		                 k->version, k->kind,
 		                 *ret ? "the body is not an object" : "the body is empty");
 	}
 	r = check_kind(c, k, *ret);

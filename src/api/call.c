@@ -35,7 +35,8 @@ struct slice call_header(const struct call *c, const char *name)
 
 struct key call_key(const struct call *c)
 {
-	return (struct key){ c->kind, c->kind->namespaced ? c->route.ns : SLICE(""), c->route.name };
+	return (struct key){ c->kind, c->kind->namespaced ? c->route.ns : SLICE(""),
+		             c->route.name };
 }
 
 int call_find(struct call *c, const struct doc **ret)
@@ -214,7 +215,8 @@ static int find_target(struct call *c)
 	const struct route *r = &c->route;
 
 	if (r->is_resource) {
-		c->kind = registry_find_resource(c->api->registry, r->group, r->version, r->resource);
+		c->kind =
+			registry_find_resource(c->api->registry, r->group, r->version, r->resource);
 	}
 	if (c->kind && r->subresource.len) {
 		c->sub = subresource_find(c->kind, r->subresource);
@@ -224,8 +226,14 @@ static int find_target(struct call *c)
 
 static unsigned verb_bit(enum verb v)
 {
-	static const unsigned bits[] = { VERB_GET,    VERB_LIST,  VERB_WATCH,  VERB_CREATE,
-		                         VERB_UPDATE, VERB_PATCH, VERB_DELETE, VERB_DELETECOLLECTION,
+	static const unsigned bits[] = { VERB_GET,
+		                         VERB_LIST,
+		                         VERB_WATCH,
+		                         VERB_CREATE,
+		                         VERB_UPDATE,
+		                         VERB_PATCH,
+		                         VERB_DELETE,
+		                         VERB_DELETECOLLECTION,
 		                         0 };
 
 	return bits[v];
@@ -293,7 +301,7 @@ static int negotiate(struct call *c)
 static int run_verb(struct call *c)
 {
 	static int (*const verbs[])(struct call *) = {
-		read_get,    read_list,   watch_open,    write_create,      write_update,
+		read_get,    read_list,     watch_open,        write_create, write_update,
 		write_patch, remove_object, remove_collection, NULL,
 	};
 

@@ -123,7 +123,8 @@ static void status_to_v1(struct arena *a, struct val *status)
 		const struct val *share = val_path(it, "resource.current.averageUtilization");
 
 		if (share && slice_is(val_str(val_path(it, "resource.name")), "cpu")) {
-			val_set_int(a, status, "currentCPUUtilizationPercentage", val_int(share, 0));
+			val_set_int(a, status, "currentCPUUtilizationPercentage",
+			            val_int(share, 0));
 		}
 	}
 	val_remove(status, "currentMetrics");

@@ -1,9 +1,10 @@
-/* Why: users' kinds are first-class: served from the moment their definition is committed, gone with
- * all their objects when it is deleted. See definition.h. */
+/* Why: users' kinds are first-class: served from the moment their definition is committed, gone
+ * with all their objects when it is deleted. See definition.h. */
 #include "api/definition.h"
 
 #include "api/api-priv.h"
 #include "api/discovery.h"
+#include "api/kept.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -77,19 +78,6 @@ void definition_prepare(struct api *api, struct arena *a, const struct kind *k, 
 
 /* ---- deletion ---- */
 
-struct sweep {
-	struct api *api;
-	VEC(const struct doc *) docs;
-};
-
-static bool keep(void *arg, const struct doc *d)
-{
-	struct sweep *s = arg;
-
-	vec_push(&s->docs, doc_ref(d));
-	return true;
-}
-
 /* The kind that the objects of a definition are stored as; null when it defines none any more. */
 static const struct kind *defined_kind(const struct api *api, const struct val *crd)
 {
@@ -108,9 +96,9 @@ static const struct kind *defined_kind(const struct api *api, const struct val *
 
 static void delete_all(struct api *api, const struct kind *k)
 {
-	struct sweep s = { .api = api };
+	struct kept s = { 0 };
 
-	store_each(api->store, k, SLICE(""), keep, &s);
+	store_each(api->store, k, SLICE(""), kept_add, &s);
 	for (size_t i = 0; i < s.docs.n; i++) {
 		const struct val *meta = val_get(s.docs.at[i]->root, "metadata");
 		struct store_delete_opts o = { .grace_s = -1 };
@@ -121,11 +109,11 @@ static void delete_all(struct api *api, const struct kind *k)
 		                 (struct key){ k, val_get_str(meta, "namespace"),
 		                               val_get_str(meta, "name") },
 		                 &o, NULL, &err) < 0) {
-			log_odd("An object outlives its definition kind=%s why=%s", k->kind, err.msg);
+			log_odd("An object outlives its definition kind=%s why=%s", k->kind,
+			        err.msg);
 		}
-		doc_unref((struct doc *)s.docs.at[i]);
 	}
-	vec_fini(&s.docs);
+	kept_fini(&s, 0);
 }
 
 static void drop_finalizer(struct api *api, const struct doc *crd)
@@ -153,8 +141,8 @@ static void drop_finalizer(struct api *api, const struct doc *crd)
 /* A definition that is being deleted goes when its last object is gone. */
 static void try_to_finish(struct api *api, struct slice name)
 {
-	const struct doc *crd = store_get(
-		api->store, (struct key){ api->kinds.definition, SLICE(""), name });
+	const struct doc *crd =
+		store_get(api->store, (struct key){ api->kinds.definition, SLICE(""), name });
 	const struct kind *k;
 
 	if (!crd || !val_path(crd->root, "metadata.deletionTimestamp")) {

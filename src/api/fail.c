@@ -47,7 +47,7 @@ int fail_code(struct call *c, enum err_code code, const char *fmt, ...)
 
 int fail_err(struct call *c, int r, const struct err *e)
 {
-	enum err_code code = (enum err_code)-r;
+	enum err_code code = (enum err_code) - r;
 
 	if (!c->failure) {
 		return fail_code(c, code, "%s%s",
@@ -129,8 +129,8 @@ int fail_forbidden(struct call *c, const struct kind *k, struct slice name, cons
 void fail_cause(struct call *c, const char *reason, const char *message, const char *field)
 {
 	struct val *d = val_need_object(c->arena, c->failure, "details");
-	struct val *cause = val_append(val_need_array(c->arena, d, "causes"),
-	                               val_new_object(c->arena));
+	struct val *cause =
+		val_append(val_need_array(c->arena, d, "causes"), val_new_object(c->arena));
 
 	val_set_cstr(c->arena, cause, "reason", reason);
 	val_set_cstr(c->arena, cause, "message", message);

@@ -12,7 +12,9 @@ struct metric {
 	uint64_t n, us;
 };
 
-enum { METRICS_MAX = 2000 }; /* combinations of verb, resource and code; names come from the registry */
+enum {
+	METRICS_MAX = 2000
+}; /* combinations of verb, resource and code; names come from the registry */
 
 void metric_count(struct call *c, int status)
 {
@@ -20,7 +22,9 @@ void metric_count(struct call *c, int status)
 	struct metric *m;
 	bool is_known = c->kind != NULL;
 
-	strbuf_addf(&key, "verb=\"%s\",group=\"%s\",resource=\"%s\",subresource=\"" SLICE_FMT "\",code=\"%d\"",
+	strbuf_addf(&key,
+	            "verb=\"%s\",group=\"%s\",resource=\"%s\",subresource=\"" SLICE_FMT
+	            "\",code=\"%d\"",
 	            c->route.is_resource ? verb_name(c->route.verb) : "path",
 	            is_known ? c->kind->group : "", is_known ? c->kind->plural : "",
 	            SLICE_ARG(c->sub ? c->route.subresource : SLICE("")), status);

@@ -83,14 +83,15 @@ static int read_revision(struct reader *r, struct options *o)
 		                 "\": supported values: \"Exact\", \"NotOlderThan\", \"\"",
 		                 SLICE_ARG(slice_head(o->match, 60)));
 	}
-	if (has_match && (o->watch || !o->resource_version.len || o->token.len ||
-	                  (exact && o->revision == 0))) {
-		return err_raise(r->err, ERR_INVALID,
-		                 "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden %s",
-		                 o->watch                   ? "for watch"
-		                 : o->token.len             ? "when continue is provided"
-		                 : !o->resource_version.len ? "unless resourceVersion is provided"
-		                                            : "\"Exact\" for resourceVersion \"0\"");
+	if (has_match &&
+	    (o->watch || !o->resource_version.len || o->token.len || (exact && o->revision == 0))) {
+		return err_raise(
+			r->err, ERR_INVALID,
+			"resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden %s",
+			o->watch                   ? "for watch"
+			: o->token.len             ? "when continue is provided"
+			: !o->resource_version.len ? "unless resourceVersion is provided"
+						   : "\"Exact\" for resourceVersion \"0\"");
 	}
 	return 0;
 }
@@ -124,7 +125,8 @@ static int read_reading(struct reader *r, struct options *o)
 	} else if (slice_is(include, "None")) {
 		o->include = INCLUDE_NONE;
 	} else if (include.len && !slice_is(include, "Metadata")) {
-		return err_raise(r->err, ERR_SYNTAX, "unrecognized includeObject value: \"" SLICE_FMT "\"",
+		return err_raise(r->err, ERR_SYNTAX,
+		                 "unrecognized includeObject value: \"" SLICE_FMT "\"",
 		                 SLICE_ARG(slice_head(include, 60)));
 	}
 	return read_revision(r, o);

@@ -30,6 +30,7 @@ struct options { /* slices live in the arena */
 };
 
 /* Failure: ERR_SYNTAX (400) or ERR_INVALID (422) in the server's words. */
-MUST_USE int options_parse(struct arena *a, struct slice query, struct options *ret, struct err *err);
+MUST_USE int options_parse(struct arena *a, struct slice query, struct options *ret,
+                           struct err *err);
 /* Is a word of a query true ("1", "t", "true", "True")? An empty one is. */
 bool option_is_true(struct slice value);

@@ -1,9 +1,9 @@
 /* Why: four kinds of patches end in the same update. Source: reference 3.7, 3.8 */
+#include "api/patch.h"
 #include "api/api-priv.h"
 #include "api/authorize.h"
 #include "api/body.h"
 #include "api/fail.h"
-#include "api/patch.h"
 #include "api/subresource.h"
 #include "api/verbs.h"
 #include "api/write.h"
@@ -42,9 +42,10 @@ int patch_run(struct call *c, const struct kind *k, const struct val *object, st
 		return unsupported(c);
 	}
 	if (c->options.has_force) {
-		return fail_code(c, ERR_INVALID,
-		                 "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not "
-		                 "be specified for non-apply patch");
+		return fail_code(
+			c, ERR_INVALID,
+			"PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not "
+			"be specified for non-apply patch");
 	}
 	r = body_parse(c, &patch);
 	if (r < 0) {
@@ -69,7 +70,8 @@ static int check_apply_options(struct call *c)
 {
 	if (!c->options.manager.len) {
 		fail_code(c, ERR_INVALID,
-		          "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is "
+		          "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: "
+		          "is "
 		          "required for apply patch");
 		fail_cause(c, "FieldValueRequired", "Required value: is required for apply patch",
 		           "fieldManager");
@@ -120,8 +122,9 @@ static int read_applied(struct call *c, struct val **ret)
 		return fail_err(c, r, &err);
 	}
 	if (wrong.n) {
-		return fail_code(c, ERR_SYNTAX, "%s in version \"%s\" cannot be handled as a %s: %s",
-		                 c->kind->kind, c->kind->version, c->kind->kind, wrong.at[0].detail);
+		return fail_code(
+			c, ERR_SYNTAX, "%s in version \"%s\" cannot be handled as a %s: %s",
+			c->kind->kind, c->kind->version, c->kind->kind, wrong.at[0].detail);
 	}
 	if (unknown.n) {
 		return refuse_unknown(c, *ret, &unknown);
@@ -148,11 +151,12 @@ static int check_absent(struct call *c, const struct val *applied)
 	struct slice uid = val_str(val_path(applied, "metadata.uid"));
 
 	if (uid.len || val_str(val_path(applied, "metadata.resourceVersion")).len) {
-		return fail_conflict(c, c->kind, c->route.name,
-		                     arena_printf(c->arena,
-		                                  "uid mismatch: the provided object specified uid " SLICE_FMT
-		                                  ", and no existing object was found",
-		                                  SLICE_ARG(uid)));
+		return fail_conflict(
+			c, c->kind, c->route.name,
+			arena_printf(c->arena,
+		                     "uid mismatch: the provided object specified uid " SLICE_FMT
+		                     ", and no existing object was found",
+		                     SLICE_ARG(uid)));
 	}
 	if (!call_may(c, "create", c->kind->group, c->kind->plural, c->route.ns, SLICE(""))) {
 		return fail_forbidden(c, c->kind, c->route.name,

@@ -1,4 +1,5 @@
-/* Why: some changes of a pod are nobody's but these subresources'. See pod.h. Source: reference 3.10 */
+/* Why: some changes of a pod are nobody's but these subresources'. See pod.h. Source:
+ * reference 3.10 */
 #include "api/pod.h"
 
 #include "api/api-priv.h"
@@ -34,29 +35,31 @@ static void set_scheduled(struct call *c, struct val *pod)
 	val_set_cstr(a, condition, "lastTransitionTime", time_format(api_wall_us(c->api), now));
 }
 
-static int bind(struct call *c, struct slice name, const struct val *binding)
+static int bind_to_node(struct call *c, struct slice name, const struct val *binding)
 {
 	const struct kind *pods = c->api->kinds.pod;
 	const struct doc *d = store_get(c->api->store, (struct key){ pods, c->route.ns, name });
 	struct slice node = val_str(val_path(binding, "target.name"));
-	struct writing w = { .call = c, .kind = pods, .subresource = "binding", .is_internal = true };
+	struct writing w = {
+		.call = c, .kind = pods, .subresource = "binding", .is_internal = true
+	};
 	int r;
 
 	if (!d) {
 		return fail_not_found(c, pods, name);
 	}
 	if (!node.len) {
-		return fail_field(c, c->api->kinds.binding, name, "FieldValueRequired", "target.name",
-		                  "Required value");
+		return fail_field(c, c->api->kinds.binding, name, "FieldValueRequired",
+		                  "target.name", "Required value");
 	}
 	if (val_str(val_path(d->root, "spec.nodeName")).len) {
-		return fail_conflict(c, pods, name,
-		                     arena_printf(c->arena,
-		                                  "pod " SLICE_FMT
-		                                  " is already assigned to node \"" SLICE_FMT "\"",
-		                                  SLICE_ARG(name),
-		                                  SLICE_ARG(val_str(val_path(d->root,
-		                                                             "spec.nodeName")))));
+		return fail_conflict(
+			c, pods, name,
+			arena_printf(c->arena,
+		                     "pod " SLICE_FMT " is already assigned to node \"" SLICE_FMT
+		                     "\"",
+		                     SLICE_ARG(name),
+		                     SLICE_ARG(val_str(val_path(d->root, "spec.nodeName")))));
 	}
 	w.old = d->root;
 	w.object = val_copy(c->arena, d->root);
@@ -71,7 +74,7 @@ int pod_bind(struct call *c)
 	struct val *binding;
 	int r = body_object(c, c->api->kinds.binding, &binding);
 
-	return r < 0 ? r : bind(c, c->route.name, binding);
+	return r < 0 ? r : bind_to_node(c, c->route.name, binding);
 }
 
 int pod_bind_by_name(struct call *c)
@@ -79,7 +82,7 @@ int pod_bind_by_name(struct call *c)
 	struct val *binding;
 	int r = body_object(c, c->api->kinds.binding, &binding);
 
-	return r < 0 ? r : bind(c, val_str(val_path(binding, "metadata.name")), binding);
+	return r < 0 ? r : bind_to_node(c, val_str(val_path(binding, "metadata.name")), binding);
 }
 
 /* ---- eviction ---- */
@@ -122,12 +125,13 @@ static int take_from_budget(struct call *c, const struct doc *budget)
 	if (allowed <= 0) {
 		fail_reason(c, 429, "TooManyRequests",
 		            "Cannot evict pod as it would violate the pod's disruption budget.");
-		fail_cause(c, "DisruptionBudget",
-		           arena_printf(c->arena,
-		                        "The disruption budget " SLICE_FMT
-		                        " does not allow evicting pods currently",
-		                        SLICE_ARG(val_str(val_path(budget->root, "metadata.name")))),
-		           NULL);
+		fail_cause(
+			c, "DisruptionBudget",
+			arena_printf(c->arena,
+		                     "The disruption budget " SLICE_FMT
+		                     " does not allow evicting pods currently",
+		                     SLICE_ARG(val_str(val_path(budget->root, "metadata.name")))),
+			NULL);
 		return -ERR_UNAVAILABLE;
 	}
 	if (c->options.dry_run) {
@@ -156,9 +160,10 @@ int pod_evict(struct call *c)
 		store_each(c->api->store, c->api->kinds.budget, c->route.ns, visit_budget, &b);
 	}
 	if (b.n > 1) {
-		return fail_code(c, ERR_INTERNAL,
-		                 "This pod has more than one PodDisruptionBudget, which the eviction "
-		                 "subresource does not support.");
+		return fail_code(
+			c, ERR_INTERNAL,
+			"This pod has more than one PodDisruptionBudget, which the eviction "
+			"subresource does not support.");
 	}
 	r = b.n ? take_from_budget(c, b.first) : 0;
 	r = r < 0 ? r : remove_run(c, call_key(c), &o, &last);
@@ -193,10 +198,9 @@ static int read_wanted(struct call *c, const struct val *old, struct val **ret)
 static int change(struct call *c, const char *subresource,
                   int (*take_over)(struct call *c, struct val *pod, const struct val *wanted))
 {
-	struct writing w = { .call = c,
-		             .kind = c->kind,
-		             .subresource = subresource,
-		             .is_internal = true };
+	struct writing w = {
+		.call = c, .kind = c->kind, .subresource = subresource, .is_internal = true
+	};
 	struct val *wanted, *revision;
 	const struct doc *d;
 	int r = call_find(c, &d);

@@ -86,8 +86,7 @@ static bool visit(void *arg, const struct doc *d)
 	if (!l->snapshot) {
 		l->snapshot = snapshot_new(l->call->api, l->call->kind, l->head.revision);
 	}
-	vec_push(&l->snapshot->docs, doc_ref(d));
-	return true;
+	return kept_add(&l->snapshot->kept, d);
 }
 
 static int answer(struct listing *l)
@@ -136,7 +135,7 @@ static int first_page(struct listing *l, const struct selection *s)
 	selection_each(s, l->call->api->store, visit, l);
 	if (l->snapshot) {
 		next = page_after(l, 0);
-		set_token(l, &next, l->snapshot->docs.n, selection_is_everything(s));
+		set_token(l, &next, l->snapshot->kept.docs.n, selection_is_everything(s));
 	}
 	return answer(l);
 }
@@ -167,13 +166,14 @@ static int expired(struct call *c, const struct page *p)
 	struct page inconsistent = { .ns = p->ns, .name = p->name };
 
 	page_format(&token, &inconsistent);
-	fail_reason(c, 410, "Expired",
-	            "The provided continue parameter is too old to display a consistent list result. "
-	            "You can start a new list without the continue parameter, or use the continue "
-	            "token in this response to retrieve the remainder of the results. Continuing with "
-	            "the provided token results in an inconsistent list - objects that were created, "
-	            "modified, or deleted between the time the first chunk was returned and now may "
-	            "show up in the list.");
+	fail_reason(
+		c, 410, "Expired",
+		"The provided continue parameter is too old to display a consistent list result. "
+		"You can start a new list without the continue parameter, or use the continue "
+		"token in this response to retrieve the remainder of the results. Continuing with "
+		"the provided token results in an inconsistent list - objects that were created, "
+		"modified, or deleted between the time the first chunk was returned and now may "
+		"show up in the list.");
 	val_set_str(c->arena, val_need_object(c->arena, c->failure, "metadata"), "continue",
 	            strbuf_slice(&token));
 	return -ERR_GONE;
@@ -204,12 +204,12 @@ static int next_page(struct listing *l, const struct selection *s)
 		return expired(c, &page);
 	}
 	l->head.revision = l->snapshot->revision;
-	for (at = page.at; at < l->snapshot->docs.n && (!l->limit || l->head.n < l->limit); at++) {
-		add_item(l, l->snapshot->docs.at[at]);
+	for (at = page.at; at < l->snapshot->kept.docs.n && (!l->limit || l->head.n < l->limit); at++) {
+		add_item(l, l->snapshot->kept.docs.at[at]);
 	}
-	if (at < l->snapshot->docs.n) {
+	if (at < l->snapshot->kept.docs.n) {
 		next = page_after(l, at);
-		set_token(l, &next, l->snapshot->docs.n - at, selection_is_everything(s));
+		set_token(l, &next, l->snapshot->kept.docs.n - at, selection_is_everything(s));
 	}
 	return answer(l);
 }

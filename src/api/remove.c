@@ -1,9 +1,10 @@
 /* Why: delete and deletecollection; what holds an object back is the store's business, what clients
  * may ask for is ours. Source: reference 3.5 */
+#include "api/remove.h"
 #include "api/api-priv.h"
 #include "api/body.h"
 #include "api/fail.h"
-#include "api/remove.h"
+#include "api/kept.h"
 #include "api/select.h"
 #include "api/verbs.h"
 #include "api/view.h"
@@ -14,7 +15,8 @@
 
 static int bad_option(struct call *c, const char *field, const char *words)
 {
-	fail_code(c, ERR_INVALID, "DeleteOptions.meta.k8s.io \"\" is invalid: %s: %s", field, words);
+	fail_code(c, ERR_INVALID, "DeleteOptions.meta.k8s.io \"\" is invalid: %s: %s", field,
+	          words);
 	fail_cause(c, "FieldValueInvalid", words, field);
 	return -ERR_INVALID;
 }
@@ -46,7 +48,8 @@ static int read_body(struct call *c, struct val *v, struct store_delete_opts *o)
 	}
 	if (val_len(dry)) {
 		if (val_len(dry) != 1 || !slice_is(val_str(val_at(dry, 0)), "All")) {
-			return bad_option(c, "dryRun", "Unsupported value: supported values: \"All\"");
+			return bad_option(c, "dryRun",
+			                  "Unsupported value: supported values: \"All\"");
 		}
 		c->options.dry_run = true;
 	}
@@ -149,7 +152,8 @@ int remove_object(struct call *c)
 		return r;
 	}
 	if (is_sacred(c, c->route.name)) {
-		return fail_forbidden(c, c->kind, c->route.name, "this namespace may not be deleted");
+		return fail_forbidden(c, c->kind, c->route.name,
+		                      "this namespace may not be deleted");
 	}
 	r = remove_run(c, call_key(c), &o, &last);
 	if (r < 0) {
@@ -167,20 +171,9 @@ int remove_object(struct call *c)
 
 /* ---- many ---- */
 
-struct chosen {
-	VEC(const struct doc *) docs; /* owned shares */
-};
-
-static bool choose(void *arg, const struct doc *d)
-{
-	struct chosen *chosen = arg;
-
-	vec_push(&chosen->docs, doc_ref(d));
-	return true;
-}
-
-static int remove_all(struct call *c, const struct chosen *chosen, const struct store_delete_opts *o,
-                      struct strbuf *items, struct view_list *head, const struct view *v)
+static int remove_all(struct call *c, const struct kept *chosen,
+                      const struct store_delete_opts *o, struct strbuf *items,
+                      struct view_list *head, const struct view *v)
 {
 	for (size_t i = 0; i < chosen->docs.n; i++) {
 		const struct val *meta = val_get(chosen->docs.at[i]->root, "metadata");
@@ -210,7 +203,7 @@ int remove_collection(struct call *c)
 		          .include = c->options.include,
 		          .now_us = api_wall_us(c->api) };
 	struct view_list head = { .remaining = -1 };
-	struct chosen chosen = { 0 };
+	struct kept chosen = { 0 };
 	scoped_strbuf struct strbuf items = { 0 };
 	scoped_strbuf struct strbuf text = { 0 };
 	struct store_delete_opts o;
@@ -221,12 +214,9 @@ int remove_collection(struct call *c)
 	if (r < 0) {
 		return r;
 	}
-	selection_each(&s, c->api->store, choose, &chosen);
+	selection_each(&s, c->api->store, kept_add, &chosen);
 	r = remove_all(c, &chosen, &o, &items, &head, &v);
-	for (size_t i = 0; i < chosen.docs.n; i++) {
-		doc_unref((struct doc *)chosen.docs.at[i]);
-	}
-	vec_fini(&chosen.docs);
+	kept_fini(&chosen, 0);
 	if (r < 0) {
 		return r;
 	}

@@ -55,7 +55,7 @@ static enum verb verb_of(struct slice method, bool on_item, bool is_watch)
 	if (!on_item) {
 		return DO_NOTHING;
 	}
-	return slice_is(method, "PUT")   ? DO_UPDATE
+	return slice_is(method, "PUT")     ? DO_UPDATE
 	       : slice_is(method, "PATCH") ? DO_PATCH
 	                                   : DO_NOTHING;
 }

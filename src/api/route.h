@@ -29,7 +29,7 @@ struct route { /* slices point into the path */
 	struct slice resource;    /* plural */
 	struct slice name;        /* empty: the collection */
 	struct slice subresource; /* may be empty */
-	struct slice rest;        /* what follows a proxy subresource, with its slash; may be empty */
+	struct slice rest; /* what follows a proxy subresource, with its slash; may be empty */
 	enum verb verb;
 };
 

@@ -13,8 +13,8 @@
 static void set_selector(struct arena *a, const struct kind *k, const struct val *object,
                          struct val *status)
 {
-	const struct val *v = k->scale_selector_path ? val_path(object, k->scale_selector_path)
-	                                             : NULL;
+	const struct val *v =
+		k->scale_selector_path ? val_path(object, k->scale_selector_path) : NULL;
 	scoped_strbuf struct strbuf text = { 0 };
 	const struct selector *s;
 

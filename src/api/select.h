@@ -5,11 +5,11 @@
 #include "schema/selector.h"
 
 struct selection {
-	const struct kind *kind; /* as the URL names it */
-	const struct selector *labels;      /* null: all */
+	const struct kind *kind;             /* as the URL names it */
+	const struct selector *labels;       /* null: all */
 	const struct field_selector *fields; /* null: all */
-	struct slice ns;                    /* empty: all */
-	struct slice name;                  /* the only one; empty: all */
+	struct slice ns;                     /* empty: all */
+	struct slice name;                   /* the only one; empty: all */
 };
 
 /* Reads the call's selectors. Failure: 400. */

@@ -14,10 +14,7 @@ static void snapshot_free(struct api *api, struct snapshot *s)
 {
 	list_unlink(&s->in_api);
 	api->n_snapshots--;
-	for (size_t i = 0; i < s->docs.n; i++) {
-		doc_unref((struct doc *)s->docs.at[i]);
-	}
-	vec_fini(&s->docs);
+	kept_fini(&s->kept, 0);
 	free(s);
 }
 
@@ -70,7 +67,8 @@ void page_format(struct strbuf *out, const struct page *p)
 {
 	scoped_strbuf struct strbuf text = { 0 };
 
-	strbuf_addf(&text, "{\"v\":1,\"id\":%" PRIu64 ",\"at\":%" PRIu64 ",\"rv\":%" PRIu64 ",\"ns\":",
+	strbuf_addf(&text,
+	            "{\"v\":1,\"id\":%" PRIu64 ",\"at\":%" PRIu64 ",\"rv\":%" PRIu64 ",\"ns\":",
 	            p->id, p->at, p->revision);
 	json_write_str(&text, p->ns);
 	strbuf_adds(&text, ",\"name\":");

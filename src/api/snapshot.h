@@ -4,8 +4,8 @@
  * there are a bounded number, the oldest goes first. */
 #pragma once
 
+#include "api/kept.h"
 #include "base/list.h"
-#include "base/vec.h"
 #include "codec/value.h"
 #include "schema/kind.h"
 
@@ -16,7 +16,7 @@ struct snapshot {
 	uint64_t id, revision;
 	int64_t made_us;
 	const struct kind *kind;
-	VEC(const struct doc *) docs; /* owned shares */
+	struct kept kept;
 };
 
 /* An empty one, registered. */
@@ -29,7 +29,8 @@ void snapshots_fini(struct api *api);
 struct page {
 	uint64_t id, at; /* of the snapshot; index in it */
 	uint64_t revision;
-	struct slice ns, name; /* the last object of the page before: for when the snapshot is gone */
+	struct slice ns,
+		name; /* the last object of the page before: for when the snapshot is gone */
 };
 /* URL-safe text and back; false for what is none. Pure. */
 void page_format(struct strbuf *out, const struct page *p);

@@ -172,8 +172,8 @@ static int find_bound(struct call *c, const struct val *ref, struct token_reques
 		return 0;
 	}
 	if (!is_pod && !slice_is(kind, "Secret")) {
-		return fail_field(c, c->api->kinds.token_request, SLICE(""), "FieldValueNotSupported",
-		                  "spec.boundObjectRef.kind",
+		return fail_field(c, c->api->kinds.token_request, SLICE(""),
+		                  "FieldValueNotSupported", "spec.boundObjectRef.kind",
 		                  "Unsupported value: \"" SLICE_FMT
 		                  "\": supported values: \"Pod\", \"Secret\"",
 		                  SLICE_ARG(kind));
@@ -184,10 +184,11 @@ static int find_bound(struct call *c, const struct val *ref, struct token_reques
 	}
 	if (val_get_str(ref, "uid").len &&
 	    !slice_eq(val_get_str(ref, "uid"), val_str(val_path(d->root, "metadata.uid")))) {
-		return fail_conflict(c, k, name, "the UID in the bound object reference does not match");
+		return fail_conflict(c, k, name,
+		                     "the UID in the bound object reference does not match");
 	}
-	if (is_pod && !slice_eq(val_str(val_path(d->root, "spec.serviceAccountName")),
-	                        c->route.name)) {
+	if (is_pod &&
+	    !slice_eq(val_str(val_path(d->root, "spec.serviceAccountName")), c->route.name)) {
 		return fail_code(c, ERR_SYNTAX,
 		                 "cannot bind token for serviceaccount \"" SLICE_FMT
 		                 "\" to pod running with different serviceaccount name.",
@@ -218,9 +219,10 @@ int token_create(struct call *c)
 	t.audiences = val_get(spec, "audiences");
 	t.life_s = val_int(val_get(spec, "expirationSeconds"), 3600);
 	if (t.life_s < TOKEN_LIFE_MIN_S) {
-		return fail_field(c, k, SLICE(""), "FieldValueInvalid", "spec.expirationSeconds",
-		                  "Invalid value: %lld: may not specify a duration less than 10 minutes",
-		                  (long long)t.life_s);
+		return fail_field(
+			c, k, SLICE(""), "FieldValueInvalid", "spec.expirationSeconds",
+			"Invalid value: %lld: may not specify a duration less than 10 minutes",
+			(long long)t.life_s);
 	}
 	t.life_s = t.life_s > TOKEN_LIFE_MAX_S ? TOKEN_LIFE_MAX_S : t.life_s;
 	r = find_bound(c, val_get(spec, "boundObjectRef"), &t);

@@ -20,7 +20,7 @@ struct token_request {
 MUST_USE int token_sign(struct api *api, struct arena *a, const struct token_request *t,
                         struct strbuf *out, struct err *err);
 
-struct token_claims { /* borrowed from the tree */
+struct token_claims {                  /* borrowed from the tree */
 	struct slice ns, account, uid; /* of the service account */
 	struct slice pod, pod_uid;     /* may be empty */
 	const struct val *audiences;

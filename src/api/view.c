@@ -66,8 +66,8 @@ static void add_table_head(struct strbuf *out, const struct view *v, const char 
 {
 	scoped_arena struct arena a = { 0 };
 
-	strbuf_addf(out, "{\"kind\":\"Table\",\"apiVersion\":\"%s\",\"metadata\":%s,", v->meta_version,
-	            metadata);
+	strbuf_addf(out, "{\"kind\":\"Table\",\"apiVersion\":\"%s\",\"metadata\":%s,",
+	            v->meta_version, metadata);
 	strbuf_adds(out, "\"columnDefinitions\":");
 	if (has_columns) {
 		json_write(out, table_columns(kind_storage(v->kind), &a));
@@ -121,8 +121,10 @@ void view_list_begin(struct strbuf *out, const struct view *v, const struct view
 	strbuf_addc(&metadata, '}');
 	switch (v->form) {
 	case FORM_OBJECT:
-		strbuf_addf(out, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\",\"metadata\":%s,\"items\":[",
-		            v->kind->kind, kind_api_version(v->kind), strbuf_str(&metadata));
+		strbuf_addf(
+			out,
+			"{\"kind\":\"%sList\",\"apiVersion\":\"%s\",\"metadata\":%s,\"items\":[",
+			v->kind->kind, kind_api_version(v->kind), strbuf_str(&metadata));
 		break;
 	case FORM_PARTIAL:
 		strbuf_addf(out,

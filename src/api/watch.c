@@ -2,14 +2,16 @@
  *
  *   INITIAL --all of the state sent--> FOLLOWING --timeout, too slow, client gone--> OVER
  *
- * The state at the start is kept as an array of shared objects and sent as fast as the client reads;
- * changes are followed from that state's revision only then, out of the store's history. What is
- * following is passed on at once, in the bytes that the store encoded for everybody; a client that
- * does not read is cut off when too much has piled up, and resumes from its last revision. */
+ * The state at the start is kept as an array of shared objects and sent as fast as the client
+ * reads; changes are followed from that state's revision only then, out of the store's history.
+ * What is following is passed on at once, in the bytes that the store encoded for everybody; a
+ * client that does not read is cut off when too much has piled up, and resumes from its last
+ * revision. */
 #include "api/watch.h"
 
 #include "api/api-priv.h"
 #include "api/fail.h"
+#include "api/kept.h"
 #include "api/limits.h"
 #include "api/select.h"
 #include "api/verbs.h"
@@ -21,13 +23,13 @@
 #include "codec/json.h"
 
 struct watch {
-	struct api *api;   /* borrowed */
-	struct call *call; /* in the request's arena; null once the client has gone */
+	struct api *api;         /* borrowed */
+	struct call *call;       /* in the request's arena; null once the client has gone */
 	struct list_link in_api; /* in api.watches */
 	struct arena arena;      /* selectors */
 	struct selection selection;
 	struct view view;
-	VEC(const struct doc *) initial; /* owned shares */
+	struct kept initial;     /* shares not sent yet are owned */
 	size_t sent;                     /* of initial */
 	uint64_t from;                   /* revision that is followed from */
 	bool marks_initial;              /* a bookmark ends the initial state */
@@ -35,7 +37,7 @@ struct watch {
 	bool has_sent_event; /* columns of tables are told once */
 	size_t backlog;      /* bytes since the client stopped reading */
 	struct store_watch *store_watch;
-	struct store_wait wait;  /* for the state at the start, then for bookmarks */
+	struct store_wait wait; /* for the state at the start, then for bookmarks */
 	bool is_waiting, is_ending;
 	uint64_t bookmark; /* revision of the bookmark that is waited for */
 	struct loop_timer tick;
@@ -55,10 +57,7 @@ static void watch_free(struct watch *w)
 	}
 	list_unlink(&w->in_api);
 	w->api->n_watches--;
-	for (size_t i = w->sent; i < w->initial.n; i++) {
-		doc_unref((struct doc *)w->initial.at[i]);
-	}
-	vec_fini(&w->initial);
+	kept_fini(&w->initial, w->sent);
 	arena_fini(&w->arena);
 	free(w);
 }
@@ -235,13 +234,13 @@ static void follow(struct watch *w)
 
 static void send_initial(struct watch *w)
 {
-	while (w->sent < w->initial.n && !w->is_ending && !http_reply_is_full(w->call->http)) {
-		const struct doc *d = w->initial.at[w->sent++];
+	while (w->sent < w->initial.docs.n && !w->is_ending && !http_reply_is_full(w->call->http)) {
+		const struct doc *d = w->initial.docs.at[w->sent++];
 
 		send_event(w, "ADDED", d->root, store_json(w->api->store, d));
 		doc_unref((struct doc *)d);
 	}
-	if (w->sent == w->initial.n && !w->store_watch && !w->is_ending) {
+	if (w->sent == w->initial.docs.n && !w->store_watch && !w->is_ending) {
 		follow(w);
 	}
 }
@@ -264,14 +263,6 @@ static void on_committed(struct store_wait *wait)
 	send_initial(w);
 }
 
-static bool keep_initial(void *arg, const struct doc *d)
-{
-	struct watch *w = arg;
-
-	vec_push(&w->initial, doc_ref(d));
-	return true;
-}
-
 /* What is sent before changes: everything, or nothing. */
 static void prepare(struct watch *w, const struct options *o)
 {
@@ -279,7 +270,7 @@ static void prepare(struct watch *w, const struct options *o)
 	bool wants_all = o->has_initial ? o->initial : o->revision == 0;
 
 	if (wants_all) {
-		selection_each(&w->selection, w->api->store, keep_initial, w);
+		selection_each(&w->selection, w->api->store, kept_add, &w->initial);
 		w->from = now;
 	} else {
 		w->from = o->revision ? o->revision : now;
@@ -326,8 +317,8 @@ static int check_start(struct call *c)
 		return -ERR_TIMEOUT;
 	}
 	if (c->options.revision && !(c->options.has_initial && c->options.initial)) {
-		if (store_watch(c->api->store, c->kind, c->options.revision, on_change, NULL, &probe,
-		                &err) < 0) {
+		if (store_watch(c->api->store, c->kind, c->options.revision, on_change, NULL,
+		                &probe, &err) < 0) {
 			return fail_reason(c, 410, "Expired", "%s", err.msg);
 		}
 		store_unwatch(probe);

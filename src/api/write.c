@@ -39,9 +39,10 @@ int writing_check_names(struct call *c, struct val *object, bool is_new)
 	} else if (!ns.len) {
 		val_set_str(c->arena, meta, "namespace", c->route.ns);
 	} else if (!slice_eq(ns, c->route.ns)) {
-		return fail_code(c, ERR_SYNTAX,
-		                 "the namespace of the provided object does not match the namespace "
-		                 "sent on the request");
+		return fail_code(
+			c, ERR_SYNTAX,
+			"the namespace of the provided object does not match the namespace "
+			"sent on the request");
 	}
 	if (is_new) {
 		return 0;
@@ -70,10 +71,10 @@ static int make_name(struct writing *w)
 		return 0;
 	}
 	for (int i = 0; i < NAME_TRIES; i++) {
-		struct slice name = val_str(
-			val_set(c->arena, meta, "name",
-		                val_new_strf(c->arena, SLICE_FMT "%s", SLICE_ARG(base),
-		                             chance_suffix(suffix, 5))));
+		struct slice name =
+			val_str(val_set(c->arena, meta, "name",
+		                        val_new_strf(c->arena, SLICE_FMT "%s", SLICE_ARG(base),
+		                                     chance_suffix(suffix, 5))));
 
 		if (!store_get(c->api->store, (struct key){ w->kind, ns, name })) {
 			return 0;
@@ -110,8 +111,8 @@ static int check_escalation(struct writing *w)
 	}
 	if (w->kind == k->role_binding || w->kind == k->cluster_role_binding) {
 		struct call *c = w->call;
-		const char *roles = slice_is(val_get_str(ref, "kind"), "Role") ? "roles"
-		                                                               : "clusterroles";
+		const char *roles =
+			slice_is(val_get_str(ref, "kind"), "Role") ? "roles" : "clusterroles";
 
 		return call_may(c, "bind", w->kind->group, roles, ns, val_get_str(ref, "name"))
 		               ? 0
@@ -132,7 +133,8 @@ static int validate(struct writing *w)
 		return fail_invalid(c, w->kind, name_of(w->object), &wrong);
 	}
 	if (c->arena->overflowed) {
-		return fail_code(c, ERR_LIMIT, "Request entity too large: the object has too many parts");
+		return fail_code(c, ERR_LIMIT,
+		                 "Request entity too large: the object has too many parts");
 	}
 	return check_escalation(w);
 }
@@ -172,8 +174,8 @@ static int to_storage(struct writing *w)
 		}
 	}
 	if (storage != w->kind) {
-		w->object = val_copy(c->arena,
-		                     convert_object(c->arena, w->kind, storage, w->object));
+		w->object =
+			val_copy(c->arena, convert_object(c->arena, w->kind, storage, w->object));
 		if (!storage->is_custom) {
 			object_default(storage, c->arena, w->object);
 		}
@@ -200,8 +202,12 @@ static int stored(struct writing *w, int r, const struct doc *d, const struct er
 
 static void strip_new(struct writing *w)
 {
-	static const char *const gone[] = { "uid", "selfLink", "creationTimestamp", "deletionTimestamp",
-		                            "deletionGracePeriodSeconds", "generation" };
+	static const char *const gone[] = { "uid",
+		                            "selfLink",
+		                            "creationTimestamp",
+		                            "deletionTimestamp",
+		                            "deletionGracePeriodSeconds",
+		                            "generation" };
 	struct val *meta = val_get(w->object, "metadata");
 
 	for (size_t i = 0; i < ARRAY_SIZE(gone); i++) {
@@ -363,11 +369,12 @@ static int keep_fixed(struct writing *w)
 	struct slice uid = val_get_str(meta, "uid");
 
 	if (uid.len && !slice_eq(uid, val_get_str(old, "uid"))) {
-		return fail_conflict(c, w->kind, name_of(w->object),
-		                     arena_printf(c->arena,
-		                                  "Precondition failed: UID in precondition: " SLICE_FMT
-		                                  ", UID in object meta: " SLICE_FMT,
-		                                  SLICE_ARG(uid), SLICE_ARG(val_get_str(old, "uid"))));
+		return fail_conflict(
+			c, w->kind, name_of(w->object),
+			arena_printf(c->arena,
+		                     "Precondition failed: UID in precondition: " SLICE_FMT
+		                     ", UID in object meta: " SLICE_FMT,
+		                     SLICE_ARG(uid), SLICE_ARG(val_get_str(old, "uid"))));
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
 		const struct val *v = val_get(old, fixed[i]);
@@ -400,12 +407,12 @@ static int check_finalizers(struct writing *w)
 	}
 	val_for_each (val_path(w->object, "metadata.finalizers"), it) {
 		if (!has_text(before, val_str(it))) {
-			return fail_field(w->call, w->kind, name_of(w->object), "FieldValueForbidden",
-			                  "metadata.finalizers",
-			                  "Forbidden: no new finalizers can be added if the object is "
-			                  "being deleted, found new finalizers []string{\"" SLICE_FMT
-			                  "\"}",
-			                  SLICE_ARG(val_str(it)));
+			return fail_field(
+				w->call, w->kind, name_of(w->object), "FieldValueForbidden",
+				"metadata.finalizers",
+				"Forbidden: no new finalizers can be added if the object is "
+				"being deleted, found new finalizers []string{\"" SLICE_FMT "\"}",
+				SLICE_ARG(val_str(it)));
 		}
 	}
 	return 0;
@@ -422,9 +429,10 @@ static int check_revision(struct writing *w)
 	}
 	if (rv.len && !slice_is(rv, "0") &&
 	    !slice_eq(rv, val_str(val_path(w->old, "metadata.resourceVersion")))) {
-		return fail_conflict(w->call, w->kind, name_of(w->object),
-		                     "the object has been modified; please apply your changes to the "
-		                     "latest version and try again");
+		return fail_conflict(
+			w->call, w->kind, name_of(w->object),
+			"the object has been modified; please apply your changes to the "
+			"latest version and try again");
 	}
 	return 0;
 }

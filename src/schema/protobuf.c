@@ -223,8 +223,8 @@ static int read_value(struct reader *r, const struct type *t, const struct item 
 		return it->wire == WIRE_VARINT ? 0 : broken(r);
 	case TYPE_INT32:
 	case TYPE_INT64:
-		*ret = val_new_int(r->arena, t->form == TYPE_INT32 ? (int32_t)it->i
-		                                                   : (int64_t)it->i);
+		*ret = val_new_int(r->arena,
+		                   t->form == TYPE_INT32 ? (int32_t)it->i : (int64_t)it->i);
 		return it->wire == WIRE_VARINT ? 0 : broken(r);
 	case TYPE_DOUBLE:
 		memcpy(&d, &it->i, sizeof(d));
@@ -311,10 +311,10 @@ static int read_entry(struct reader *r, const struct type *of, const struct item
 		return broken(r);
 	}
 	if (!parts[2].number) {
-		parts[2].wire = of->form == TYPE_BOOL || of->form == TYPE_INT32 ||
-		                                of->form == TYPE_INT64
-		                        ? WIRE_VARINT
-		                        : WIRE_BYTES;
+		parts[2].wire =
+			of->form == TYPE_BOOL || of->form == TYPE_INT32 || of->form == TYPE_INT64
+				? WIRE_VARINT
+				: WIRE_BYTES;
 	}
 	result = of->form == TYPE_LIST ? read_wrapped_list(r, of, parts[2].bytes, &v)
 	                               : read_present(r, of, &parts[2], &v);

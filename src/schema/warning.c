@@ -1,5 +1,5 @@
-/* Why: some things are stored and still worth a word to whoever wrote them; the server tells them in
- * Warning headers. Source: reference 7.3 */
+/* Why: some things are stored and still worth a word to whoever wrote them; the server tells them
+ * in Warning headers. Source: reference 7.3 */
 #include <stdarg.h>
 
 #include "base/ip.h"
@@ -27,9 +27,8 @@ static void warn(struct warner *w, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	val_append(w->to,
-	           val_new_strf(w->arena, "%s%s%s", strbuf_str(&w->path.text),
-	                        w->path.text.size ? "." : "", text));
+	val_append(w->to, val_new_strf(w->arena, "%s%s%s", strbuf_str(&w->path.text),
+	                               w->path.text.size ? "." : "", text));
 }
 
 /* ---- containers ---- */
@@ -237,8 +236,8 @@ void object_warnings(const struct kind *k, const struct val *object, struct aren
 	struct warner w = { .arena = a, .to = array };
 
 	if (kind_is(k, "", "Pod")) {
-		const char *words = format_wrong(FORMAT_LABEL,
-		                                 val_str(val_path(object, "metadata.name")));
+		const char *words =
+			format_wrong(FORMAT_LABEL, val_str(val_path(object, "metadata.name")));
 
 		if (words && val_str(val_path(object, "metadata.name")).len) {
 			warn(&w,
