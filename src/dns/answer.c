@@ -257,10 +257,14 @@ static bool is_followed(const struct dns_query *q, const struct name_record *r, 
 	return n && r[0].type == NAME_CNAME && q->type != NAME_CNAME && q->type != NAME_ANY;
 }
 
-static bool follow(const struct name_record *r, struct answer_next *at)
+static bool follow(struct arena *a, const struct name_record *r, struct answer_next *at)
 {
-	struct dns_alias *alias = &at->aliases[at->n_aliases];
+	struct dns_alias *alias;
 
+	if (!at->aliases) {
+		at->aliases = ARENA_ARRAY(a, struct dns_alias, DNS_CNAME_HOPS);
+	}
+	alias = &at->aliases[at->n_aliases];
 	memcpy(alias->owner, at->next.qname, at->next.qname_size);
 	alias->ttl = r->ttl;
 	if (!wire_name(r->target, alias->target) || !query_rename(&at->next, alias->target)) {
@@ -320,7 +324,7 @@ enum answer_result answer_query(const struct dns_engine *e, const struct dns_que
 		code = KNOT_RCODE_SERVFAIL;
 	}
 	ret_next->next = *q;
-	ret_next->aliases = ARENA_ARRAY(a, struct dns_alias, code ? 0 : DNS_CNAME_HOPS);
+	ret_next->aliases = NULL;
 	ret_next->n_aliases = 0;
 	while (!code) {
 		result = name_lookup(e->model, query_name(&ret_next->next), (enum name_type)q->type,
@@ -328,7 +332,7 @@ enum answer_result answer_query(const struct dns_engine *e, const struct dns_que
 		if (result != NAME_FOUND || !is_followed(q, r, n)) {
 			break;
 		}
-		if (ret_next->n_aliases == DNS_CNAME_HOPS || !follow(&r[0], ret_next)) {
+		if (ret_next->n_aliases == DNS_CNAME_HOPS || !follow(a, &r[0], ret_next)) {
 			code = KNOT_RCODE_SERVFAIL;
 		}
 	}

@@ -250,10 +250,26 @@ void reply_put_alias(struct dns_reply *r, const struct dns_alias *a)
 
 /* ---- upstream ---- */
 
-size_t question_write(const struct dns_query *q, uint16_t id, uint8_t *buf, size_t max)
+static bool put_own_edns(knot_pkt_t *pkt, const struct dns_query *q)
+{
+	knot_rrset_t opt;
+	bool ok;
+
+	if (knot_edns_init(&opt, DNS_UDP_EDNS, 0, 0, NULL) != KNOT_EOK) {
+		return false;
+	}
+	if (q->dnssec_ok) {
+		knot_edns_set_do(&opt);
+	}
+	(void)knot_pkt_begin(pkt, KNOT_ADDITIONAL);
+	ok = knot_pkt_put(pkt, KNOT_COMPR_HINT_NONE, &opt, 0) == KNOT_EOK;
+	knot_rrset_clear(&opt, NULL);
+	return ok;
+}
+
+size_t question_write(const struct dns_query *q, uint16_t id, bool edns, uint8_t *buf, size_t max)
 {
 	knot_pkt_t *pkt = knot_pkt_new(buf, (uint16_t)max, NULL);
-	knot_rrset_t opt;
 	size_t size = 0;
 
 	if (!pkt) {
@@ -261,15 +277,8 @@ size_t question_write(const struct dns_query *q, uint16_t id, uint8_t *buf, size
 	}
 	knot_pkt_clear(pkt);
 	if (knot_pkt_put_question(pkt, q->qname, q->qclass, q->type) == KNOT_EOK &&
-	    knot_edns_init(&opt, DNS_UDP_EDNS, 0, 0, NULL) == KNOT_EOK) {
-		if (q->dnssec_ok) {
-			knot_edns_set_do(&opt);
-		}
-		(void)knot_pkt_begin(pkt, KNOT_ADDITIONAL);
-		if (knot_pkt_put(pkt, KNOT_COMPR_HINT_NONE, &opt, 0) == KNOT_EOK) {
-			size = pkt->size;
-		}
-		knot_rrset_clear(&opt, NULL);
+	    (!edns || put_own_edns(pkt, q))) {
+		size = pkt->size;
 	}
 	knot_wire_set_id(buf, id);
 	knot_wire_set_rd(buf);

@@ -53,8 +53,8 @@ size_t reply_close(struct dns_reply *r);
 /* A reply with a code and no records. */
 size_t reply_code(const struct dns_query *q, uint16_t rcode, uint8_t *buf, size_t max);
 
-/* A question to ask upstream, for name (wire form) with q's type and flags. Returns the size. */
-size_t question_write(const struct dns_query *q, uint16_t id, uint8_t *buf, size_t max);
+/* A question to ask upstream: q's name, type and flags, with our EDNS or none. Returns the size. */
+size_t question_write(const struct dns_query *q, uint16_t id, bool edns, uint8_t *buf, size_t max);
 /* Is this the answer to that question (id, name, type)? */
 bool answer_fits(const struct dns_query *q, uint16_t id, const uint8_t *bytes, size_t size);
 /* Seconds that a message may be kept, by its records and code; 0: not at all. */

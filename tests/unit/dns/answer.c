@@ -42,12 +42,14 @@ static const char world[] =
 	"{apiVersion: v1, kind: Service, metadata: {name: kube-dns, namespace: kube-system}, "
 	"spec: {clusterIP: 10.0.0.10, ports: [{name: dns, port: 53, protocol: UDP}]}}\n"
 	"---\n"
-	"{apiVersion: rds.services.k8s.aws/v1alpha1, kind: DBInstance, metadata: {name: main, namespace: shop, "
+	"{apiVersion: rds.services.k8s.aws/v1alpha1, kind: DBInstance, metadata: {name: main, "
+        "namespace: shop, "
 	"annotations: {kennel.dev/vpc-address: 10.0.2.30}}, "
 	"status: {endpoint: {address: main.abc.us-east-1.rds.amazonaws.com}}}\n";
 
 #define SOA                                                                                        \
-	"ns cluster.local. 30 6 ns.dns.cluster.local. hostmaster.cluster.local. 77 7200 1800 86400 " \
+	"ns cluster.local. 30 6 ns.dns.cluster.local. hostmaster.cluster.local. 77 7200 1800 "     \
+	"86400 "                                                                                   \
 	"30\n"
 
 static int setup(void **state)
@@ -76,8 +78,8 @@ static void ask(const struct model *m, const struct ask *q, struct strbuf *out)
 	size_t size;
 
 	assert_true(query_parse(&query, packet, packet_of(q, packet, sizeof(packet))));
-	if (answer_query(&e, &query, q->rotate, &a, buf, q->max ? q->max : query.payload, &size, &next) ==
-	    ANSWER_DONE) {
+	if (answer_query(&e, &query, q->rotate, &a, buf, q->max ? q->max : query.payload, &size,
+	                 &next) == ANSWER_DONE) {
 		assert_int_equal(knot_wire_get_id(buf), q->id ? q->id : 0x1234);
 		text_of(out, buf, size);
 		return;
@@ -135,19 +137,22 @@ static void letters_come_back_as_asked(void **state)
 
 static void srv_brings_the_addresses_of_its_targets(void **state)
 {
-	expect_ask(*state, (struct ask){ "_sql._tcp.db.shop.svc.cluster.local.", NAME_SRV, .edns = 4096 },
-		   "NOERROR aa\n"
-		   "an _sql._tcp.db.shop.svc.cluster.local. 30 33 0 50 13306 db-0.db.shop.svc.cluster.local.\n"
-		   "an _sql._tcp.db.shop.svc.cluster.local. 30 33 0 50 13306 10-244-0-21.db.shop.svc.cluster.local.\n"
-		   "ar 10-244-0-21.db.shop.svc.cluster.local. 30 1 10.244.0.21\n"
-		   "ar db-0.db.shop.svc.cluster.local. 30 1 10.244.0.20\n"
-		   "ar OPT 1232\n");
+	expect_ask(*state,
+	           (struct ask){ "_sql._tcp.db.shop.svc.cluster.local.", NAME_SRV, .edns = 4096 },
+	           "NOERROR aa\n"
+	           "an _sql._tcp.db.shop.svc.cluster.local. 30 33 0 50 13306 "
+	           "db-0.db.shop.svc.cluster.local.\n"
+	           "an _sql._tcp.db.shop.svc.cluster.local. 30 33 0 50 13306 "
+	           "10-244-0-21.db.shop.svc.cluster.local.\n"
+	           "ar 10-244-0-21.db.shop.svc.cluster.local. 30 1 10.244.0.21\n"
+	           "ar db-0.db.shop.svc.cluster.local. 30 1 10.244.0.20\n"
+	           "ar OPT 1232\n");
 	expect_ask(*state, (struct ask){ "web.shop.svc.cluster.local.", NAME_SRV, .edns = 4096 },
-		   "NOERROR aa\n"
-		   "an web.shop.svc.cluster.local. 30 33 0 50 80 web.shop.svc.cluster.local.\n"
-		   "an web.shop.svc.cluster.local. 30 33 0 50 443 web.shop.svc.cluster.local.\n"
-		   "ar web.shop.svc.cluster.local. 30 1 10.1.0.7\n"
-		   "ar OPT 1232\n");
+	           "NOERROR aa\n"
+	           "an web.shop.svc.cluster.local. 30 33 0 50 80 web.shop.svc.cluster.local.\n"
+	           "an web.shop.svc.cluster.local. 30 33 0 50 443 web.shop.svc.cluster.local.\n"
+	           "ar web.shop.svc.cluster.local. 30 1 10.1.0.7\n"
+	           "ar OPT 1232\n");
 }
 
 static void an_address_leads_to_its_name(void **state)
@@ -166,9 +171,11 @@ static void aliases_are_followed_inside_and_handed_over_outside(void **state)
 	expect(*state, "near.shop.svc.cluster.local.", NAME_CNAME,
 	       "NOERROR aa\nan near.shop.svc.cluster.local. 30 5 web.shop.svc.cluster.local.\n");
 	expect(*state, "near.shop.svc.cluster.local.", NAME_AAAA,
-	       "NOERROR aa\nan near.shop.svc.cluster.local. 30 5 web.shop.svc.cluster.local.\n" SOA);
+	       "NOERROR aa\nan near.shop.svc.cluster.local. 30 5 "
+	       "web.shop.svc.cluster.local.\n" SOA);
 	expect(*state, "lost.shop.svc.cluster.local.", NAME_A,
-	       "NXDOMAIN aa\nan lost.shop.svc.cluster.local. 30 5 none.shop.svc.cluster.local.\n" SOA);
+	       "NXDOMAIN aa\nan lost.shop.svc.cluster.local. 30 5 "
+	       "none.shop.svc.cluster.local.\n" SOA);
 	expect(*state, "far.shop.svc.cluster.local.", NAME_A, "alias forward www.example.com\n");
 	expect(*state, "far.shop.svc.cluster.local.", NAME_CNAME,
 	       "NOERROR aa\nan far.shop.svc.cluster.local. 30 5 www.example.com.\n");
@@ -178,10 +185,12 @@ static void aliases_are_followed_inside_and_handed_over_outside(void **state)
 static void the_apex_has_soa_ns_and_the_version(void **state)
 {
 	expect(*state, "cluster.local.", NAME_SOA,
-	       "NOERROR aa\nan cluster.local. 30 6 ns.dns.cluster.local. hostmaster.cluster.local. 77 7200 1800 "
+	       "NOERROR aa\nan cluster.local. 30 6 ns.dns.cluster.local. hostmaster.cluster.local. "
+	       "77 7200 1800 "
 	       "86400 30\n");
 	expect(*state, "cluster.local.", NAME_NS,
-	       "NOERROR aa\nan cluster.local. 30 2 ns.dns.cluster.local.\nar ns.dns.cluster.local. 30 1 10.0.0.10\n");
+	       "NOERROR aa\nan cluster.local. 30 2 ns.dns.cluster.local.\nar ns.dns.cluster.local. "
+	       "30 1 10.0.0.10\n");
 	expect(*state, "dns-version.cluster.local.", NAME_TXT,
 	       "NOERROR aa\nan dns-version.cluster.local. 28800 16 \"1.1.0\"\n");
 	expect(*state, "web.shop.svc.cluster.local.", NAME_NS, "NOERROR aa\n" SOA);
@@ -194,7 +203,8 @@ static void what_is_no_question_for_us_is_refused(void **state)
 	expect(*state, "cluster.local.", 252, "REFUSED\n");
 	expect_ask(*state, (struct ask){ web, NAME_A, .qclass = 3 }, "REFUSED\n");
 	expect_ask(*state, (struct ask){ web, NAME_A, .opcode = 5 }, "NOTIMPL\n");
-	expect_ask(*state, (struct ask){ web, NAME_A, .edns = 1232, .version = 1 }, "BADVERS\nar OPT 1232\n");
+	expect_ask(*state, (struct ask){ web, NAME_A, .edns = 1232, .version = 1 },
+	           "BADVERS\nar OPT 1232\n");
 }
 
 static void any_is_answered_minimally(void **state)
@@ -207,15 +217,17 @@ static void any_is_answered_minimally(void **state)
 static void edns_is_sent_to_those_who_sent_it(void **state)
 {
 	expect_ask(*state, (struct ask){ "web.shop.svc.cluster.local.", NAME_A, .edns = 4096 },
-		   "NOERROR aa\nan web.shop.svc.cluster.local. 30 1 10.1.0.7\nar OPT 1232\n");
+	           "NOERROR aa\nan web.shop.svc.cluster.local. 30 1 10.1.0.7\nar OPT 1232\n");
 }
 
 static void put_many(struct model *m, unsigned n)
 {
 	scoped_strbuf struct strbuf b = { 0 };
 
-	strbuf_adds(&b, "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: db-2, namespace: shop, "
-			"labels: {kubernetes.io/service-name: db}}, addressType: IPv4, ports: [], endpoints: [");
+	strbuf_adds(&b, "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: "
+	                "db-2, namespace: shop, "
+	                "labels: {kubernetes.io/service-name: db}}, addressType: IPv4, ports: [], "
+	                "endpoints: [");
 	for (unsigned i = 0; i < n; i++) {
 		strbuf_addf(&b, "{addresses: [10.244.9.%u]}, ", i);
 	}
@@ -230,7 +242,7 @@ static void what_does_not_fit_is_cut_whole_and_fits_by_tcp(void **state)
 	put_many(*state, 200);
 	expect(*state, "db.shop.svc.cluster.local.", NAME_A, "NOERROR aa tc\n");
 	expect_ask(*state, (struct ask){ "db.shop.svc.cluster.local.", NAME_A, .edns = 65000 },
-		   "NOERROR aa tc\nar OPT 1232\n");
+	           "NOERROR aa tc\nar OPT 1232\n");
 	ask(*state, &(struct ask){ "db.shop.svc.cluster.local.", NAME_A, .max = 65535 }, &b);
 	assert_non_null(strstr(strbuf_str(&b), "10.244.9.199\n"));
 	assert_non_null(strstr(strbuf_str(&b), "10.244.0.20\n"));
@@ -257,11 +269,11 @@ static void owner_names_are_compressed(void **state)
 static void addresses_take_turns(void **state)
 {
 	expect_ask(*state, (struct ask){ "db.shop.svc.cluster.local.", NAME_A, .rotate = 4 },
-		   "NOERROR aa\nan db.shop.svc.cluster.local. 30 1 10.244.0.20\n"
-		   "an db.shop.svc.cluster.local. 30 1 10.244.0.21\n");
+	           "NOERROR aa\nan db.shop.svc.cluster.local. 30 1 10.244.0.20\n"
+	           "an db.shop.svc.cluster.local. 30 1 10.244.0.21\n");
 	expect_ask(*state, (struct ask){ "db.shop.svc.cluster.local.", NAME_A, .rotate = 5 },
-		   "NOERROR aa\nan db.shop.svc.cluster.local. 30 1 10.244.0.21\n"
-		   "an db.shop.svc.cluster.local. 30 1 10.244.0.20\n");
+	           "NOERROR aa\nan db.shop.svc.cluster.local. 30 1 10.244.0.21\n"
+	           "an db.shop.svc.cluster.local. 30 1 10.244.0.20\n");
 }
 
 static void before_the_replicas_are_synced_it_is_servfail(void **state)

@@ -1,4 +1,5 @@
-/* What: questions and answers as text, for the tests of this room: bytes in, bytes out, no socket. */
+/* What: questions and answers as text, for the tests of this room: bytes in, bytes out, no socket.
+ */
 #pragma once
 
 #include "base/strbuf.h"
@@ -7,10 +8,10 @@
 struct ask {
 	const char *name;
 	uint16_t type;
-	uint16_t id;       /* 0: 0x1234 */
-	uint16_t edns;     /* payload size; 0: no EDNS */
-	uint8_t version;   /* of EDNS */
-	uint16_t qclass;   /* 0: IN */
+	uint16_t id;     /* 0: 0x1234 */
+	uint16_t edns;   /* payload size; 0: no EDNS */
+	uint8_t version; /* of EDNS */
+	uint16_t qclass; /* 0: IN */
 	uint8_t opcode;
 	uint16_t rotate;
 	size_t max; /* 0: what the query allows by UDP */
@@ -25,7 +26,9 @@ static inline size_t packet_of(const struct ask *q, uint8_t *buf, size_t max)
 
 	knot_pkt_clear(pkt);
 	assert_non_null(knot_dname_from_str(name, q->name, sizeof(name)));
-	assert_int_equal(knot_pkt_put_question(pkt, name, q->qclass ? q->qclass : KNOT_CLASS_IN, q->type), 0);
+	assert_int_equal(
+		knot_pkt_put_question(pkt, name, q->qclass ? q->qclass : KNOT_CLASS_IN, q->type),
+		0);
 	if (q->edns) {
 		assert_int_equal(knot_edns_init(&opt, q->edns, 0, q->version, NULL), 0);
 		assert_int_equal(knot_pkt_begin(pkt, KNOT_ADDITIONAL), 0);
@@ -40,7 +43,8 @@ static inline size_t packet_of(const struct ask *q, uint8_t *buf, size_t max)
 	return size;
 }
 
-static inline void add_section(struct strbuf *b, const knot_pkt_t *pkt, knot_section_t id, const char *head)
+static inline void add_section(struct strbuf *b, const knot_pkt_t *pkt, knot_section_t id,
+                               const char *head)
 {
 	const knot_pktsection_t *s = knot_pkt_section(pkt, id);
 	char owner[300], data[600];
@@ -53,7 +57,8 @@ static inline void add_section(struct strbuf *b, const knot_pkt_t *pkt, knot_sec
 			continue;
 		}
 		knot_dname_to_str(owner, rr->owner, sizeof(owner));
-		assert_true(knot_rrset_txt_dump_data(rr, 0, data, sizeof(data), &KNOT_DUMP_STYLE_DEFAULT) >= 0);
+		assert_true(knot_rrset_txt_dump_data(rr, 0, data, sizeof(data),
+		                                     &KNOT_DUMP_STYLE_DEFAULT) >= 0);
 		strbuf_addf(b, "%s %s %u %u %s\n", head, owner, rr->ttl, rr->type, data);
 	}
 }
@@ -69,7 +74,7 @@ static inline void text_of(struct strbuf *b, const uint8_t *bytes, size_t size)
 	assert_true(knot_wire_get_ra(bytes));
 	code = knot_lookup_by_id(knot_rcode_names, knot_pkt_ext_rcode(pkt));
 	strbuf_addf(b, "%s%s%s\n", code ? code->name : "?", knot_wire_get_aa(bytes) ? " aa" : "",
-		    knot_wire_get_tc(bytes) ? " tc" : "");
+	            knot_wire_get_tc(bytes) ? " tc" : "");
 	add_section(b, pkt, KNOT_ANSWER, "an");
 	add_section(b, pkt, KNOT_AUTHORITY, "ns");
 	add_section(b, pkt, KNOT_ADDITIONAL, "ar");
