@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 int file_read(const char *path, size_t max, struct strbuf *out, struct err *err)
@@ -165,6 +166,15 @@ int tree_remove(const char *path, struct err *err)
 		return err_sys(err, "rmdir %s", path);
 	}
 	return 0;
+}
+
+void tree_discard(const char *path)
+{
+	struct err err = { 0 };
+
+	if (tree_remove(path, &err) < 0) {
+		log_odd("Could not remove path=%s error=%s", path, err.msg);
+	}
 }
 
 static int64_t size_of_children(int dir_fd)

@@ -32,9 +32,10 @@ static bool number(const char *name, const char *text, long least, long most, in
 
 static int hex(char c)
 {
-	const char *digits = "0123456789abcdef", *at = strchr(digits, c | 0x20);
-
-	return c && at ? (int)(at - digits) : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+	                              : -1;
 }
 
 /* A percent-decoded copy of [from, to). */
@@ -42,7 +43,10 @@ static char *decoded(const char *from, const char *to)
 {
 	char *out = malloc((size_t)(to - from) + 1), *w = out;
 
-	while (out && from < to) {
+	if (!out) {
+		abort();
+	}
+	while (from < to) {
 		if (*from == '%' && to - from > 2 && hex(from[1]) >= 0 && hex(from[2]) >= 0) {
 			*w++ = (char)(hex(from[1]) << 4 | hex(from[2]));
 			from += 3;
@@ -50,9 +54,7 @@ static char *decoded(const char *from, const char *to)
 			*w++ = *from++;
 		}
 	}
-	if (out) {
-		*w = '\0';
-	}
+	*w = '\0';
 	return out;
 }
 
@@ -61,41 +63,59 @@ struct url {
 	int port;
 };
 
-/* scheme is behind us: [user[:password]@]host[:port][/path][?ssl-ca=FILE] */
+static void url_free(struct url *u)
+{
+	free(u->user);
+	free(u->password);
+	free(u->host);
+	free(u->path);
+	free(u->ca);
+}
+
+/* ?ssl-ca=FILE */
+static bool parse_parameters(const char *name, const char *p, struct url *u)
+{
+	static const char key[] = "ssl-ca=";
+
+	while (*p) {
+		size_t n = strcspn(p, "&");
+
+		if (strncmp(p, key, sizeof(key) - 1) != 0 || u->ca) {
+			log_error("%s: after the ? only ssl-ca=FILE, once", name);
+			return false;
+		}
+		u->ca = decoded(p + sizeof(key) - 1, p + n);
+		p += n + (p[n] == '&');
+	}
+	return true;
+}
+
+/* scheme is behind us: [user[:password]@]host[:port][/path][?ssl-ca=FILE]. What stands before the
+ * last @ is user and password, so a password that was not percent-encoded may contain / ? and #. */
 static bool parse_url(const char *name, const char *rest, int default_port, struct url *u)
 {
-	const char *end = rest + strlen(rest), *query = strchr(rest, '?'), *path, *at = NULL, *colon;
+	const char *at = strrchr(rest, '@'), *colon, *path, *query, *end;
 
 	*u = (struct url){ .port = default_port };
-	if (query) {
-		static const char key[] = "ssl-ca=";
-		const char *ca = strstr(query, key);
-
-		if (ca) {
-			ca += sizeof(key) - 1;
-			u->ca = decoded(ca, ca + strcspn(ca, "&"));
-		}
-		end = query;
-	}
-	path = memchr(rest, '/', (size_t)(end - rest));
-	u->path = path ? decoded(path + 1, end) : strdup("");
-	if (path) {
-		end = path;
-	}
-	for (const char *p = rest; p < end; p++) {
-		at = *p == '@' ? p : at;
-	}
-	if (at) {
-		colon = memchr(rest, ':', (size_t)(at - rest));
-		u->user = decoded(rest, colon ? colon : at);
-		u->password = colon ? decoded(colon + 1, at) : strdup("");
-		rest = at + 1;
-	} else {
-		u->user = strdup("");
-		u->password = strdup("");
-	}
+	colon = at ? memchr(rest, ':', (size_t)(at - rest)) : NULL;
+	u->user = decoded(rest, colon ? colon : at ? at : rest);
+	u->password = colon ? decoded(colon + 1, at) : decoded(rest, rest);
+	rest = at ? at + 1 : rest;
+	query = rest + strcspn(rest, "?");
+	path = memchr(rest, '/', (size_t)(query - rest));
+	end = path ? path : query;
+	u->path = path ? decoded(path + 1, query) : decoded(rest, rest);
 	colon = memchr(rest, ':', (size_t)(end - rest));
 	u->host = decoded(rest, colon ? colon : end);
+	if (strstr(u->host, "$(")) {
+		/* Kubernetes leaves a reference to a variable that is not there as it stands. */
+		log_error("%s: the host is still %s: that variable is not set", name, u->host);
+		return false;
+	}
+	if (!*u->host) {
+		log_error("%s names no host", name);
+		return false;
+	}
 	if (colon) {
 		char *port = decoded(colon + 1, end);
 		bool ok = number(name, port, 1, 65535, &u->port);
@@ -105,24 +125,27 @@ static bool parse_url(const char *name, const char *rest, int default_port, stru
 			return false;
 		}
 	}
-	if (!*u->host) {
-		log_error("%s names no host", name);
-		return false;
-	}
-	return true;
+	return !*query || parse_parameters(name, query + 1, u);
 }
 
 static bool load_database(struct config *c)
 {
 	static const char scheme[] = "mysql://";
 	const char *text = env("DATABASE_URL", "");
-	struct url u;
+	struct url u = { 0 };
+	bool ok;
 
 	if (strncmp(text, scheme, sizeof(scheme) - 1) != 0) {
 		log_error("DATABASE_URL must be mysql://user:password@host:port/database");
 		return false;
 	}
-	if (!parse_url("DATABASE_URL", text + sizeof(scheme) - 1, 3306, &u)) {
+	ok = parse_url("DATABASE_URL", text + sizeof(scheme) - 1, 3306, &u);
+	if (ok && !*u.path) {
+		log_error("DATABASE_URL names no database");
+		ok = false;
+	}
+	if (!ok) {
+		url_free(&u);
 		return false;
 	}
 	c->db_user = u.user;
@@ -137,8 +160,7 @@ static bool load_database(struct config *c)
 static bool load_redis(struct config *c)
 {
 	const char *text = env("REDIS_URL", "");
-	struct url u;
-	bool ok;
+	struct url u = { 0 };
 
 	if (!*text) {
 		return true;
@@ -148,17 +170,18 @@ static bool load_redis(struct config *c)
 		log_error("REDIS_URL must be redis[s]://[:password@]host:port/db");
 		return false;
 	}
-	if (!parse_url("REDIS_URL", text + (c->redis_tls ? 9 : 8), 6379, &u)) {
+	if (!parse_url("REDIS_URL", text + (c->redis_tls ? 9 : 8), 6379, &u) ||
+	    !number("REDIS_URL database", *u.path ? u.path : "0", 0, 1023, &c->redis_db)) {
+		url_free(&u);
 		return false;
 	}
-	ok = number("REDIS_URL", *u.path ? u.path : "0", 0, 1023, &c->redis_db);
 	free(u.user);
 	free(u.path);
 	c->redis_password = u.password;
 	c->redis_host = u.host;
 	c->redis_port = u.port;
 	c->redis_ca = u.ca;
-	return ok;
+	return true;
 }
 
 bool config_load(struct config *c)
@@ -185,5 +208,6 @@ bool config_load(struct config *c)
 		return false;
 	}
 	return number("SERVER_PORT", env("SERVER_PORT", "5000"), 1, 65535, &c->port) &&
+	       number("DRAIN_SECONDS", env("DRAIN_SECONDS", "2"), 0, 300, &c->drain_s) &&
 	       load_database(c) && load_redis(c);
 }

@@ -30,7 +30,7 @@ char *metrics_text(struct metrics *m, int db_open, int db_busy)
 		return NULL;
 	}
 	fprintf(f, "# HELP http_requests_total Requests answered, by class of status.\n"
-		   "# TYPE http_requests_total counter\n");
+	           "# TYPE http_requests_total counter\n");
 	for (int i = 1; i < 6; i++) {
 		unsigned long n = atomic_load(&m->requests[i]);
 
@@ -38,23 +38,33 @@ char *metrics_text(struct metrics *m, int db_open, int db_busy)
 		fprintf(f, "http_requests_total{code=\"%dxx\"} %lu\n", i, n);
 	}
 	fprintf(f, "# HELP http_request_duration_seconds Time from request to answer.\n"
-		   "# TYPE http_request_duration_seconds histogram\n");
+	           "# TYPE http_request_duration_seconds histogram\n");
 	for (int i = 0; i < METRICS_BUCKETS; i++) {
 		fprintf(f, "http_request_duration_seconds_bucket{le=\"%g\"} %lu\n", bounds[i],
-			atomic_load(&m->bucket[i]));
+		        atomic_load(&m->bucket[i]));
 	}
 	fprintf(f, "http_request_duration_seconds_bucket{le=\"+Inf\"} %lu\n", total);
-	fprintf(f, "http_request_duration_seconds_sum %g\nhttp_request_duration_seconds_count %lu\n",
-		(double)atomic_load(&m->microseconds) / 1e6, total);
-	fprintf(f, "# TYPE http_requests_in_flight gauge\nhttp_requests_in_flight %d\n",
-		atomic_load(&m->in_flight));
-	fprintf(f, "# TYPE database_connections gauge\ndatabase_connections{state=\"open\"} %d\n"
-		   "database_connections{state=\"busy\"} %d\n", db_open, db_busy);
-	fprintf(f, "# TYPE cache_requests_total counter\ncache_requests_total{result=\"hit\"} %lu\n"
-		   "cache_requests_total{result=\"miss\"} %lu\n",
-		atomic_load(&m->cache_hits), atomic_load(&m->cache_misses));
-	fprintf(f, "# TYPE adoption_applications_total counter\nadoption_applications_total %lu\n",
-		atomic_load(&m->applications));
+	fprintf(f,
+	        "http_request_duration_seconds_sum %g\nhttp_request_duration_seconds_count %lu\n",
+	        (double)atomic_load(&m->microseconds) / 1e6, total);
+	fprintf(f,
+	        "# HELP http_requests_in_flight Requests being answered now.\n"
+	        "# TYPE http_requests_in_flight gauge\nhttp_requests_in_flight %d\n",
+	        atomic_load(&m->in_flight));
+	fprintf(f,
+	        "# HELP database_connections Connections of the pool.\n"
+	        "# TYPE database_connections gauge\ndatabase_connections{state=\"open\"} %d\n"
+	        "database_connections{state=\"busy\"} %d\n",
+	        db_open, db_busy);
+	fprintf(f,
+	        "# HELP cache_requests_total Pet lists asked of the cache.\n"
+	        "# TYPE cache_requests_total counter\ncache_requests_total{result=\"hit\"} %lu\n"
+	        "cache_requests_total{result=\"miss\"} %lu\n",
+	        atomic_load(&m->cache_hits), atomic_load(&m->cache_misses));
+	fprintf(f,
+	        "# HELP adoption_applications_total Adoption applications filed here.\n"
+	        "# TYPE adoption_applications_total counter\nadoption_applications_total %lu\n",
+	        atomic_load(&m->applications));
 	fclose(f);
 	return text;
 }

@@ -1,4 +1,4 @@
-/* Counters in the Prometheus text format. */
+/* What: counters in the Prometheus text format. */
 #pragma once
 
 #include <stdatomic.h>
