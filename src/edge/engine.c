@@ -596,7 +596,6 @@ int engine_new(const struct engine_config *c, struct engine **ret_e, struct err 
 	int r;
 
 	e->c = *c;
-	e->c.reload_gap_us = c->reload_gap_us ? c->reload_gap_us : US_PER_S;
 	e->backoff = (struct backoff){ .floor_us = 20 * US_PER_MS, .ceiling_us = 5 * US_PER_S };
 	scoped_free char *sock = path_of(e, "control.sock");
 

@@ -25,7 +25,7 @@ struct engine_config {
 	struct loop *loop;
 	const char *nginx; /* program */
 	const char *dir;   /* absolute; made if missing */
-	int64_t reload_gap_us; /* 0: 1 s */
+	int64_t reload_gap_us;
 	/* `nginx -t` refused the configuration just applied: its messages. */
 	void (*refused)(void *arg, struct slice text, struct slice messages);
 	/* A configuration is served now: the generation of the applied text. */

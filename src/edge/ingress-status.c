@@ -144,6 +144,8 @@ static void on_written(void *arg, const struct client_answer *a)
 	free(w);
 	if (a->status == 200 && a->body) {
 		replica_put(in->ingresses, a->body);
+		/* What changed while the write was under way was passed over. */
+		loop_timer_start(in->loop, &in->later, 0, on_later);
 	} else if (a->status != 404) {
 		log_odd("Status of an Ingress cannot be written: %s", a->why ? a->why->msg : "no answer");
 		loop_timer_start(in->loop, &in->later, again_us, on_later);

@@ -325,7 +325,8 @@ int ingress_main(int argc, char **argv)
 				     .health_host = "0.0.0.0",
 				     .http_port = 80,
 				     .https_port = 443,
-				     .health_port = 10254 } };
+				     .health_port = 10254,
+				     .reload_gap_us = US_PER_S } };
 	struct err err = { 0 };
 	int r = parse_options(argc, argv, &in.o, &err);
 
