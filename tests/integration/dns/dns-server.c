@@ -1,5 +1,5 @@
-/* Why: the server without the role around it, for server.test: objects from a YAML file, upstream servers
- * from the command line. Says its port, ends on SIGTERM.
+/* Why: the server without the role around it, for server.test: objects from a YAML file, upstream
+ * servers from the command line. Says its port, ends on SIGTERM.
  *
  *     dns-server FILE ADDRESS:PORT... */
 #include <signal.h>
@@ -47,7 +47,9 @@ int main(int argc, char **argv)
 	struct upstream servers[FORWARD_SERVERS];
 	struct loop *l = loop_new();
 	struct model *m = model_new();
-	struct dns_server_config c = { .loop = l, .model = m, .servers = servers, .address = ip_v4(0x7f000001) };
+	struct dns_server_config c = {
+		.loop = l, .model = m, .servers = servers, .address = ip_v4(0x7f000001)
+	};
 	struct dns_server *s;
 	struct err err = { 0 };
 
@@ -60,7 +62,8 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (dns_server_new(&c, &s, &err) < 0 || loop_on_signal(l, SIGTERM, on_signal, l, &err) < 0) {
+	if (dns_server_new(&c, &s, &err) < 0 ||
+	    loop_on_signal(l, SIGTERM, on_signal, l, &err) < 0) {
 		fprintf(stderr, "%s\n", err.msg);
 		return 1;
 	}
