@@ -15,6 +15,8 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "base/slice.h"
+#include "base/vec.h"
 
 /* What the kernel said about a refused option, behind the sentence. */
 static int fs_failed(int fs, struct err *err, const char *what)
@@ -127,6 +129,32 @@ void mount_remove(const char *at)
 {
 	while (umount2(at, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
 	}
+}
+
+void mounts_remove_below(const char *dir)
+{
+	scoped_file FILE *f = fopen("/proc/self/mountinfo", "re");
+	scoped_free char *line = NULL, *prefix = mem_printf("%s/", dir);
+	VEC(char *) found = { 0 };
+	size_t room = 0;
+	ssize_t n;
+
+	while (f && (n = getline(&line, &room, f)) > 0) {
+		struct slice rest = { line, (size_t)n }, field = { 0 };
+
+		for (int i = 0; i < 5; i++) { /* the fifth is the mount point; proc(5) */
+			(void)slice_next(&rest, ' ', &field);
+		}
+		if (slice_has_prefix(field, slice_of(prefix))) {
+			vec_push(&found, slice_dup(field));
+		}
+	}
+	while (found.n > 0) { /* the last one first: it may stand on an earlier one */
+		found.n--;
+		mount_remove(found.at[found.n]);
+		free(found.at[found.n]);
+	}
+	vec_fini(&found);
 }
 
 bool mount_is_there(const char *at)

@@ -18,6 +18,8 @@ MUST_USE int mount_bind(const char *from, const char *at, unsigned flags, struct
 MUST_USE int mount_memory(const char *at, int64_t size_bytes, unsigned mode, struct err *err);
 /* Takes a mount and those below it away at once; users keep what they have open. Nothing there is fine. */
 void mount_remove(const char *at);
+/* The same for every mount below a folder (not the folder itself). */
+void mounts_remove_below(const char *dir);
 bool mount_is_there(const char *at);
 
 enum { PIN_NET = 1, PIN_IPC = 2, PIN_UTS = 4 };

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "loop/loop.h"
 
 int file_read(const char *path, size_t max, struct strbuf *out, struct err *err)
 {
@@ -175,6 +176,16 @@ void tree_discard(const char *path)
 	if (tree_remove(path, &err) < 0) {
 		log_odd("Could not remove path=%s error=%s", path, err.msg);
 	}
+}
+
+static void discard_work(void *arg)
+{
+	tree_discard(arg);
+}
+
+void tree_discard_later(struct loop *l, const char *path)
+{
+	loop_work(l, discard_work, free, mem_strdup(path));
 }
 
 static int64_t size_of_children(int dir_fd)

@@ -459,6 +459,9 @@ int image_store_pull(struct image_store *s, const char *name, const char *authfi
 	if (r == 0) {
 		r = load_layout(s, layout, scratch, name, n.digest[0] ? NULL : name, NULL, err);
 	}
+	if (r == 0) {
+		r = image_store_mark_pulled(s, strbuf_slice(&full), err);
+	}
 	tree_discard(scratch);
 	return r;
 }

@@ -1,6 +1,8 @@
 /* What: the limits of this room: value, reason. */
 #pragma once
 
+#include "base/clock.h"
+
 #define HISTORY_KEEP 10000 /* changes a watch may go back; some minutes of a busy rollout */
 #define HISTORY_FOLD                                                                               \
 	1000 /* changes folded into the objects at a time: the price of a commit now and then */

@@ -102,3 +102,5 @@ typedef void store_watch_fn(void *arg, const struct store_event *e);
 MUST_USE int store_watch(struct store *s, const struct kind *k, uint64_t from, store_watch_fn *fn,
                          void *arg, struct store_watch **ret, struct err *err);
 struct store_watch *store_unwatch(struct store_watch *w); /* null-safe; no call afterwards */
+/* Every change up to this committed revision has been told to it: what a bookmark may say. */
+uint64_t store_watch_seen(const struct store_watch *w);

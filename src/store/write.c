@@ -480,8 +480,10 @@ int store_delete(struct store *s, struct key key, const struct store_delete_opts
 		              strcmp(opts->propagation, "Foreground") == 0);
 		set_finalizer(&d, "orphan", strcmp(opts->propagation, "Orphan") == 0);
 	}
-	if (!is_marked || opts->grace_s >= 0) { /* asked again without a time: it goes as planned */
+	if (!is_marked) {
 		mark(s, k, &d, o, grace_of(k, o, opts->grace_s));
+	} else if (opts->grace_s >= 0) { /* asked again without a time it goes as planned */
+		mark(s, k, &d, o, opts->grace_s);
 	}
 	if (is_over(k, &d)) {
 		d = draft_of(&a, o->doc.root); /* the last state as it was */

@@ -5,5 +5,6 @@ import { defineConfig } from 'vite';
 export default defineConfig({
   plugins: [react()],
   build: { sourcemap: false, assetsInlineLimit: 0 },
-  server: { proxy: { '/api': 'http://localhost:5000' } },
+  // npm run dev: the page reloads as it is edited; the API comes from a back end of your own.
+  server: { proxy: { '/api': process.env.VITE_API_ORIGIN ?? 'http://localhost:5000' } },
 });

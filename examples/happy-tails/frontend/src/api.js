@@ -14,19 +14,34 @@ export class ApiError extends Error {
   }
 }
 
+// Told when the server does not take our token any more.
+let onRefused = () => {};
+export const whenRefused = (listener) => {
+  onRefused = listener;
+};
+
+const PATIENCE_MS = 20000;
+
 export async function call(method, path, body) {
   const headers = {};
+  const sent = token.get();
   if (body) headers['Content-Type'] = 'application/json';
-  if (token.get()) headers.Authorization = `Bearer ${token.get()}`;
+  if (sent) headers.Authorization = `Bearer ${sent}`;
   let response;
   try {
-    response = await fetch(`/api${path}`, { method, headers, body: body && JSON.stringify(body) });
+    const signal = AbortSignal.timeout?.(PATIENCE_MS);
+    response = await fetch(`/api${path}`, { method, headers, body: body && JSON.stringify(body), signal });
   } catch {
-    throw new ApiError(0, 'network', 'The server cannot be reached. Please try again.');
+    throw new ApiError(0, 'network', 'We cannot reach the shelter right now. Please try again in a moment.');
   }
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) {
-    const { code = 'unknown', message = `The server answered ${response.status}.` } = answer.error ?? {};
+    const { code = 'unknown', message = 'Something went wrong on our side. Please try again in a moment.' } =
+      answer.error ?? {};
+    if (response.status === 401 && code !== 'credentials' && sent && sent === token.get()) {
+      token.set(null);
+      onRefused();
+    }
     throw new ApiError(response.status, code, message);
   }
   return answer;
@@ -34,7 +49,7 @@ export async function call(method, path, body) {
 
 export const api = {
   pets: (filters) => call('GET', `/pets?${new URLSearchParams(filters)}`),
-  pet: (id) => call('GET', `/pets/${id}`),
+  pet: (id) => call('GET', `/pets/${encodeURIComponent(id)}`),
   signUp: (who) => call('POST', '/auth/signup', who),
   logIn: (who) => call('POST', '/auth/login', who),
   me: () => call('GET', '/auth/me'),

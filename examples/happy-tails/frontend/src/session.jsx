@@ -1,7 +1,7 @@
 // Who is logged in; everybody asks useSession().
 import { createContext, useContext, useEffect, useMemo, useState } from 'react';
 
-import { api, token } from './api.js';
+import { api, token, whenRefused } from './api.js';
 
 const Session = createContext(null);
 
@@ -9,14 +9,15 @@ export const useSession = () => useContext(Session);
 
 export function SessionProvider({ children }) {
   const [user, setUser] = useState(null);
-  const [known, setKnown] = useState(!token.get());
+  const [known, setKnown] = useState(!token.get()); // a token is there, but not yet whose
 
   useEffect(() => {
+    whenRefused(() => setUser(null));
     if (!token.get()) return;
     api
       .me()
       .then(setUser)
-      .catch((e) => e.status === 401 && token.set(null))
+      .catch(() => {}) // the page works without; what needs an account asks for it
       .finally(() => setKnown(true));
   }, []);
 

@@ -2,10 +2,11 @@
 import { useState } from 'react';
 import { useNavigate, useSearchParams } from 'react-router-dom';
 
+import { Problem, Title } from '../page.jsx';
 import { useSession } from '../session.jsx';
 
 // A page of our own only: never somewhere else after a log-in.
-const safe = (next) => (next && /^\/(?!\/)/.test(next) ? next : '/');
+const safe = (next) => (next && /^\/(?![/\\])/.test(next) ? next : '/');
 
 export default function Account({ title, fields, action, send, children }) {
   const { enter } = useSession();
@@ -18,6 +19,7 @@ export default function Account({ title, fields, action, send, children }) {
   const submit = async (e) => {
     e.preventDefault();
     setBusy(true);
+    setError(null);
     try {
       enter(await send(form));
       go(safe(params.get('next')), { replace: true });
@@ -28,20 +30,26 @@ export default function Account({ title, fields, action, send, children }) {
   };
 
   return (
-    <form className="form narrow" onSubmit={submit}>
-      <h1>{title}</h1>
-      {fields.map(({ label, ...input }) => (
+    <form className="form panel" onSubmit={submit}>
+      <Title>{title}</Title>
+      {fields.map(({ label, hint, ...input }) => (
         <label key={input.name}>
           {label}
           <input
             {...input}
             required
+            aria-describedby={hint && `${input.name}-hint`}
             value={form[input.name] ?? ''}
             onChange={(e) => setForm({ ...form, [input.name]: e.target.value })}
           />
+          {hint && (
+            <span className="dim" id={`${input.name}-hint`}>
+              {hint}
+            </span>
+          )}
         </label>
       ))}
-      {error && <p className="error">{error}</p>}
+      {error && <Problem>{error}</Problem>}
       <button type="submit" disabled={busy} id="submit">
         {action}
       </button>

@@ -1,7 +1,9 @@
 import { useState } from 'react';
-import { Navigate, useNavigate, useParams } from 'react-router-dom';
+import { Link, Navigate, useNavigate, useParams } from 'react-router-dom';
 
+import Portrait from '../Portrait.jsx';
 import { api } from '../api.js';
+import { Problem, Title, Waiting } from '../page.jsx';
 import { useSession } from '../session.jsx';
 import { usePet } from './Pet.jsx';
 
@@ -15,12 +17,13 @@ export default function Adopt() {
   const go = useNavigate();
 
   if (known && !user) return <Navigate to={`/login?next=/pets/${id}/adopt`} replace />;
-  if (loadError) return <p className="error">{loadError}</p>;
-  if (!pet) return <p>Loading…</p>;
+  if (loadError) return <Problem>{loadError}</Problem>;
+  if (!pet) return <Waiting />;
 
   const submit = async (e) => {
     e.preventDefault();
     setBusy(true);
+    setError(null);
     try {
       await api.apply({ petId: pet.id, ...form });
       go('/applications?filed=1');
@@ -31,33 +34,43 @@ export default function Adopt() {
   };
 
   return (
-    <form className="form" onSubmit={submit}>
-      <h1>A home for {pet.name}</h1>
-      <label>
-        Tell us about your home and why {pet.name} would be happy there
-        <textarea
-          name="message"
-          rows="6"
-          required
-          minLength="10"
-          value={form.message}
-          onChange={(e) => setForm({ ...form, message: e.target.value })}
-        />
-      </label>
-      <label>
-        Phone (optional)
-        <input
-          name="phone"
-          type="tel"
-          maxLength="40"
-          value={form.phone}
-          onChange={(e) => setForm({ ...form, phone: e.target.value })}
-        />
-      </label>
-      {error && <p className="error">{error}</p>}
-      <button type="submit" disabled={busy} id="file-application">
-        Send the application
-      </button>
-    </form>
+    <>
+      <p>
+        <Link to={`/pets/${pet.id}`}>← Back to {pet.name}</Link>
+      </p>
+      <div className="detail">
+        <Portrait look={pet.photo} id={pet.id} name={pet.name} />
+        <form className="form" onSubmit={submit}>
+          <Title>{`A home for ${pet.name}`}</Title>
+          <label>
+            Tell us about your home and why {pet.name} would be happy there
+            <textarea
+              name="message"
+              rows="7"
+              required
+              minLength="10"
+              maxLength="4000"
+              value={form.message}
+              onChange={(e) => setForm({ ...form, message: e.target.value })}
+            />
+          </label>
+          <label>
+            Phone (optional)
+            <input
+              name="phone"
+              type="tel"
+              autoComplete="tel"
+              maxLength="40"
+              value={form.phone}
+              onChange={(e) => setForm({ ...form, phone: e.target.value })}
+            />
+          </label>
+          {error && <Problem>{error}</Problem>}
+          <button type="submit" disabled={busy} id="file-application">
+            {busy ? 'Sending…' : 'Send the application'}
+          </button>
+        </form>
+      </div>
+    </>
   );
 }

@@ -6,7 +6,15 @@ import Account from './Account.jsx';
 const FIELDS = [
   { name: 'name', label: 'Name', type: 'text', autoComplete: 'name', maxLength: 100 },
   { name: 'email', label: 'E-mail', type: 'email', autoComplete: 'email' },
-  { name: 'password', label: 'Password (8 characters or more)', type: 'password', autoComplete: 'new-password', minLength: 8 },
+  {
+    name: 'password',
+    label: 'Password',
+    hint: '8 characters or more',
+    type: 'password',
+    autoComplete: 'new-password',
+    minLength: 8,
+    maxLength: 200,
+  },
 ];
 
 export default function SignUp() {
