@@ -1,5 +1,5 @@
-/* Why: see managed-call.h. The socket is reached through its folder's descriptor, since a home folder may
- * be deeper than the 107 bytes that a socket's path has. */
+/* Why: see managed-call.h. The socket is reached through its folder's descriptor, since a home
+ * folder may be deeper than the 107 bytes that a socket's path has. */
 #include "node/managed-call.h"
 
 #include <errno.h>
@@ -63,8 +63,8 @@ static void end(struct managed_call *c)
 static void say(struct managed_call *c)
 {
 	/* A few hundred bytes on a fresh socket: they always fit. */
-	if (c->dialog.out.size &&
-	    send(c->fd, c->dialog.out.p, c->dialog.out.size, MSG_NOSIGNAL) != (ssize_t)c->dialog.out.size) {
+	if (c->dialog.out.size && send(c->fd, c->dialog.out.p, c->dialog.out.size, MSG_NOSIGNAL) !=
+	                                  (ssize_t)c->dialog.out.size) {
 		(void)err_sys(&c->why, "talk to server");
 		end(c);
 	}

@@ -48,8 +48,8 @@ static int feed_redis(struct managed_dialog *d, struct err *err)
 	struct slice line, rest;
 
 	if (!slice_cut(strbuf_slice(&d->in), '\n', &line, &rest)) {
-		return d->in.size > 1024 ? err_raise(err, ERR_SYNTAX, "answer without an end") :
-		                           MANAGED_DIALOG_MORE;
+		return d->in.size > 1024 ? err_raise(err, ERR_SYNTAX, "answer without an end")
+		                         : MANAGED_DIALOG_MORE;
 	}
 	line = slice_trim(line);
 	if (slice_is(line, "+PONG")) {
@@ -58,7 +58,8 @@ static int feed_redis(struct managed_dialog *d, struct err *err)
 	if (slice_has_prefix(line, SLICE("-LOADING"))) {
 		return err_raise(err, ERR_UNAVAILABLE, "data is being read");
 	}
-	return err_raise(err, ERR_INVALID, "server says " SLICE_FMT, SLICE_ARG(slice_head(line, 100)));
+	return err_raise(err, ERR_INVALID, "server says " SLICE_FMT,
+	                 SLICE_ARG(slice_head(line, 100)));
 }
 
 /* ---- MySQL ---- */
@@ -123,7 +124,8 @@ static int refused(struct slice body, struct err *err)
 	                 SLICE_ARG(slice_head(text, 150)));
 }
 
-static int take_packet(struct managed_dialog *d, unsigned sequence, struct slice body, struct err *err)
+static int take_packet(struct managed_dialog *d, unsigned sequence, struct slice body,
+                       struct err *err)
 {
 	uint8_t first = body.len ? (uint8_t)body.p[0] : 0xfd;
 

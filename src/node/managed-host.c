@@ -30,7 +30,8 @@ uint32_t managed_uid(const char *id, uint32_t not_this)
 
 int managed_root_make(const char *home, struct err *err)
 {
-	static const char *const folders[] = { "usr", "proc", "sys", "dev", "tmp", "run", "data", "conf", "etc" };
+	static const char *const folders[] = { "usr", "proc", "sys",  "dev", "tmp",
+		                               "run", "data", "conf", "etc" };
 	static const char *const links[] = { "bin", "sbin", "lib", "lib64" };
 	int r = 0;
 
@@ -107,8 +108,8 @@ static bool is_of_ca(const char *dir, struct slice ca)
 	return file_read(path, 1 << 20, &was, NULL) == 0 && slice_eq(strbuf_slice(&was), ca);
 }
 
-static int issue(const char *home, const char *dir, uint32_t uid, const char *endpoint, struct ip ip,
-                 struct slice ca, int64_t *ret_end, struct err *err)
+static int issue(const char *home, const char *dir, uint32_t uid, const char *endpoint,
+                 struct ip ip, struct slice ca, int64_t *ret_end, struct err *err)
 {
 	scoped_free char *key_path = mem_printf("%s/pki/edge-ca.key", home);
 	scoped_strbuf struct strbuf key = { 0 };
@@ -151,8 +152,9 @@ int managed_certificate(const char *home, const char *dir, uint32_t uid, const c
 	char address[IP_TEXT_SIZE];
 	int r = file_read(ca_path, 1 << 20, &ca, err);
 
-	if (r == 0 && !(file_read(path, 1 << 20, &cert, NULL) == 0 && is_of_ca(dir, strbuf_slice(&ca)) &&
-	                is_good(strbuf_slice(&cert), endpoint, ip_format(ip, address), ret_not_after))) {
+	if (r == 0 &&
+	    !(file_read(path, 1 << 20, &cert, NULL) == 0 && is_of_ca(dir, strbuf_slice(&ca)) &&
+	      is_good(strbuf_slice(&cert), endpoint, ip_format(ip, address), ret_not_after))) {
 		r = issue(home, dir, uid, endpoint, ip, strbuf_slice(&ca), ret_not_after, err);
 	}
 	return r < 0 ? err_while(err, r, "make a certificate for %s", endpoint) : 0;
@@ -166,9 +168,12 @@ int managed_config(struct arena *a, const struct managed_box *b, struct val **re
 	struct user user = { .uid = b->uid, .gid = b->uid, .home = "/data" };
 	const struct spec_mount mounts[] = {
 		{ "/usr", "/usr", NULL, "rbind,rprivate,ro" },
-		{ arena_printf(a, "%s/data", b->dir), "/data", NULL, "rbind,rprivate,nosuid,nodev,noexec" },
-		{ arena_printf(a, "%s/conf", b->dir), "/conf", NULL, "rbind,rprivate,ro,nosuid,nodev,noexec" },
-		{ arena_printf(a, "%s/run", b->dir), "/run", NULL, "rbind,rprivate,nosuid,nodev,noexec" },
+		{ arena_printf(a, "%s/data", b->dir), "/data", NULL,
+		  "rbind,rprivate,nosuid,nodev,noexec" },
+		{ arena_printf(a, "%s/conf", b->dir), "/conf", NULL,
+		  "rbind,rprivate,ro,nosuid,nodev,noexec" },
+		{ arena_printf(a, "%s/run", b->dir), "/run", NULL,
+		  "rbind,rprivate,nosuid,nodev,noexec" },
 		{ "tmpfs", "/tmp", "tmpfs", "nosuid,nodev,noexec,mode=1777,size=256m" },
 	};
 	struct val *image = val_new_object(a), *container = val_new_object(a);
@@ -180,23 +185,23 @@ int managed_config(struct arena *a, const struct managed_box *b, struct val **re
 	           val_new_cstr(a, "ALL"));
 	val_set_cstr(a, val_need_object(a, security, "seccompProfile"), "type", "RuntimeDefault");
 	env_set(&env, SLICE("PATH"), SLICE("/usr/sbin:/usr/bin"));
-	return spec_render(a,
-	                   &(struct spec_input){ .container = container,
-	                                         .image_config = image,
-	                                         .own_env = &env,
-	                                         .env = &env,
-	                                         .argv = managed_argv(b->kind),
-	                                         .user = &user,
-	                                         .rootfs = arena_printf(a, "%s/managed/root", b->home),
-	                                         .hostname = b->hostname,
-	                                         .cgroup_path = b->cgroup,
-	                                         .netns = b->netns,
-	                                         .mounts = mounts,
-	                                         .n_mounts = ARRAY_SIZE(mounts),
-	                                         .oom_score_adj = -500,
-	                                         .pids_max = 1024,
-	                                         .read_only_root = true },
-	                   ret, err);
+	return spec_render(
+		a,
+		&(struct spec_input){ .container = container,
+	                              .image_config = image,
+	                              .own_env = &env,
+	                              .env = &env,
+	                              .argv = managed_argv(b->kind),
+	                              .user = &user,
+	                              .rootfs = arena_printf(a, "%s/managed/root", b->home),
+	                              .hostname = b->hostname,
+	                              .cgroup_path = b->cgroup,
+	                              .netns = b->netns,
+	                              .mounts = mounts,
+	                              .n_mounts = ARRAY_SIZE(mounts),
+	                              .pids_max = 1024,
+	                              .read_only_root = true },
+		ret, err);
 }
 
 /* ---- the server's own words ---- */
@@ -204,7 +209,8 @@ int managed_config(struct arena *a, const struct managed_box *b, struct val **re
 int managed_system_tables(struct strbuf *out, struct err *err)
 {
 	static const char *const scripts[] = { "mysql_system_tables", "mysql_performance_tables",
-		                               "mysql_system_tables_data", "maria_add_gis_sp_bootstrap" };
+		                               "mysql_system_tables_data",
+		                               "maria_add_gis_sp_bootstrap" };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(scripts); i++) {
@@ -213,7 +219,8 @@ int managed_system_tables(struct strbuf *out, struct err *err)
 		r = file_read(path, 16 << 20, out, err);
 		strbuf_addc(out, '\n');
 	}
-	return r < 0 ? err_while(err, r, "read the server's scripts (package mariadb-server-core)") : 0;
+	return r < 0 ? err_while(err, r, "read the server's scripts (package mariadb-server-core)")
+	             : 0;
 }
 
 void managed_last_error(const char *dir, struct strbuf *out)
@@ -237,7 +244,9 @@ void managed_last_error(const char *dir, struct strbuf *out)
 
 		if (at && !memmem(line.p, line.len, "Aborting", 8)) {
 			strbuf_reset(out);
-			strbuf_add_slice(out, slice_head(slice_from(line, (size_t)(at - line.p) + sizeof(mark) - 1), 160));
+			strbuf_add_slice(out, slice_head(slice_from(line, (size_t)(at - line.p) +
+			                                                          sizeof(mark) - 1),
+			                                 160));
 		}
 	}
 }

@@ -1,9 +1,9 @@
-/* What: what a managed server has on the host: folders, certificate, settings, the root it sees, its
- * configuration for crun. Blocking, in small pieces of files.
+/* What: what a managed server has on the host: folders, certificate, settings, the root it sees,
+ * its configuration for crun. Blocking, in small pieces of files.
  *
  *   H/managed/root/                 what every server sees as "/", with the host's /usr mounted in
  *   H/managed/KIND/NS/NAME/         data/ conf/ run/ server.log state.json
- *   H/managed/snapshots/NAME/       data of deleted databases that asked for it                     */
+ *   H/managed/snapshots/NAME/       data of deleted databases that asked for it */
 #pragma once
 
 #include "base/err.h"
@@ -17,10 +17,11 @@ uint32_t managed_uid(const char *id, uint32_t not_this);
 MUST_USE int managed_root_make(const char *home, struct err *err);
 /* Makes the folders of one server, owned by uid where it writes. */
 MUST_USE int managed_folders_make(const char *dir, uint32_t uid, struct err *err);
-/* Writes conf/server.crt, server.key and ca.crt, unless those there are for this name and address and
- * valid for 30 more days. *ret_not_after: wall time of the end. Failure: ERR_IO, ERR_SYNTAX. */
-MUST_USE int managed_certificate(const char *home, const char *dir, uint32_t uid, const char *endpoint,
-                                 struct ip ip, int64_t *ret_not_after, struct err *err);
+/* Writes conf/server.crt, server.key and ca.crt, unless those there are for this name and address
+ * and valid for 30 more days. *ret_not_after: wall time of the end. Failure: ERR_IO, ERR_SYNTAX. */
+MUST_USE int managed_certificate(const char *home, const char *dir, uint32_t uid,
+                                 const char *endpoint, struct ip ip, int64_t *ret_not_after,
+                                 struct err *err);
 /* Writes a file of conf/ for that user. */
 MUST_USE int managed_conf_write(const char *dir, const char *name, struct slice text, uint32_t uid,
                                 struct err *err);

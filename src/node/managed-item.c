@@ -1,7 +1,8 @@
-/* Why: one server's life: facts are gathered, managed-step.h decides, and what the state asks for is done.
+/* Why: one server's life: facts are gathered, managed-step.h decides, and what the state asks for
+ * is done.
  *
- * Everything that happens (object, Secret, container, timer) only asks for a look; a look computes the
- * facts anew, so no event can be missed or come in a wrong order. */
+ * Everything that happens (object, Secret, container, timer) only asks for a look; a look computes
+ * the facts anew, so no event can be missed or come in a wrong order. */
 #include "node/managed-priv.h"
 
 #include <signal.h>
@@ -15,12 +16,14 @@
 #include "base/must.h"
 #include "node/managed-host.h"
 
-#define STARTING_US (600 * US_PER_S) /* a database mends itself after a crash: that may take long */
-#define POLL_QUICK_US (10 * US_PER_MS)
-#define POLL_SLOW_US (200 * US_PER_MS)
-#define QUICK_US (3 * US_PER_S)       /* how long it is asked often */
-#define STABLE_US (30 * US_PER_S)     /* runs that long: its failures are forgotten */
-#define REST_FLOOR_US (1 * US_PER_S)
+#define STARTING_US (600 * US_PER_S) /* a database mends itself after a crash: that may take long  \
+	                              */
+#define POLL_QUICK_US   (10 * US_PER_MS)
+#define POLL_SLOW_US    (200 * US_PER_MS)
+#define QUICK_US        (3 * US_PER_S)  /* how long it is asked often */
+#define STABLE_US       (30 * US_PER_S) /* runs that long: its failures are forgotten */
+#define ASK_AGAIN_US    (1 * US_PER_S)  /* to end */
+#define REST_FLOOR_US   (1 * US_PER_S)
 #define REST_CEILING_US (60 * US_PER_S)
 
 static void on_look(struct loop_defer *d);
@@ -32,8 +35,8 @@ struct managed_item *item_new(struct managed *m, enum managed_kind kind, struct 
 {
 	struct managed_item *i = NEW(struct managed_item);
 	const char *folder = managed_kind_info(kind)->folder;
-	scoped_free char *key = mem_printf("%s/" SLICE_FMT "/" SLICE_FMT, folder, SLICE_ARG(ns),
-	                                   SLICE_ARG(name));
+	scoped_free char *key =
+		mem_printf("%s/" SLICE_FMT "/" SLICE_FMT, folder, SLICE_ARG(ns), SLICE_ARG(name));
 
 	i->m = m;
 	i->kind = kind;
@@ -101,6 +104,8 @@ void item_fail(struct managed_item *i, const char *fmt, ...)
 	vsnprintf(i->trouble, sizeof(i->trouble), fmt, ap);
 	va_end(ap);
 	i->failed = true;
+	log_odd("Managed server is in trouble: %s kind=%s name=%s/%s", i->trouble,
+	        managed_kind_info(i->kind)->kind, i->ns, i->name);
 	item_look(i);
 }
 
@@ -174,8 +179,8 @@ static void poll_again(struct managed_item *i)
 {
 	int64_t passed = loop_now_us(i->m->agent->loop) - i->since_us;
 
-	loop_timer_start(i->m->agent->loop, &i->poll, passed < QUICK_US ? POLL_QUICK_US : POLL_SLOW_US,
-	                 on_poll);
+	loop_timer_start(i->m->agent->loop, &i->poll,
+	                 passed < QUICK_US ? POLL_QUICK_US : POLL_SLOW_US, on_poll);
 }
 
 static void on_called(void *arg, const struct err *why)
@@ -191,7 +196,8 @@ static void on_called(void *arg, const struct err *why)
 	}
 	if (i->kind == MANAGED_DATABASE && strcmp(i->applied, i->password) != 0 && *i->password) {
 		if (i->state == MANAGED_RUNNING) {
-			item_event(i, "Normal", "PasswordChanged", "The master user has a new password");
+			item_event(i, "Normal", "PasswordChanged",
+			           "The master user has a new password");
 		}
 		memcpy(i->applied, i->password, sizeof(i->applied));
 	}
@@ -213,8 +219,8 @@ static void call_server(struct managed_item *i)
 		managed_password_statement(&statement, &i->wish, i->password);
 	}
 	i->call = managed_call_start(i->m->agent->loop, folder,
-	                             i->kind == MANAGED_DATABASE ? MANAGED_DIALOG_MYSQL :
-	                                                           MANAGED_DIALOG_REDIS,
+	                             i->kind == MANAGED_DATABASE ? MANAGED_DIALOG_MYSQL
+	                                                         : MANAGED_DIALOG_REDIS,
 	                             statement.size ? strbuf_str(&statement) : NULL, on_called, i);
 }
 
@@ -287,8 +293,8 @@ static void on_exited(void *arg, const struct runtime_exit *e)
 		          e->oom_killed ? " (out of memory)" : "", line.size ? ": " : "",
 		          strbuf_str(&line));
 		/* It never came up with what the group asks for. */
-		i->is_incompatible = i->state == MANAGED_STARTING && val_len(i->overrides) &&
-		                     !i->was_available;
+		i->is_incompatible =
+			i->state == MANAGED_STARTING && val_len(i->overrides) && !i->was_available;
 		item_event(i, "Warning", "ServerEnded", "%s", i->trouble);
 	}
 	drop_container(i);
@@ -310,14 +316,23 @@ static void on_rested(struct loop_timer *t)
 	item_look(i);
 }
 
+/* Asks again every second: the first process of a pid namespace does not hear what it has not set
+ * up a handler for yet. */
 static void on_grace(struct loop_timer *t)
 {
 	struct managed_item *i = container_of(t, struct managed_item, grace);
+	struct loop *l = i->m->agent->loop;
 
-	log_odd("A server did not end in time and is killed dir=%s", i->dir);
-	if (i->container) {
-		runtime_kill_all(i->container);
+	if (!i->container) {
+		return;
 	}
+	if (loop_now_us(l) - i->since_us < managed_kind_info(i->kind)->grace_us) {
+		runtime_kill(i->container, SIGTERM);
+		loop_timer_start(l, &i->grace, ASK_AGAIN_US, on_grace);
+		return;
+	}
+	log_odd("A server did not end in time and is killed dir=%s", i->dir);
+	runtime_kill_all(i->container);
 }
 
 static void on_stable(struct loop_timer *t)
@@ -329,7 +344,8 @@ static void enter_running(struct managed_item *i)
 {
 	if (!i->was_available) {
 		item_event(i, "Normal", "Available", "%s answers at %s:%u",
-		           i->kind == MANAGED_DATABASE ? "Database" : "Cache", i->endpoint, i->wish.port);
+		           i->kind == MANAGED_DATABASE ? "Database" : "Cache", i->endpoint,
+		           i->wish.port);
 	}
 	i->was_available = true;
 	i->is_incompatible = false;
@@ -358,11 +374,12 @@ static void enter(struct managed_item *i, enum managed_state to)
 		break;
 	case MANAGED_RESTING:
 		i->failed = i->rested = false;
-		loop_timer_start(l, &i->rest, backoff_next_us(&i->backoff, chance_u32()), on_rested);
+		loop_timer_start(l, &i->rest, backoff_next_us(&i->backoff, chance_u32()),
+		                 on_rested);
 		break;
 	case MANAGED_STOPPING:
 		runtime_kill(i->container, SIGTERM);
-		loop_timer_start(l, &i->grace, managed_kind_info(i->kind)->grace_us, on_grace);
+		loop_timer_start(l, &i->grace, ASK_AGAIN_US, on_grace);
 		break;
 	case MANAGED_RELEASING:
 		item_event(i, "Normal", "Deleted", "Nothing is left on the host%s",
@@ -380,8 +397,9 @@ static void enter(struct managed_item *i, enum managed_state to)
 static void set_state(struct managed_item *i, enum managed_state to)
 {
 	must(managed_can_move(i->state, to));
-	log_info("Managed server changes from=%s to=%s kind=%s name=%s/%s", managed_state_name(i->state),
-	         managed_state_name(to), managed_kind_info(i->kind)->kind, i->ns, i->name);
+	log_info("Managed server changes from=%s to=%s kind=%s name=%s/%s",
+	         managed_state_name(i->state), managed_state_name(to),
+	         managed_kind_info(i->kind)->kind, i->ns, i->name);
 	i->state = to;
 	i->since_us = loop_now_us(i->m->agent->loop);
 	loop_timer_stop(&i->rest);

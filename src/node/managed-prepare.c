@@ -1,5 +1,5 @@
-/* Why: what has to be on the host before a server can run, in the order in which one needs the other, and
- * how it goes again.
+/* Why: what has to be on the host before a server can run, in the order in which one needs the
+ * other, and how it goes again.
  *
  * The first data of a database is made beside its place (data.new) by the server's own program in
  * bootstrap mode, in about a third of a second, and renamed when it is whole. */
@@ -141,8 +141,10 @@ static void on_bootstrapped(void *arg, const struct process_result *r)
 	if (!WIFEXITED(r->status) || WEXITSTATUS(r->status) != 0) {
 		const char *line = strstr(r->err, "ERROR");
 
-		log_odd("Making a database failed: %s", r->err + (r->err_size > 600 ? r->err_size - 600 : 0));
-		item_fail(i, "making the first data failed%s%.150s", line ? ": " : "", line ? line : "");
+		log_odd("Making a database failed: %s",
+		        r->err + (r->err_size > 600 ? r->err_size - 600 : 0));
+		item_fail(i, "making the first data failed%s%.150s", line ? ": " : "",
+		          line ? line : "");
 		return;
 	}
 	if (rename(made, data) < 0) {
@@ -214,8 +216,8 @@ static int prepare(struct managed_item *i, struct err *err)
 		r = managed_folders_make(i->dir, i->uid, err);
 	}
 	if (r == 0) {
-		r = managed_certificate(a->home, i->dir, i->uid, i->endpoint, i->ip, &i->cert_not_after,
-		                        err);
+		r = managed_certificate(a->home, i->dir, i->uid, i->endpoint, i->ip,
+		                        &i->cert_not_after, err);
 	}
 	if (r == 0) {
 		r = managed_conf_write(i->dir, "settings", strbuf_slice(&text), i->uid, err);
@@ -263,17 +265,18 @@ void item_start(struct managed_item *i)
 	scoped_free char *socket = mem_printf("%s/run/server.sock", i->dir);
 	struct val *config;
 	struct err err;
-	int r = managed_config(&a,
-	                       &(struct managed_box){
-				       .home = agent->home,
-				       .dir = i->dir,
-				       .hostname = i->id,
-				       .netns = netns,
-				       .cgroup = arena_printf(&a, "%s/managed/%s", agent->cgroup, i->id),
-				       .uid = i->uid,
-				       .kind = i->kind,
-			       },
-	                       &config, &err);
+	int r = managed_config(
+		&a,
+		&(struct managed_box){
+			.home = agent->home,
+			.dir = i->dir,
+			.hostname = i->id,
+			.netns = netns,
+			.cgroup = arena_printf(&a, "%s/managed/%s", agent->cgroup, i->id),
+			.uid = i->uid,
+			.kind = i->kind,
+		},
+		&config, &err);
 
 	turn_log(log);
 	(void)unlink(socket); /* of a former life: nobody answers there */
@@ -338,8 +341,9 @@ void item_load(struct managed_item *i)
 	i->was_available = val_bool(val_get(v, "available"), false);
 	snprintf(i->applied, sizeof(i->applied), "%s", val_cstr(val_get(v, "password")));
 	snprintf(i->container_id, sizeof(i->container_id), "%s", val_cstr(val_get(v, "container")));
-	if (!*i->container_id || runtime_adopt(i->m->agent->runtime, i->container_id,
-	                                       &item_container_events, i, &i->container, NULL) < 0) {
+	if (!*i->container_id ||
+	    runtime_adopt(i->m->agent->runtime, i->container_id, &item_container_events, i,
+	                  &i->container, NULL) < 0) {
 		i->container = NULL;
 		return;
 	}
@@ -364,8 +368,8 @@ static void remove_files(void *arg)
 	struct err err;
 
 	if (r->keep) {
-		scoped_free char *folder = slice_dup(slice_head(
-			slice_of(r->keep), (size_t)(strrchr(r->keep, '/') - r->keep)));
+		scoped_free char *folder = slice_dup(
+			slice_head(slice_of(r->keep), (size_t)(strrchr(r->keep, '/') - r->keep)));
 
 		if (dir_make(folder, 0700, &err) < 0 || tree_remove(r->keep, &err) < 0 ||
 		    rename(data, r->keep) < 0) {

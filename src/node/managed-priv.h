@@ -1,5 +1,6 @@
-/* Shared by the files of managed services: managed.c (what there is), managed-item.c (one server's life),
- * managed-prepare.c (what it has on the host), managed-write.c (what is written to its object). */
+/* Shared by the files of managed services: managed.c (what there is), managed-item.c (one server's
+ * life), managed-prepare.c (what it has on the host), managed-write.c (what is written to its
+ * object). */
 #pragma once
 
 #include "base/backoff.h"
@@ -21,13 +22,13 @@ struct managed_watch { /* one object that an item refers to, by a replica of its
 };
 
 struct managed {
-	struct agent *agent;                /* borrowed */
+	struct agent *agent;                    /* borrowed */
 	struct replica *objects[MANAGED_KINDS]; /* owned */
-	struct replica *maps;               /* ConfigMaps named rds-ca; owned */
-	struct list items;                  /* of struct managed_item */
+	struct replica *maps;                   /* ConfigMaps named rds-ca; owned */
+	struct list items;                      /* of struct managed_item */
 };
 
-struct managed_pending { /* work whose end comes whether or not its item still is there */
+struct managed_pending {           /* work whose end comes whether or not its item still is there */
 	struct managed_item *item; /* null: freed meanwhile */
 	char *dir, *keep;          /* removal: what goes, and where data is kept; owned */
 };
@@ -45,25 +46,25 @@ struct managed_item {
 	/* the wish */
 	struct doc *doc; /* as last seen; null: not seen yet, or gone */
 	struct arena arena;
-	struct managed_wish wish; /* of doc, or of the last one */
-	bool was_deleted;         /* its deletion was seen: its data may go */
+	struct managed_wish wish;             /* of doc, or of the last one */
+	bool was_deleted;                     /* its deletion was seen: its data may go */
 	struct managed_watch *secret, *group; /* null: none needed */
 	char password[MANAGED_HASH_SIZE];     /* wanted; empty: not known */
 	struct doc *group_doc;                /* the parameter group; null: none */
 	const struct val *overrides;          /* in group_doc; null: none */
 	const char *waits_for;                /* sentence; null: every reference is there */
-	bool is_looking_up;                   /* it waits for the first answer only: nothing to report */
+	bool is_looking_up; /* it waits for the first answer only: nothing to report */
 
 	/* the host */
-	struct ip ip;      /* family 0: none yet */
-	char *endpoint;    /* owned; null without address */
+	struct ip ip;   /* family 0: none yet */
+	char *endpoint; /* owned; null without address */
 	int64_t cert_not_after;
 	bool prepared, busy, removed, failed;
-	struct process *bootstrap; /* owned by itself; null: none runs */
-	struct managed_pending *pending; /* what 'busy' stands for; owned by itself */
+	struct process *bootstrap;           /* owned by itself; null: none runs */
+	struct managed_pending *pending;     /* what 'busy' stands for; owned by itself */
 	struct runtime_container *container; /* null: none */
 	char container_id[RUNTIME_ID_SIZE];
-	uint64_t settings;         /* hash of what it was started with */
+	uint64_t settings;               /* hash of what it was started with */
 	char applied[MANAGED_HASH_SIZE]; /* password that the data knows; empty: no data */
 	bool answers, was_available, is_incompatible;
 	struct managed_call *call; /* null: none */
@@ -98,7 +99,7 @@ extern const struct runtime_events item_container_events;
 /* ---- managed-prepare.c ---- */
 /* Makes everything up to a startable container; ends with prepared or item_fail. */
 void item_prepare(struct managed_item *i);
-void item_start(struct managed_item *i); /* creates the container */
+void item_start(struct managed_item *i);  /* creates the container */
 void item_remove(struct managed_item *i); /* ends with removed */
 /* Writes state.json. */
 void item_save(const struct managed_item *i);
@@ -123,12 +124,12 @@ void item_event(struct managed_item *i, const char *type, const char *reason, co
 void item_offer_ca(struct managed_item *i);
 
 /* ---- managed.c ---- */
-bool managed_is_synced(const struct managed *m); /* every object is known */
+bool managed_is_synced(const struct managed *m);                /* every object is known */
 struct managed_watch *managed_unwatch(struct managed_watch *w); /* accepts null */
 /* The password's hash and the overrides as they are now, or the sentence what is missing. */
 void item_refresh(struct managed_item *i);
-/* The address that the object carries if it is free, else the lowest free one of the subnet; family 0
- * when there is none. */
+/* The address that the object carries if it is free, else the lowest free one of the subnet; family
+ * 0 when there is none. */
 struct ip managed_address(const struct managed *m, const struct managed_item *i);
 /* Another object of this kind that has the same identifier and came first. */
 bool managed_is_taken(const struct managed *m, const struct managed_item *i);

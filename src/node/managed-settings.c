@@ -9,30 +9,29 @@
 
 /* ---- databases ---- */
 
-static const char database_settings[] =
-	"[mariadbd]\n"
-	"datadir=/data\n"
-	"socket=/run/server.sock\n"
-	"pid-file=/run/server.pid\n"
-	"tmpdir=/tmp\n"
-	"skip-name-resolve\n"
-	"skip-log-bin\n"
-	"character-set-server=utf8mb4\n"
-	"ssl-cert=/conf/server.crt\n"
-	"ssl-key=/conf/server.key\n"
-	"tls-version=TLSv1.2,TLSv1.3\n"
-	/* small, as the classes for trying things out are */
-	"innodb-buffer-pool-size=64M\n"
-	"innodb-log-file-size=16M\n"
-	"aria-pagecache-buffer-size=8M\n"
-	"key-buffer-size=1M\n";
+static const char database_settings[] = "[mariadbd]\n"
+					"datadir=/data\n"
+					"socket=/run/server.sock\n"
+					"pid-file=/run/server.pid\n"
+					"tmpdir=/tmp\n"
+					"skip-name-resolve\n"
+					"skip-log-bin\n"
+					"character-set-server=utf8mb4\n"
+					"ssl-cert=/conf/server.crt\n"
+					"ssl-key=/conf/server.key\n"
+					"tls-version=TLSv1.2,TLSv1.3\n"
+					/* small, as the classes for trying things out are */
+					"innodb-buffer-pool-size=64M\n"
+					"innodb-log-file-size=16M\n"
+					"aria-pagecache-buffer-size=8M\n"
+					"key-buffer-size=1M\n";
 
 /* Not the user's, as the service does not let them be changed either. */
 static const char *const fixed_parameters[] = {
-	"basedir",     "bind_address",  "datadir",           "init_file",   "log_error",
-	"pid_file",    "plugin_dir",    "plugin_load",       "plugin_load_add", "port",
-	"secure_file_priv", "skip_grant_tables", "skip_networking", "socket", "ssl_ca",
-	"ssl_capath",  "ssl_cert",      "ssl_key",           "tmpdir",      "user",
+	"basedir",          "bind_address",      "datadir",         "init_file",       "log_error",
+	"pid_file",         "plugin_dir",        "plugin_load",     "plugin_load_add", "port",
+	"secure_file_priv", "skip_grant_tables", "skip_networking", "socket",          "ssl_ca",
+	"ssl_capath",       "ssl_cert",          "ssl_key",         "tmpdir",          "user",
 };
 
 static bool is_parameter_name(struct slice s)
@@ -65,22 +64,24 @@ static bool is_fixed(struct slice name)
 
 static int add_overrides(struct strbuf *out, const struct val *overrides, struct err *err)
 {
-	val_for_each(overrides, it) {
+	val_for_each (overrides, it) {
 		struct slice value = val_str(it);
 
 		if (!is_parameter_name(it->key) || is_fixed(it->key)) {
-			return err_raise(err, ERR_INVALID, "parameter " SLICE_FMT " cannot be modified",
+			return err_raise(err, ERR_INVALID,
+			                 "parameter " SLICE_FMT " cannot be modified",
 			                 SLICE_ARG(slice_head(it->key, 80)));
 		}
 		for (size_t i = 0; i < value.len; i++) {
-			if ((unsigned char)value.p[i] < ' ' || value.p[i] == '#' || value.p[i] == '\\' ||
-			    value.p[i] == '"' || value.p[i] == '\'') {
+			if ((unsigned char)value.p[i] < ' ' || value.p[i] == '#' ||
+			    value.p[i] == '\\' || value.p[i] == '"' || value.p[i] == '\'') {
 				return err_raise(err, ERR_INVALID,
 				                 "value of parameter " SLICE_FMT " is malformed",
 				                 SLICE_ARG(it->key));
 			}
 		}
-		strbuf_addf(out, SLICE_FMT "=" SLICE_FMT "\n", SLICE_ARG(it->key), SLICE_ARG(value));
+		strbuf_addf(out, SLICE_FMT "=" SLICE_FMT "\n", SLICE_ARG(it->key),
+		            SLICE_ARG(value));
 	}
 	return 0;
 }
@@ -128,19 +129,21 @@ void managed_bootstrap_before(struct strbuf *out)
 
 void managed_bootstrap_after(struct strbuf *out, const struct managed_wish *w, const char *hash)
 {
-	/* All rights that the service gives: neither SUPER nor FILE nor anything of the server's own. */
+	/* All rights that the service gives: neither SUPER nor FILE nor anything of the server's
+	 * own. */
 	strbuf_adds(out, "\nflush privileges;\n"
 	                 "drop database if exists test;\n"
 	                 "alter user 'root'@'localhost' identified via unix_socket;\n");
 	strbuf_addf(out, "create user '" SLICE_FMT "'@'%%' identified by password '%s';\n",
 	            SLICE_ARG(w->user), hash);
-	strbuf_addf(out,
-	            "grant select, insert, update, delete, create, drop, reload, process, references, "
-	            "index, alter, show databases, create temporary tables, lock tables, execute, "
-	            "replication slave, replication client, create view, show view, create routine, "
-	            "alter routine, create user, event, trigger on *.* to '" SLICE_FMT
-	            "'@'%%' with grant option;\n",
-	            SLICE_ARG(w->user));
+	strbuf_addf(
+		out,
+		"grant select, insert, update, delete, create, drop, reload, process, references, "
+		"index, alter, show databases, create temporary tables, lock tables, execute, "
+		"replication slave, replication client, create view, show view, create routine, "
+		"alter routine, create user, event, trigger on *.* to '" SLICE_FMT
+		"'@'%%' with grant option;\n",
+		SLICE_ARG(w->user));
 	if (w->db_name.len) {
 		strbuf_addf(out, "create database `" SLICE_FMT "`;\n", SLICE_ARG(w->db_name));
 	}
@@ -207,8 +210,8 @@ int managed_settings(struct strbuf *out, const struct managed_wish *w, const cha
 
 const char *const *managed_argv(enum managed_kind k)
 {
-	static const char *const database[] = { "/usr/sbin/mariadbd", "--defaults-file=/conf/settings",
-		                                NULL };
+	static const char *const database[] = { "/usr/sbin/mariadbd",
+		                                "--defaults-file=/conf/settings", NULL };
 	static const char *const cache[] = { "/usr/bin/redis-server", "/conf/settings", NULL };
 
 	return k == MANAGED_DATABASE ? database : cache;

@@ -1,4 +1,5 @@
-/* What: the texts that a managed server is started with: settings, first statements, arguments. Pure.
+/* What: the texts that a managed server is started with: settings, first statements, arguments.
+ * Pure.
  *
  * Inside its container:  /data  its files     /run   socket (server.sock), for the node alone
  *                        /conf  settings, certificate and key, read-only                      */
@@ -8,8 +9,8 @@
 #include "base/strbuf.h"
 #include "node/managed-wish.h"
 
-/* Settings file. overrides: map of a parameter group, or null. Failure: ERR_INVALID for an override that
- * is malformed or not the user's to set; the sentence names it. */
+/* Settings file. overrides: map of a parameter group, or null. Failure: ERR_INVALID for an override
+ * that is malformed or not the user's to set; the sentence names it. */
 MUST_USE int managed_settings(struct strbuf *out, const struct managed_wish *w, const char *address,
                               const struct val *overrides, struct err *err);
 /* Arguments of the server, null-terminated; static. */
@@ -17,7 +18,8 @@ const char *const *managed_argv(enum managed_kind k);
 
 /* ---- databases ---- */
 
-/* What MySQL stores of a password ('*' and 40 hex digits): enough to set it, useless to log in with. */
+/* What MySQL stores of a password ('*' and 40 hex digits): enough to set it, useless to log in
+ * with. */
 #define MANAGED_HASH_SIZE 42
 void managed_password_hash(struct slice password, char hash[MANAGED_HASH_SIZE]);
 /* Arguments that make the first data in folder 'data', null-terminated; in a. */

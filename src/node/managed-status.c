@@ -15,7 +15,7 @@ struct writer {
 
 static const struct val *find_condition(const struct val *list, const char *type)
 {
-	val_for_each(list, it) {
+	val_for_each (list, it) {
 		if (slice_is(val_get_str(it, "type"), type)) {
 			return it;
 		}
@@ -23,8 +23,8 @@ static const struct val *find_condition(const struct val *list, const char *type
 	return NULL;
 }
 
-static void add_condition(struct writer *w, const char *type, const char *status, const char *reason,
-                          const char *message)
+static void add_condition(struct writer *w, const char *type, const char *status,
+                          const char *reason, const char *message)
 {
 	const struct val *was = find_condition(w->old, type);
 	struct val *c = val_append(w->list, val_new_object(w->a));
@@ -67,13 +67,13 @@ static void add_conditions(struct writer *w, const struct managed_view *v)
 	add_condition(w, "ACK.ResourceSynced", synced ? "True" : "False", NULL,
 	              synced ? "Resource synced successfully" : "Resource not synced");
 	add_condition(w, "Ready", synced ? "True" : "False",
-	              terminal      ? "ACK.Terminal" :
-	              recoverable   ? "ACK.Recoverable" :
-	                              NULL,
-	              synced        ? "Resource synced successfully" :
-	              terminal      ? terminal :
-	              recoverable   ? recoverable :
-	                              "Resource not synced");
+	              terminal      ? "ACK.Terminal"
+	              : recoverable ? "ACK.Recoverable"
+	                            : NULL,
+	              synced        ? "Resource synced successfully"
+	              : terminal    ? terminal
+	              : recoverable ? recoverable
+	                            : "Resource not synced");
 }
 
 /* ---- the state's name ---- */
@@ -89,17 +89,17 @@ const char *managed_status_word(const struct managed_view *v)
 	case MANAGED_CLAIMING:
 	case MANAGED_PREPARING:
 	case MANAGED_STARTING:
-		return !v->was_available              ? "creating" :
-		       v->wish->kind == MANAGED_CACHE ? "rebooting cluster nodes" :
-		                                        "rebooting";
+		return !v->was_available                ? "creating"
+		       : v->wish->kind == MANAGED_CACHE ? "rebooting cluster nodes"
+		                                        : "rebooting";
 	case MANAGED_RUNNING:
 		return "available";
 	case MANAGED_RESTING:
 		return "failed";
 	case MANAGED_STOPPING:
-		return v->is_deleting                 ? "deleting" :
-		       v->wish->kind == MANAGED_CACHE ? "rebooting cluster nodes" :
-		                                        "rebooting";
+		return v->is_deleting                   ? "deleting"
+		       : v->wish->kind == MANAGED_CACHE ? "rebooting cluster nodes"
+		                                        : "rebooting";
 	case MANAGED_REMOVING:
 	case MANAGED_RELEASING:
 	case MANAGED_GONE:
@@ -180,7 +180,7 @@ struct val *managed_status(struct arena *a, const struct managed_view *v, const 
 
 bool managed_status_is(const struct val *old, const struct val *now)
 {
-	val_for_each(now, it) {
+	val_for_each (now, it) {
 		if (!val_eq(val_get_slice(old, it->key), it)) {
 			return false;
 		}

@@ -1,5 +1,5 @@
-/* What: life of a managed server (a database or a cache) as a machine without hands: facts in, the next
- * state out. managed-item.c gathers the facts and does what a state asks for.
+/* What: life of a managed server (a database or a cache) as a machine without hands: facts in, the
+ * next state out. managed-item.c gathers the facts and does what a state asks for.
  *
  *              acceptable            claimed               prepared             answers
  *   WAITING ------------> CLAIMING -----------> PREPARING ----------> STARTING ----------> RUNNING
@@ -10,25 +10,26 @@
  *                               |                |                     |
  *   any, not wanted: STOPPING --+-- process gone +                     | not wanted
  *        or stale       |   wanted again                               v
- *                       +------------ process gone, not wanted --> REMOVING --removed--> RELEASING --> GONE
+ *                       +------------ process gone, not wanted --> REMOVING --removed--> RELEASING
+ * --> GONE
  *
- * Time: CLAIMING and RELEASING are writes that are tried again; STARTING may last STARTING_US, STOPPING
- * the grace of its kind, then the process is killed; RESTING as long as its back-off. */
+ * Time: CLAIMING and RELEASING are writes that are tried again; STARTING may last STARTING_US,
+ * STOPPING the grace of its kind, then the process is killed; RESTING as long as its back-off. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MANAGED_STATES(X)                                                            \
-	X(WAITING, "the wish cannot be fulfilled yet, or not at all")                \
-	X(CLAIMING, "address and finalizer are being written to the object")         \
-	X(PREPARING, "namespace, certificate, settings and first data are made")     \
-	X(STARTING, "the server runs and does not answer yet")                       \
-	X(RUNNING, "the server answers")                                             \
-	X(RESTING, "it died or could not be made; tried again after a back-off")     \
-	X(STOPPING, "told to stop: not wanted, or wanted with other settings")       \
-	X(REMOVING, "what it has on the host is being removed")                      \
-	X(RELEASING, "the finalizer is being taken off the object")                  \
+#define MANAGED_STATES(X)                                                                          \
+	X(WAITING, "the wish cannot be fulfilled yet, or not at all")                              \
+	X(CLAIMING, "address and finalizer are being written to the object")                       \
+	X(PREPARING, "namespace, certificate, settings and first data are made")                   \
+	X(STARTING, "the server runs and does not answer yet")                                     \
+	X(RUNNING, "the server answers")                                                           \
+	X(RESTING, "it died or could not be made; tried again after a back-off")                   \
+	X(STOPPING, "told to stop: not wanted, or wanted with other settings")                     \
+	X(REMOVING, "what it has on the host is being removed")                                    \
+	X(RELEASING, "the finalizer is being taken off the object")                                \
 	X(GONE, "nothing is left")
 
 enum managed_state {

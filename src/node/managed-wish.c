@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define REGION "us-east-1"
+#define REGION  "us-east-1"
 #define ACCOUNT "000000000000" /* no real account has this number */
 
 static const struct managed_kind_info kinds[MANAGED_KINDS] = {
@@ -77,7 +77,8 @@ static bool is_word(struct slice s, size_t max)
 const char *managed_password_fault(struct slice password)
 {
 	if (password.len < 8 || password.len > 41) {
-		return "The parameter MasterUserPassword is not a valid password: it must have 8 to 41 "
+		return "The parameter MasterUserPassword is not a valid password: it must have 8 "
+		       "to 41 "
 		       "characters";
 	}
 	for (size_t i = 0; i < password.len; i++) {
@@ -163,7 +164,8 @@ static void list_ignored(struct strbuf *out, const struct val *spec, const char 
 		if (val_is_null(v) || (v->type == VAL_BOOL && !v->b)) {
 			continue; /* "not encrypted" is fulfilled */
 		}
-		strbuf_addf(out, "%s%s", any ? ", " : "accepted and not enforced here: ", fields[i]);
+		strbuf_addf(out, "%s%s",
+		            any ? ", " : "accepted and not enforced here: ", fields[i]);
 		any = true;
 	}
 }
@@ -185,20 +187,24 @@ static const char *database_fault(struct arena *a, const struct val *spec, struc
 	const struct val *secret = val_get(spec, "masterUserPassword");
 
 	if (!slice_is(engine, "mysql") && !slice_is(engine, "mariadb")) {
-		return arena_printf(a, "engine " SLICE_FMT " has no local equivalent: mysql and mariadb have",
-		                    SLICE_ARG(engine));
+		return arena_printf(
+			a, "engine " SLICE_FMT " has no local equivalent: mysql and mariadb have",
+			SLICE_ARG(engine));
 	}
 	if (!is_identifier(val_get_str(spec, "dbInstanceIdentifier"), 63)) {
-		return "The parameter DBInstanceIdentifier is not a valid identifier: up to 63 letters, "
+		return "The parameter DBInstanceIdentifier is not a valid identifier: up to 63 "
+		       "letters, "
 		       "digits and single hyphens, a letter first";
 	}
 	if (!is_word(w->user, 16)) {
-		return "masterUsername must be 1 to 16 letters, digits and underscores, a letter first";
+		return "masterUsername must be 1 to 16 letters, digits and underscores, a letter "
+		       "first";
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++) {
 		if (slice_eq_nocase(w->user, slice_of(reserved[i]))) {
-			return arena_printf(a, "masterUsername %s cannot be used as it is a reserved word",
-			                    reserved[i]);
+			return arena_printf(
+				a, "masterUsername %s cannot be used as it is a reserved word",
+				reserved[i]);
 		}
 	}
 	if (w->db_name.len && !is_word(w->db_name, 64)) {
@@ -208,8 +214,9 @@ static const char *database_fault(struct arena *a, const struct val *spec, struc
 		return "allocatedStorage must be given for this engine";
 	}
 	if (val_bool(val_get(spec, "manageMasterUserPassword"), false)) {
-		return secret ? "manageMasterUserPassword and masterUserPassword exclude each other" :
-		                "manageMasterUserPassword keeps the password in Secrets Manager, which has "
+		return secret ? "manageMasterUserPassword and masterUserPassword exclude each other"
+		              : "manageMasterUserPassword keeps the password in Secrets Manager, "
+		                "which has "
 		                "no local equivalent: name a Secret in masterUserPassword";
 	}
 	if (!w->secret_name.len || !w->secret_key.len) {
@@ -218,7 +225,8 @@ static const char *database_fault(struct arena *a, const struct val *spec, struc
 	if (val_get_str(spec, "dbSnapshotIdentifier").len ||
 	    val_get_str(spec, "sourceDBInstanceIdentifier").len ||
 	    val_get_str(spec, "dbClusterIdentifier").len) {
-		return "restoring from a snapshot, read replicas and clusters have no local equivalent";
+		return "restoring from a snapshot, read replicas and clusters have no local "
+		       "equivalent";
 	}
 	return NULL;
 }
@@ -247,7 +255,8 @@ static void read_database(struct arena *a, const struct val *object, struct mana
 		w->snapshot =
 			val_get_str(notes, "rds.services.k8s.aws/final-db-snapshot-identifier");
 		if (!is_identifier(w->snapshot, 255)) {
-			w->snapshot = slice_of(arena_printf(a, SLICE_FMT "-final", SLICE_ARG(w->id)));
+			w->snapshot =
+				slice_of(arena_printf(a, SLICE_FMT "-final", SLICE_ARG(w->id)));
 		}
 	}
 	w->terminal = database_fault(a, spec, w);
@@ -255,8 +264,9 @@ static void read_database(struct arena *a, const struct val *object, struct mana
 		strbuf_adds(&text, "MariaDB stands in for MySQL: caching_sha2_password, "
 		                   "utf8mb4_0900_ai_ci, binary JSON and SET PERSIST are missing; ");
 	}
-	strbuf_adds(&text, "a new password in the Secret is taken over at once, on AWS only a changed "
-	                   "reference is; ");
+	strbuf_adds(&text,
+	            "a new password in the Secret is taken over at once, on AWS only a changed "
+	            "reference is; ");
 	list_ignored(&text, spec, db_ignored, ARRAY_SIZE(db_ignored));
 	w->advisory = steal(a, &text);
 }
@@ -271,15 +281,18 @@ static const char *cache_fault(struct arena *a, const struct val *spec)
 		return "engine must be given: redis or valkey";
 	}
 	if (!slice_is(engine, "redis") && !slice_is(engine, "valkey")) {
-		return arena_printf(a, "engine " SLICE_FMT " has no local equivalent: redis and valkey have",
-		                    SLICE_ARG(engine));
+		return arena_printf(
+			a, "engine " SLICE_FMT " has no local equivalent: redis and valkey have",
+			SLICE_ARG(engine));
 	}
 	if (!is_identifier(val_get_str(spec, "cacheClusterID"), 50)) {
-		return "The parameter CacheClusterId is not a valid identifier: up to 50 letters, digits "
+		return "The parameter CacheClusterId is not a valid identifier: up to 50 letters, "
+		       "digits "
 		       "and single hyphens, a letter first";
 	}
 	if (val_int(val_get(spec, "numCacheNodes"), 1) != 1) {
-		return "Cannot create a Redis cluster with a NumCacheNodes parameter greater than 1";
+		return "Cannot create a Redis cluster with a NumCacheNodes parameter greater than "
+		       "1";
 	}
 	if (val_get(spec, "authToken")) {
 		return "authToken belongs to a ReplicationGroup: a CacheCluster has no password";

@@ -14,8 +14,8 @@ struct managed_kind_info {
 	const char *plural;      /* "dbinstances" */
 	const char *folder;      /* in H/managed: "mysql" */
 	const char *finalizer;
-	const char *status_key;  /* of its state's name in status */
-	int64_t grace_us;        /* from SIGTERM to SIGKILL */
+	const char *status_key; /* of its state's name in status */
+	int64_t grace_us;       /* from SIGTERM to SIGKILL */
 };
 const struct managed_kind_info *managed_kind_info(enum managed_kind k);
 
@@ -24,13 +24,13 @@ struct managed_wish {
 	struct slice ns, name; /* of the object */
 	struct slice id;       /* dbInstanceIdentifier, cacheClusterID */
 	uint16_t port;
-	bool tls_only;         /* a cache with transitEncryptionEnabled */
-	bool is_protected;     /* deletionProtection */
-	bool keeps_data;       /* deletion policy retain */
-	struct slice snapshot; /* name of the copy to keep at deletion; empty: none */
-	struct slice user, db_name;                          /* databases; db_name may be empty */
-	struct slice secret_ns, secret_name, secret_key;     /* databases: of the password */
-	struct slice group_ns, group_name;                   /* parameter group object; empty: none */
+	bool tls_only;              /* a cache with transitEncryptionEnabled */
+	bool is_protected;          /* deletionProtection */
+	bool keeps_data;            /* deletion policy retain */
+	struct slice snapshot;      /* name of the copy to keep at deletion; empty: none */
+	struct slice user, db_name; /* databases; db_name may be empty */
+	struct slice secret_ns, secret_name, secret_key; /* databases: of the password */
+	struct slice group_ns, group_name;               /* parameter group object; empty: none */
 	const char *terminal; /* sentence why it cannot be; null: it can */
 	const char *advisory; /* sentence what is not as on AWS; null: nothing */
 };
@@ -40,7 +40,7 @@ void managed_wish_of(struct arena *a, enum managed_kind kind, const struct val *
                      struct managed_wish *ret);
 /* Null when it may be a password of the service, else the sentence. */
 const char *managed_password_fault(struct slice password);
-/* The name under which clients reach it, appended: "<id>.<hash>.us-east-1.rds.amazonaws.com". The hash
- * stands for account and region and is the same in one instance of kennel. */
+/* The name under which clients reach it, appended: "<id>.<hash>.us-east-1.rds.amazonaws.com". The
+ * hash stands for account and region and is the same in one instance of kennel. */
 void managed_endpoint(struct strbuf *out, const struct managed_wish *w, const char *instance);
 void managed_arn(struct strbuf *out, const struct managed_wish *w);

@@ -1,6 +1,6 @@
-/* Why: everything that is said to the API about a managed server: claim, status, release, events. Writes
- * are conditional where they replace a list; what is refused is written again from the object as it is
- * then. */
+/* Why: everything that is said to the API about a managed server: claim, status, release, events.
+ * Writes are conditional where they replace a list; what is refused is written again from the
+ * object as it is then. */
 #include <stdarg.h>
 
 #include "base/clock.h"
@@ -16,7 +16,7 @@ static const char merge_patch[] = "application/merge-patch+json";
 
 static bool has_finalizer(const struct managed_item *i)
 {
-	val_for_each(i->doc ? val_path(i->doc->root, "metadata.finalizers") : NULL, it) {
+	val_for_each (i->doc ? val_path(i->doc->root, "metadata.finalizers") : NULL, it) {
 		if (slice_is(val_str(it), managed_kind_info(i->kind)->finalizer)) {
 			return true;
 		}
@@ -73,16 +73,16 @@ static void on_written(void *arg, const struct client_answer *a)
 	try_again(i, a);
 }
 
-static struct client_call *patch(struct managed_item *i, const char *subresource, const struct val *body,
-                                 client_done_fn *done)
+static struct client_call *patch(struct managed_item *i, const char *subresource,
+                                 const struct val *body, client_done_fn *done)
 {
 	const struct managed_kind_info *info = managed_kind_info(i->kind);
 	scoped_strbuf struct strbuf target = { 0 };
 
 	client_path(&target, info->api_version, info->plural, slice_of(i->ns), slice_of(i->name),
 	            subresource);
-	return client_request(i->m->agent->client, "PATCH", strbuf_str(&target), merge_patch, body, done,
-	                      i);
+	return client_request(i->m->agent->client, "PATCH", strbuf_str(&target), merge_patch, body,
+	                      done, i);
 }
 
 static struct val *begin_patch(struct managed_item *i, struct arena *a, struct val **ret_meta)
@@ -117,7 +117,7 @@ void item_claim(struct managed_item *i)
 	}
 	body = begin_patch(i, &a, &meta);
 	list = val_need_array(&a, meta, "finalizers");
-	val_for_each(val_path(i->doc->root, "metadata.finalizers"), it) {
+	val_for_each (val_path(i->doc->root, "metadata.finalizers"), it) {
 		val_append(list, val_copy(&a, it));
 	}
 	if (!has_finalizer(i)) {
@@ -138,7 +138,7 @@ void item_release(struct managed_item *i)
 	}
 	body = begin_patch(i, &a, &meta);
 	list = val_need_array(&a, meta, "finalizers");
-	val_for_each(val_path(i->doc->root, "metadata.finalizers"), it) {
+	val_for_each (val_path(i->doc->root, "metadata.finalizers"), it) {
 		if (!slice_is(val_str(it), managed_kind_info(i->kind)->finalizer)) {
 			val_append(list, val_copy(&a, it));
 		}
@@ -162,8 +162,9 @@ static void on_ca_written(void *arg, const struct client_answer *a)
 /* Ours may be brought up to date, anybody else's is left alone. */
 static bool is_ours(const struct val *map)
 {
-	return slice_is(val_get_str(val_path(map, "metadata.labels"), "app.kubernetes.io/managed-by"),
-	                "kennel");
+	return slice_is(
+		val_get_str(val_path(map, "metadata.labels"), "app.kubernetes.io/managed-by"),
+		"kennel");
 }
 
 void item_offer_ca(struct managed_item *i)
@@ -184,12 +185,14 @@ void item_offer_ca(struct managed_item *i)
 	val_set_cstr(&a, map, "kind", "ConfigMap");
 	val_set_cstr(&a, meta, "name", "rds-ca");
 	val_set_cstr(&a, meta, "namespace", i->ns);
-	val_set_cstr(&a, val_need_object(&a, meta, "labels"), "app.kubernetes.io/managed-by", "kennel");
+	val_set_cstr(&a, val_need_object(&a, meta, "labels"), "app.kubernetes.io/managed-by",
+	             "kennel");
 	val_set_str(&a, val_need_object(&a, map, "data"), "global-bundle.pem", strbuf_slice(&ca));
-	client_path(&target, "v1", "configmaps", slice_of(i->ns), there ? SLICE("rds-ca") : SLICE(""),
-	            NULL);
-	i->ca_write = client_request(i->m->agent->client, there ? "PATCH" : "POST", strbuf_str(&target),
-	                             there ? merge_patch : NULL, map, on_ca_written, i);
+	client_path(&target, "v1", "configmaps", slice_of(i->ns),
+	            there ? SLICE("rds-ca") : SLICE(""), NULL);
+	i->ca_write =
+		client_request(i->m->agent->client, there ? "PATCH" : "POST", strbuf_str(&target),
+	                       there ? merge_patch : NULL, map, on_ca_written, i);
 }
 
 /* ---- status ---- */
@@ -223,9 +226,10 @@ void item_report(struct managed_item *i)
 		.is_deleting = i->was_deleted && !is_blocked,
 		.is_incompatible = i->is_incompatible,
 		.waits_for = i->waits_for,
-		.trouble = is_blocked ? "Cannot delete protected DB Instance, please disable deletion "
-		                        "protection and try again." :
-		                        (*i->trouble ? i->trouble : NULL),
+		.trouble = is_blocked
+		                   ? "Cannot delete protected DB Instance, please disable deletion "
+		                     "protection and try again."
+		                   : (*i->trouble ? i->trouble : NULL),
 		.cert_not_after = i->cert_not_after,
 		.now_wall_us = clock_wall_us(),
 	};

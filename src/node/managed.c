@@ -1,4 +1,5 @@
-/* Why: what databases and caches there are, what they refer to, and who has which address; see managed.h. */
+/* Why: what databases and caches there are, what they refer to, and who has which address; see
+ * managed.h. */
 #include "node/managed.h"
 
 #include <dirent.h>
@@ -17,10 +18,10 @@ static const char subnet[] = "10.0.3.0/24";
 
 /* ---- items ---- */
 
-static struct managed_item *find_item(const struct managed *m, enum managed_kind kind, struct slice ns,
-                                      struct slice name)
+static struct managed_item *find_item(const struct managed *m, enum managed_kind kind,
+                                      struct slice ns, struct slice name)
 {
-	list_for_each(&m->items, i, struct managed_item, in_managed) {
+	list_for_each (&m->items, i, struct managed_item, in_managed) {
 		if (i->kind == kind && slice_is(ns, i->ns) && slice_is(name, i->name)) {
 			return i;
 		}
@@ -30,7 +31,7 @@ static struct managed_item *find_item(const struct managed *m, enum managed_kind
 
 static void look_at_all(struct managed *m)
 {
-	list_for_each(&m->items, i, struct managed_item, in_managed) {
+	list_for_each (&m->items, i, struct managed_item, in_managed) {
 		item_look(i);
 	}
 }
@@ -58,7 +59,7 @@ void managed_forget(struct managed *m, struct managed_item *i)
 
 bool managed_is_taken(const struct managed *m, const struct managed_item *i)
 {
-	list_for_each(&m->items, other, struct managed_item, in_managed) {
+	list_for_each (&m->items, other, struct managed_item, in_managed) {
 		if (other == i) {
 			return false; /* items stand in the order in which they came */
 		}
@@ -97,8 +98,9 @@ static void note_address(struct addresses *u, struct ip ip)
 
 static bool address_of(const struct doc *d, struct ip *ret)
 {
-	return ip_parse(val_get_str(val_path(d->root, "metadata.annotations"), HOST_ADDRESS_ANNOTATION),
-	                ret);
+	return ip_parse(
+		val_get_str(val_path(d->root, "metadata.annotations"), HOST_ADDRESS_ANNOTATION),
+		ret);
 }
 
 static bool note_object(void *arg, const struct doc *d)
@@ -118,7 +120,7 @@ struct ip managed_address(const struct managed *m, const struct managed_item *i)
 	struct ip own = { 0 };
 
 	must(prefix_parse(slice_of(subnet), &u.subnet));
-	list_for_each(&m->items, other, struct managed_item, in_managed) {
+	list_for_each (&m->items, other, struct managed_item, in_managed) {
 		if (other != i) {
 			note_address(&u, other->ip);
 		}
@@ -196,7 +198,8 @@ static void watch(struct managed *m, struct managed_watch **w, const char *api_v
 static const char *refresh_password(struct managed_item *i)
 {
 	scoped_strbuf struct strbuf password = { 0 };
-	const struct doc *d = replica_find(i->secret->replica, i->wish.secret_ns, i->wish.secret_name);
+	const struct doc *d =
+		replica_find(i->secret->replica, i->wish.secret_ns, i->wish.secret_name);
 	const struct val *value;
 	const char *fault;
 	struct slice type;
@@ -307,7 +310,8 @@ static void on_synced(void *arg)
 
 static void watch_objects(struct managed *m)
 {
-	static void (*const changed[MANAGED_KINDS])(void *, const struct doc *, const struct doc *) = {
+	static void (*const changed[MANAGED_KINDS])(void *, const struct doc *,
+	                                            const struct doc *) = {
 		[MANAGED_DATABASE] = on_database,
 		[MANAGED_CACHE] = on_cache,
 	};
@@ -315,12 +319,12 @@ static void watch_objects(struct managed *m)
 	for (int k = 0; k < MANAGED_KINDS; k++) {
 		const struct managed_kind_info *info = managed_kind_info(k);
 
-		m->objects[k] = replica_new(m->agent->client,
-		                            &(struct replica_spec){ .api_version = info->api_version,
-		                                                    .plural = info->plural,
-		                                                    .changed = changed[k],
-		                                                    .synced = on_synced,
-		                                                    .arg = m });
+		m->objects[k] = replica_new(
+			m->agent->client, &(struct replica_spec){ .api_version = info->api_version,
+		                                                  .plural = info->plural,
+		                                                  .changed = changed[k],
+		                                                  .synced = on_synced,
+		                                                  .arg = m });
 	}
 	m->maps = replica_new(m->agent->client,
 	                      &(struct replica_spec){ .api_version = "v1",
@@ -384,7 +388,7 @@ struct managed *managed_free(struct managed *m)
 	if (!m) {
 		return NULL;
 	}
-	list_for_each(&m->items, i, struct managed_item, in_managed) {
+	list_for_each (&m->items, i, struct managed_item, in_managed) {
 		item_free(i);
 	}
 	for (int k = 0; k < MANAGED_KINDS; k++) {
