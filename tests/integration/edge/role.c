@@ -1,5 +1,6 @@
-/* Why: the two roles of edge/ alone, without the rest of kennel: `role ingress ...`, `role lb ...`. The
- * balancer's listening sockets are the test's: EDGE_SOCKETS="IP:PORT=FD ..." stands for the supervisor. */
+/* Why: the two roles of edge/ alone, without the rest of kennel: `role ingress ...`, `role lb ...`.
+ * The balancer's listening sockets are the test's: EDGE_SOCKETS="IP:PORT=FD ..." stands for the
+ * supervisor. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -126,6 +126,7 @@ void fake_fini(struct fake *f)
 
 	f->client = client_free(f->client);
 	fake_stop(f);
+	loop_run_once(f->loop); /* closed streams free themselves at the end of a turn */
 	f->loop = loop_free(f->loop);
 	strbuf_fini(&f->asked);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
