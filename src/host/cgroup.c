@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,6 +25,7 @@ struct hierarchy {
 };
 
 struct cgroups {
+	atomic_uint refs;
 	bool is_v2;
 	VEC(struct hierarchy) all;
 };
@@ -66,6 +68,7 @@ int cgroups_open(struct cgroups **ret, struct err *err)
 	ssize_t n;
 	struct statfs fs;
 
+	atomic_init(&c->refs, 1);
 	c->is_v2 = statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
 	while (f && (n = getline(&line, &room, f)) > 0) {
 		read_mount(c, (struct slice){ line, (size_t)n });
@@ -78,9 +81,15 @@ int cgroups_open(struct cgroups **ret, struct err *err)
 	return 0;
 }
 
+struct cgroups *cgroups_ref(struct cgroups *c)
+{
+	atomic_fetch_add(&c->refs, 1);
+	return c;
+}
+
 struct cgroups *cgroups_close(struct cgroups *c)
 {
-	if (c) {
+	if (c && atomic_fetch_sub(&c->refs, 1) == 1) {
 		for (size_t i = 0; i < c->all.n; i++) {
 			free(c->all.at[i].mount);
 			free(c->all.at[i].controllers);

@@ -15,7 +15,8 @@ struct cgroups;
 
 /* Finds out from the mount table of this process. Failure: ERR_UNSUPPORTED when nothing is mounted. */
 MUST_USE int cgroups_open(struct cgroups **ret, struct err *err);
-struct cgroups *cgroups_close(struct cgroups *c);
+struct cgroups *cgroups_ref(struct cgroups *c);   /* one more share, for work off the loop; never changes after open */
+struct cgroups *cgroups_close(struct cgroups *c); /* gives a share back */
 bool cgroups_is_v2(const struct cgroups *c);
 
 struct cgroup_limits {
