@@ -277,59 +277,6 @@ int cgroup_make(const struct cgroups *c, const char *path, const struct cgroup_l
 	return r;
 }
 
-/* A group of cpuset without processors takes no process: what is above is passed down. */
-static void fill_cpuset(const struct hierarchy *h, const char *path)
-{
-	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
-	scoped_free char *dir = mem_printf("%s%s", h->mount, path);
-	char buf[256], text[257];
-
-	for (char *at = dir + strlen(h->mount) + 1;; at++) {
-		char kept = *at, *slash;
-
-		if (kept != '/' && kept != '\0') {
-			continue;
-		}
-		*at = '\0';
-		slash = strrchr(dir, '/');
-		for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-			struct slice above;
-
-			*slash = '\0';
-			above = slice_trim(read_small(dir, files[i], buf, sizeof(buf)));
-			*slash = '/';
-			snprintf(text, sizeof(text), SLICE_FMT, SLICE_ARG(above));
-			(void)write_file(dir, files[i], text);
-		}
-		*at = kept;
-		if (!kept) {
-			return;
-		}
-	}
-}
-
-int cgroup_enter(const struct cgroups *c, const char *path, struct err *err)
-{
-	for (size_t i = 0; i < c->all.n; i++) {
-		const struct hierarchy *h = &c->all.at[i];
-		scoped_free char *dir = mem_printf("%s%s", h->mount, path);
-		int r = make_in(c, h, path, err);
-
-		if (r < 0) {
-			return r;
-		}
-		if (strstr(h->controllers, ",cpuset,")) {
-			fill_cpuset(h, path);
-		}
-		r = write_file(dir, "cgroup.procs", "0");
-		if (r < 0) {
-			errno = -r;
-			return err_sys(err, "enter %s", dir);
-		}
-	}
-	return 0;
-}
-
 /* ---- killing and removing ---- */
 
 static size_t signal_in(const char *dir, int signum)
