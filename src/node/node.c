@@ -20,6 +20,7 @@
 #include "node/builtin.h"
 #include "node/file.h"
 #include "node/log-rotation.h"
+#include "node/managed.h"
 #include "node/pods-priv.h"
 #include "node/registration.h"
 #include "node/server.h"
@@ -29,6 +30,7 @@ struct role {
 	struct registration *registration;
 	struct log_rotation *rotation;
 	struct server *server;
+	struct managed *managed;
 	struct loop_timer sync_again;
 	int vpc_ns, node_ns;
 	char *exe, *run_dir, *cgroup; /* owned */
@@ -222,6 +224,10 @@ static int make_parts(struct role *r, const struct options *o, struct err *err)
 		return ret;
 	}
 	pods_set_server(a->pods, r->server);
+	ret = managed_new(a, &r->managed, err); /* takes up its containers before strays go */
+	if (ret < 0) {
+		return ret;
+	}
 	r->rotation = log_rotation_new(a->loop, a->pods);
 	r->registration = registration_new(a);
 	return 0;
@@ -233,6 +239,7 @@ static void free_parts(struct role *r)
 
 	r->registration = registration_free(r->registration);
 	r->rotation = log_rotation_free(r->rotation);
+	r->managed = managed_free(r->managed);
 	r->server = server_free(r->server);
 	a->pods = pods_free(a->pods);
 	loop_defer_cancel(&a->sync);
