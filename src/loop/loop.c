@@ -137,7 +137,8 @@ static void run_works(struct loop *l)
 
 static void on_wake(uv_timer_t *t)
 {
-	(void)t; /* that the wait has ended is enough */
+	/* libuv runs what is due before it waits as well, and would then wait for ever. */
+	uv_stop(t->loop);
 }
 
 static void wait_for_events(struct loop *l, bool can_wait)

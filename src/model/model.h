@@ -79,12 +79,15 @@ struct trace {
 enum verdict policy_decide(const struct model *m, const struct flow *f, const struct trace *t);
 
 /* ---- names: networking.md section 5 ---- */
-enum name_type { NAME_A = 1, NAME_CNAME = 5, NAME_SOA = 6, NAME_PTR = 12, NAME_AAAA = 28, NAME_SRV = 33, NAME_ANY = 255 };
+enum name_type {
+	NAME_A = 1, NAME_NS = 2, NAME_CNAME = 5, NAME_SOA = 6, NAME_PTR = 12, NAME_TXT = 16, NAME_AAAA = 28,
+	NAME_SRV = 33, NAME_ANY = 255,
+};
 struct name_record {
 	enum name_type type;
 	uint32_t ttl;
 	struct ip ip;        /* A, AAAA */
-	struct slice target; /* CNAME, PTR, SRV: lower case, with final dot */
+	struct slice target; /* CNAME, PTR, SRV: lower case, with final dot; TXT: the text */
 	uint16_t port, priority, weight; /* SRV */
 };
 enum name_result {
@@ -93,10 +96,12 @@ enum name_result {
 	NAME_MISSING,  /* NXDOMAIN, we are authoritative */
 	NAME_FOREIGN,  /* not ours: forward */
 };
-/* name: lower case without final dot. Records are allocated in a. */
+/* name: lower case without final dot. Records are allocated in a. SOA and NS of the zone's apex are the
+ * server's to make: the apex exists, here, without records. */
 enum name_result name_lookup(const struct model *m, struct slice name, enum name_type type,
 			     struct arena *a, struct name_record **ret, size_t *ret_n);
 void model_set_cluster_domain(struct model *m, struct slice domain); /* default cluster.local */
+struct slice model_cluster_domain(const struct model *m); /* lower case, without final dot; borrowed */
 
 /* ---- hosts outside the cluster (ACK databases and caches) ---- */
 #define HOST_ADDRESS_ANNOTATION "kennel.dev/vpc-address" /* on DBInstance, CacheCluster: the private IP */

@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "loop/loop.h"
 
 int file_read(const char *path, size_t max, struct strbuf *out, struct err *err)
 {
@@ -123,6 +125,9 @@ static int remove_children(int dir_fd, dev_t dev, const char *path, struct err *
 			                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 			int r;
 
+			if (child < 0 && errno == ENOENT) {
+				continue; /* another one removes here as well */
+			}
 			if (child < 0 || fstat(child, &st) < 0) {
 				return err_sys(err, "open %s/%s", path, e->d_name);
 			}
@@ -135,7 +140,7 @@ static int remove_children(int dir_fd, dev_t dev, const char *path, struct err *
 			if (r < 0) {
 				return r;
 			}
-			if (unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) < 0) {
+			if (unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
 				return err_sys(err, "rmdir %s/%s", path, e->d_name);
 			}
 		} else if (errno != ENOENT) {
@@ -154,6 +159,9 @@ int tree_remove(const char *path, struct err *err)
 		return 0;
 	}
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		return 0;
+	}
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		return err_sys(err, "open %s", path);
 	}
@@ -161,10 +169,29 @@ int tree_remove(const char *path, struct err *err)
 	if (r < 0) {
 		return r;
 	}
-	if (rmdir(path) < 0) {
+	if (rmdir(path) < 0 && errno != ENOENT) {
 		return err_sys(err, "rmdir %s", path);
 	}
 	return 0;
+}
+
+void tree_discard(const char *path)
+{
+	struct err err = { 0 };
+
+	if (tree_remove(path, &err) < 0) {
+		log_odd("Could not remove path=%s error=%s", path, err.msg);
+	}
+}
+
+static void discard_work(void *arg)
+{
+	tree_discard(arg);
+}
+
+void tree_discard_later(struct loop *l, const char *path)
+{
+	loop_work(l, discard_work, free, mem_strdup(path));
 }
 
 static int64_t size_of_children(int dir_fd)

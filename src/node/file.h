@@ -19,6 +19,10 @@ MUST_USE int dir_make(const char *path, mode_t mode, struct err *err);
 /* Removes a file or a whole tree without following symbolic links or crossing into mounts. Absent
  * is fine. */
 MUST_USE int tree_remove(const char *path, struct err *err);
+/* The same where nobody waits for the answer: a failure is logged. */
+void tree_discard(const char *path);
+struct loop;
+void tree_discard_later(struct loop *l, const char *path); /* off the loop */
 /* Sum of file sizes under path. */
 int64_t tree_size(const char *path);
 /* Opens 'path' as seen from inside 'root' (openat2, RESOLVE_IN_ROOT), so that links in a

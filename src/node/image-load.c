@@ -421,7 +421,7 @@ int image_store_load(struct image_store *s, const char *path, const char *name,
 			              "%s is neither an OCI nor a docker image archive", path);
 		}
 	}
-	(void)tree_remove(scratch, NULL);
+	tree_discard(scratch);
 	return r;
 }
 
@@ -459,6 +459,9 @@ int image_store_pull(struct image_store *s, const char *name, const char *authfi
 	if (r == 0) {
 		r = load_layout(s, layout, scratch, name, n.digest[0] ? NULL : name, NULL, err);
 	}
-	(void)tree_remove(scratch, NULL);
+	if (r == 0) {
+		r = image_store_mark_pulled(s, strbuf_slice(&full), err);
+	}
+	tree_discard(scratch);
 	return r;
 }

@@ -16,7 +16,7 @@
 /* What every built-in container sees beside its own files; missing ones of the host are left out by
  * the spec. */
 static const char BUILTIN_CONFIG[] =
-	"{\"Env\":[\"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"],"
+	"{\"Env\":[\"PATH=/kennel:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"],"
 	"\"Entrypoint\":[],\"Cmd\":[\"kennel\",\"version\"],\"WorkingDir\":\"/\"}";
 
 static int reload(struct image_store *s, struct err *err)
@@ -280,18 +280,21 @@ static int index_write(struct image_store *s, const struct doc *d, struct err *e
 	return file_write(s->index_path, strbuf_slice(&text), 0644, err);
 }
 
+static void drop_text(struct val *array, struct slice text)
+{
+	for (struct val *it = (struct val *)val_first(array), *after; it; it = after) {
+		after = it->next;
+		if (slice_eq(val_str(it), text)) {
+			val_unlink(array, it);
+		}
+	}
+}
+
 /* Takes a name away from every image that has it. */
 static void drop_name(struct val *images, struct slice name)
 {
 	for (struct val *i = (struct val *)val_first(images); i; i = i->next) {
-		struct val *names = val_get(i, "names");
-
-		for (struct val *it = (struct val *)val_first(names), *after; it; it = after) {
-			after = it->next;
-			if (slice_eq(val_str(it), name)) {
-				val_unlink(names, it);
-			}
-		}
+		drop_text(val_get(i, "names"), name);
 	}
 }
 
@@ -309,6 +312,7 @@ int image_store_record(struct image_store *s, const struct image_record *rec, st
 	images = val_get(d->root, "images");
 	if (rec->name.len > 0) {
 		drop_name(images, rec->name);
+		drop_text(val_get(d->root, "pulled"), rec->name);
 	}
 	for (struct val *it = (struct val *)val_first(images); it; it = it->next) {
 		if (slice_is(val_get_str(it, "id"), rec->id)) {
@@ -331,6 +335,37 @@ int image_store_record(struct image_store *s, const struct image_record *rec, st
 		val_append(val_get(mine, "digests"), val_new_str(a, rec->digest));
 	}
 	return index_write(s, d, err);
+}
+
+int image_store_mark_pulled(struct image_store *s, struct slice name, struct err *err)
+{
+	scoped_doc struct doc *d = NULL;
+	scoped_fd int lock = -1;
+	struct val *pulled;
+	int r = image_store_lock(s, &lock, err);
+
+	if (r == 0) {
+		r = index_copy(s, &d, err);
+	}
+	if (r < 0) {
+		return r;
+	}
+	pulled = val_need_array(&d->arena, d->root, "pulled");
+	drop_text(pulled, name);
+	val_append(pulled, val_new_str(&d->arena, name));
+	return index_write(s, d, err);
+}
+
+bool image_store_was_pulled(const struct image_store *s, struct slice name)
+{
+	scoped_strbuf struct strbuf full = { 0 };
+	struct image_name n;
+
+	if (!s->index || image_name_parse(name, &n, NULL) < 0) {
+		return false;
+	}
+	image_name_format(&n, &full);
+	return array_has(val_get(s->index->root, "pulled"), strbuf_slice(&full));
 }
 
 /* Whether a pod's container stands on this image: H/pods/<uid>/containers/<name>/image names it. */

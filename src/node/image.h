@@ -11,6 +11,8 @@
  * they are for the command line; the node starts itself as `kennel image pull`. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/slice.h"
 #include "base/strbuf.h"
@@ -37,6 +39,9 @@ struct image_store *image_store_close(struct image_store *s);
  * Failure: ERR_INVALID for a malformed name. */
 MUST_USE int image_store_find(struct image_store *s, struct slice name, struct image *ret,
                               struct err *err);
+/* True when a name came from a registry: imagePullPolicy Always asks there again. What was loaded by hand or is built in
+ * satisfies every policy. */
+bool image_store_was_pulled(const struct image_store *s, struct slice name);
 typedef void image_each_fn(void *arg, const struct image *i);
 void image_store_each(struct image_store *s, image_each_fn *fn, void *arg);
 /* H/images/<id>/rootfs */

@@ -303,13 +303,13 @@ static int render_process(struct arena *a, const struct spec_input *in, struct v
 	val_set_bool(a, process, "noNewPrivileges",
 	             !privileged && !val_bool(val_get(security, "allowPrivilegeEscalation"), true));
 	val_set_int(a, process, "oomScoreAdj", in->oom_score_adj);
-	{
+	if (in->nofile > 0) {
 		struct val *limits = val_need_array(a, process, "rlimits");
 		struct val *files = val_append(limits, val_new_object(a));
 
 		val_set_cstr(a, files, "type", "RLIMIT_NOFILE");
-		val_set_int(a, files, "hard", 65536);
-		val_set_int(a, files, "soft", 65536);
+		val_set_int(a, files, "hard", in->nofile);
+		val_set_int(a, files, "soft", in->nofile);
 	}
 	return 0;
 }

@@ -29,6 +29,7 @@ struct spec_input {
 	size_t n_mounts;
 	int oom_score_adj;
 	int64_t pids_max; /* 0: none */
+	int64_t nofile;   /* most open files; 0: as the node's own */
 	bool read_only_root;
 };
 

@@ -10,4 +10,5 @@
 #define DATA_BYTES_MAX        (1 << 20)   /* data of a ConfigMap or Secret; the API server's own */
 #define CRONJOB_NAME_MAX      52          /* room for the suffix of its jobs */
 #define SCHEMA_DEPTH_MAX      100          /* nesting of a schema, and of values held against it */
+#define PROTOBUF_DEPTH_MAX    100 /* nesting of messages; no kind comes near */
 #define PATTERN_SUBJECT_MAX   65536        /* bytes of a text that is held against a pattern */

@@ -61,7 +61,7 @@ static bool holder_of(unsigned long inode, char *name, size_t size)
 				if (comm && fgets(text, sizeof(text), comm)) {
 					text[strcspn(text, "\n")] = '\0';
 				}
-				snprintf(name, size, "%s (pid %s)", text, p->d_name);
+				snprintf(name, size, "%s (pid %.10s)", text, p->d_name);
 				return true;
 			}
 		}

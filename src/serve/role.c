@@ -95,7 +95,7 @@ static void gone(struct role *r)
 	scoped_free char *path = pid_path(r);
 
 	r->pid = 0;
-	r->child = loop_child_close(r->child);
+	r->child = NULL; /* gone with the process, see loop.h */
 	(void)unlink(path);
 	if (r->state == ROLE_STOPPING) {
 		void (*stopped)(void *) = r->stopped;

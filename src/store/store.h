@@ -1,9 +1,10 @@
 /* What: the objects of one instance: held decoded in memory, written ahead to SQLite, watched.
  *
- * Revisions: one counter for everything; every change gets the next number, which becomes the object's
- * resourceVersion. Writes are applied to memory at once (so later writes of the same turn see them) and
- * are durable, visible to watchers and answerable only after the commit that ends the turn: one
- * transaction and one fsync for all writes of a turn. store_after_commit is how an answer waits.
+ * Revisions: one counter for everything; every change gets the next number, which becomes the
+ * object's resourceVersion. Writes are applied to memory at once (so later writes of the same turn
+ * see them) and are durable, visible to watchers and answerable only after the commit that ends the
+ * turn: one transaction and one fsync for all writes of a turn. store_after_commit is how an answer
+ * waits.
  *
  * Objects handed out are immutable and shared (doc_ref to keep). Key: kind, namespace, name.
  * Kinds that share storage (kind_storage) are stored under that kind. */
@@ -17,13 +18,14 @@
 struct store;
 
 struct store_config {
-	const char *path; /* SQLite file, made 0600; null: memory only (tests) */
-	struct registry *registry; /* borrowed */
+	const char *path;              /* SQLite file, made 0600; null: memory only (tests) */
+	struct registry *registry;     /* borrowed */
 	int64_t (*wall_us)(void *arg); /* clock for creationTimestamp; null: clock_wall_us */
 	void *clock_arg;
 };
 /* Opens, migrates and loads; registers the kinds of stored CRDs first. */
-MUST_USE int store_open(struct loop *l, const struct store_config *c, struct store **ret, struct err *err);
+MUST_USE int store_open(struct loop *l, const struct store_config *c, struct store **ret,
+                        struct err *err);
 struct store *store_close(struct store *s);
 uint64_t store_revision(const struct store *s);
 int64_t store_wall_us(const struct store *s);
@@ -38,11 +40,11 @@ struct key {
 /* ---- reading ---- */
 /* Borrowed until the object changes; null when absent. */
 const struct doc *store_get(const struct store *s, struct key key);
-/* Visits objects of a kind (and namespace unless empty) in key order; stops when fn returns false. fn
- * must not write. */
+/* Visits objects of a kind (and namespace unless empty) in key order; stops when fn returns false.
+ * fn must not write. */
 typedef bool store_visit_fn(void *arg, const struct doc *d);
 void store_each(const struct store *s, const struct kind *k, struct slice ns, store_visit_fn *fn,
-		void *arg);
+                void *arg);
 size_t store_count(const struct store *s, const struct kind *k, struct slice ns);
 /* Compact JSON of a stored object, encoded once. Borrowed like the object. */
 struct slice store_json(const struct store *s, const struct doc *d);
@@ -53,23 +55,25 @@ struct slice store_json(const struct store *s, const struct doc *d);
 /* object is copied. Outcome of failure: ERR_EXISTS. generateName is honoured (up to 8 tries).
  * *ret (may be null) borrowed until the object changes. */
 MUST_USE int store_create(struct store *s, const struct kind *k, const struct val *object,
-			  const struct doc **ret, struct err *err);
+                          const struct doc **ret, struct err *err);
 /* Replaces. object.metadata.resourceVersion, when present, must match: ERR_CONFLICT with the
- * server's wording. An update that changes nothing but resourceVersion is no write (the old object is
- * returned). generation grows when anything outside metadata and status changed. When
- * deletionTimestamp is set and finalizers have become empty the object is removed (*ret: last state). */
+ * server's wording. An update that changes nothing but resourceVersion is no write (the old object
+ * is returned). generation grows when anything outside metadata and status changed. When
+ * deletionTimestamp is set and finalizers have become empty the object is removed (*ret: last
+ * state). */
 MUST_USE int store_update(struct store *s, const struct kind *k, const struct val *object,
-			  const struct doc **ret, struct err *err);
+                          const struct doc **ret, struct err *err);
 struct store_delete_opts {
-	struct slice uid, revision;  /* preconditions; empty: none */
-	int64_t grace_s;             /* -1: not given */
-	const char *propagation;     /* "Background", "Foreground", "Orphan" or null */
+	struct slice uid, revision; /* preconditions; empty: none */
+	int64_t grace_s;            /* -1: not given */
+	const char *propagation;    /* "Background", "Foreground", "Orphan" or null */
 };
 enum store_deleted { STORE_REMOVED = 0, STORE_MARKED = 1 };
-/* Removes, or marks with deletionTimestamp when finalizers stand or (pods) grace is above 0. Foreground
- * and Orphan add their finalizer. Outcomes: enum store_deleted. Failure: ERR_NOTFOUND, ERR_CONFLICT. */
+/* Removes, or marks with deletionTimestamp when finalizers stand or (pods) grace is above 0.
+ * Foreground and Orphan add their finalizer. Outcomes: enum store_deleted. Failure: ERR_NOTFOUND,
+ * ERR_CONFLICT. */
 MUST_USE int store_delete(struct store *s, struct key key, const struct store_delete_opts *o,
-			  const struct doc **ret_last, struct err *err);
+                          const struct doc **ret_last, struct err *err);
 
 /* Calls fn once the writes made so far are durable; in order. Cancel by loop-safe token. */
 struct store_wait {
@@ -92,9 +96,11 @@ struct store_event {
 };
 struct store_watch;
 typedef void store_watch_fn(void *arg, const struct store_event *e);
-/* Delivers every committed change after 'from' of a kind (null: all kinds): those still in the history
- * (at least the last 10,000 changes) from a deferred call, later ones as they commit. Failure: ERR_GONE when 'from'
- * is older than the history. */
+/* Delivers every committed change after 'from' of a kind (null: all kinds): those still in the
+ * history (at least the last 10,000 changes) from a deferred call, later ones as they commit.
+ * Failure: ERR_GONE when 'from' is older than the history. */
 MUST_USE int store_watch(struct store *s, const struct kind *k, uint64_t from, store_watch_fn *fn,
-			 void *arg, struct store_watch **ret, struct err *err);
+                         void *arg, struct store_watch **ret, struct err *err);
 struct store_watch *store_unwatch(struct store_watch *w); /* null-safe; no call afterwards */
+/* Every change up to this committed revision has been told to it: what a bookmark may say. */
+uint64_t store_watch_seen(const struct store_watch *w);

@@ -271,6 +271,7 @@ void world_merge(struct world *w, const struct kind *k, const char *ns, const ch
 	assert_non_null(d);
 	assert_int_equal(json_parse(&a, slice_of(patch), 0, &p, NULL), 0);
 	assert_int_equal(patch_merge(&a, d->root, p, &out, NULL), 0);
+	object_default(k, &a, out); /* as the API server does with every patched object */
 	if (store_update(w->store, k, out, NULL, &err) < 0) {
 		fail_msg("merge: %s", err.msg);
 	}

@@ -193,6 +193,43 @@ struct reader {
 	int calls;
 };
 
+static void again_at_once(struct loop_timer *t)
+{
+	struct teller *me = container_of(t, struct teller, timer);
+
+	if (me->left-- > 0) {
+		loop_timer_start(me->loop, t, me->left % 2 ? 0 : 900, again_at_once);
+	}
+}
+
+/* One that is due before libuv waits must not make it wait for ever. */
+static void timers_without_delay_keep_the_loop_turning(void **state)
+{
+	struct teller a = { .loop = loop_new(), .left = 50 }, stopper = { 0 };
+	int fds[2];
+	struct loop_fd *w;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(loop_fd_open(a.loop, fds[0], LOOP_READ, NULL, NULL, &w, NULL), 0);
+	loop_timer_start(a.loop, &a.timer, 0, again_at_once);
+	alarm(20);
+	while (a.left >= 0) {
+		loop_run_once(a.loop);
+	}
+	a.left = 50;
+	loop_timer_start(a.loop, &a.timer, 0, again_at_once);
+	stopper.loop = a.loop;
+	loop_timer_start(a.loop, &stopper.timer, 100000, stop_loop);
+	loop_run(a.loop); /* the descriptor alone would keep it waiting */
+	alarm(0);
+	assert_int_equal(a.left, -1);
+	loop_fd_close(w);
+	loop_free(a.loop);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void read_all(void *arg, int fd, unsigned events)
 {
 	struct reader *r = arg;
@@ -425,6 +462,7 @@ int main(void)
 		cmocka_unit_test_teardown(many_timers_keep_order, forget_story),
 		cmocka_unit_test_teardown(deferred_calls_run_once_at_the_end, forget_story),
 		cmocka_unit_test_teardown(the_real_clock_moves_timers, forget_story),
+		cmocka_unit_test_teardown(timers_without_delay_keep_the_loop_turning, forget_story),
 		cmocka_unit_test_teardown(descriptors_are_read_paused_and_closed, forget_story),
 		cmocka_unit_test_teardown(an_error_is_told, forget_story),
 		cmocka_unit_test_teardown(what_cannot_be_watched_is_refused, forget_story),

@@ -1,0 +1,350 @@
+/* Why: an answer is a list of steps: refuse, follow aliases inside the zone, then records, or the
+ * denial that fits, or hand over to upstream. Source: networking.md 5.1 to 5.3 */
+#include "dns/answer.h"
+
+#include "base/arena.h"
+#include "base/mem.h"
+
+#define SOA_REFRESH_S 7200
+#define SOA_RETRY_S   1800
+#define SOA_EXPIRE_S  86400
+#define DENIAL_TTL_S  30
+
+struct work {
+	const struct dns_engine *e;
+	const struct dns_query *q;
+	struct arena *a;
+	uint16_t rotate;
+	struct dns_reply reply;
+};
+
+/* ---- records ---- */
+
+static bool wire_name(struct slice text, uint8_t *ret)
+{
+	char buf[DNS_NAME_SIZE + 1];
+
+	if (text.len >= sizeof(buf)) {
+		return false;
+	}
+	memcpy(buf, text.p, text.len);
+	buf[text.len] = '\0';
+	return knot_dname_from_str(ret, buf, DNS_NAME_SIZE) != NULL;
+}
+
+static size_t put_u16(uint8_t *to, uint16_t v)
+{
+	to[0] = (uint8_t)(v >> 8);
+	to[1] = (uint8_t)v;
+	return 2;
+}
+
+static size_t put_u32(uint8_t *to, uint32_t v)
+{
+	put_u16(to, (uint16_t)(v >> 16));
+	put_u16(to + 2, (uint16_t)v);
+	return 4;
+}
+
+/* Writes a record's data; 0: it has no form on the wire (a name too long). */
+static size_t rdata_of(const struct name_record *r, uint8_t *to)
+{
+	size_t n = 0;
+
+	switch (r->type) {
+	case NAME_A:
+		memcpy(to, r->ip.bytes, 4);
+		return 4;
+	case NAME_AAAA:
+		memcpy(to, r->ip.bytes, 16);
+		return 16;
+	case NAME_TXT:
+		to[0] = (uint8_t)r->target.len;
+		memcpy(to + 1, r->target.p, r->target.len);
+		return r->target.len + 1;
+	case NAME_SRV:
+		n += put_u16(to, r->priority);
+		n += put_u16(to + n, r->weight);
+		n += put_u16(to + n, r->port);
+		return wire_name(r->target, to + n) ? n + knot_dname_size(to + n) : 0;
+	case NAME_PTR:
+	case NAME_CNAME:
+	case NAME_NS:
+		return wire_name(r->target, to) ? knot_dname_size(to) : 0;
+	case NAME_SOA:
+	case NAME_ANY:
+		break;
+	}
+	return 0;
+}
+
+/* Puts the records of one type as one set. */
+static void put_set(struct work *w, const uint8_t *owner, enum name_type type,
+                    const struct name_record *r, size_t n)
+{
+	uint8_t name[DNS_NAME_SIZE], data[DNS_NAME_SIZE + 8];
+	knot_rrset_t set;
+
+	memcpy(name, owner, knot_dname_size(owner));
+	knot_rrset_init(&set, name, (uint16_t)type, KNOT_CLASS_IN, 0);
+	for (size_t i = 0; i < n; i++) {
+		size_t size = r[i].type == type ? rdata_of(&r[i], data) : 0;
+
+		if (size && knot_rrset_add_rdata(&set, data, (uint16_t)size, NULL) == KNOT_EOK) {
+			set.ttl = r[i].ttl;
+		}
+	}
+	if (set.rrs.count) {
+		reply_put(&w->reply, &set, (uint16_t)(w->rotate % set.rrs.count));
+	}
+	knot_rdataset_clear(&set.rrs, NULL);
+}
+
+static void put_sets(struct work *w, const uint8_t *owner, const struct name_record *r, size_t n)
+{
+	static const enum name_type types[] = { NAME_A,   NAME_AAAA, NAME_SRV,
+		                                NAME_PTR, NAME_TXT,  NAME_CNAME };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		put_set(w, owner, types[i], r, n);
+	}
+}
+
+static bool is_repeated(const struct name_record *r, size_t i)
+{
+	for (size_t k = 0; k < i; k++) {
+		if (slice_eq(r[k].target, r[i].target)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The addresses of what SRV records point at. */
+static void put_additional(struct work *w, const struct name_record *r, size_t n)
+{
+	static const enum name_type types[] = { NAME_A, NAME_AAAA };
+	uint8_t owner[DNS_NAME_SIZE];
+	struct name_record *found;
+	size_t n_found;
+
+	reply_section(&w->reply, KNOT_ADDITIONAL);
+	for (size_t i = 0; i < n * ARRAY_SIZE(types); i++) {
+		struct slice target = r[i / 2].target;
+
+		if (r[i / 2].type == NAME_SRV && !is_repeated(r, i / 2) &&
+		    wire_name(target, owner) &&
+		    name_lookup(w->e->model, slice_head(target, target.len - 1), types[i % 2], w->a,
+		                &found, &n_found) == NAME_FOUND) {
+			put_set(w, owner, types[i % 2], found, n_found);
+		}
+	}
+}
+
+/* ---- the zone itself ---- */
+
+static bool in_zone(const struct work *w, struct slice name)
+{
+	struct slice zone = model_cluster_domain(w->e->model);
+
+	return slice_eq(name, zone) || (slice_has_suffix(name, zone) && name.len > zone.len &&
+	                                name.p[name.len - zone.len - 1] == '.');
+}
+
+/* Whose SOA stands in a denial: the zone's, the reverse tree's, or the name's own for hosts
+ * outside. */
+static struct slice apex_of(const struct work *w, struct slice name)
+{
+	static const char *const trees[] = { "in-addr.arpa", "ip6.arpa" };
+
+	if (in_zone(w, name)) {
+		return model_cluster_domain(w->e->model);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(trees); i++) {
+		if (slice_has_suffix(name, slice_of(trees[i]))) {
+			return slice_of(trees[i]);
+		}
+	}
+	return name;
+}
+
+static void put_soa(struct work *w, struct slice name)
+{
+	struct slice zone = model_cluster_domain(w->e->model), apex = apex_of(w, name);
+	const char *mname = arena_printf(w->a, "ns.dns." SLICE_FMT ".", SLICE_ARG(zone));
+	const char *rname = arena_printf(w->a, "hostmaster." SLICE_FMT ".", SLICE_ARG(zone));
+	const char *owner_text = arena_printf(w->a, SLICE_FMT ".", SLICE_ARG(apex));
+	uint8_t owner[DNS_NAME_SIZE], data[2 * DNS_NAME_SIZE + 20];
+	knot_rrset_t set;
+	size_t n;
+
+	if (!wire_name(slice_of(owner_text), owner) || !wire_name(slice_of(mname), data)) {
+		return;
+	}
+	n = knot_dname_size(data);
+	if (!wire_name(slice_of(rname), data + n)) {
+		return;
+	}
+	n += knot_dname_size(data + n);
+	n += put_u32(data + n, w->e->serial);
+	n += put_u32(data + n, SOA_REFRESH_S);
+	n += put_u32(data + n, SOA_RETRY_S);
+	n += put_u32(data + n, SOA_EXPIRE_S);
+	n += put_u32(data + n, DENIAL_TTL_S);
+	knot_rrset_init(&set, owner, KNOT_RRTYPE_SOA, KNOT_CLASS_IN, DENIAL_TTL_S);
+	if (knot_rrset_add_rdata(&set, data, (uint16_t)n, NULL) == KNOT_EOK) {
+		reply_put(&w->reply, &set, 0);
+	}
+	knot_rdataset_clear(&set.rrs, NULL);
+}
+
+static void put_denial(struct work *w, struct slice name, bool missing)
+{
+	w->reply.rcode = missing ? KNOT_RCODE_NXDOMAIN : KNOT_RCODE_NOERROR;
+	reply_section(&w->reply, KNOT_AUTHORITY);
+	put_soa(w, name);
+}
+
+/* SOA and NS exist at the apex only. True: answered. */
+static bool put_apex(struct work *w)
+{
+	struct slice name = query_name(w->q), zone = model_cluster_domain(w->e->model);
+	struct name_record ns = { .type = NAME_NS, .ttl = DENIAL_TTL_S };
+	uint8_t owner[DNS_NAME_SIZE];
+	struct name_record *r;
+	size_t n;
+
+	if (!slice_eq(name, zone)) {
+		return false;
+	}
+	if (w->q->type == NAME_SOA) {
+		put_soa(w, name);
+		return true;
+	}
+	if (w->q->type != NAME_NS) {
+		return false;
+	}
+	ns.target = slice_of(arena_printf(w->a, "ns.dns." SLICE_FMT ".", SLICE_ARG(zone)));
+	put_set(w, w->q->qname, NAME_NS, &ns, 1);
+	reply_section(&w->reply, KNOT_ADDITIONAL);
+	if (wire_name(ns.target, owner) &&
+	    name_lookup(w->e->model, slice_head(ns.target, ns.target.len - 1), NAME_A, w->a, &r,
+	                &n) == NAME_FOUND) {
+		put_set(w, owner, NAME_A, r, n);
+	}
+	return true;
+}
+
+/* Everything about a name is not given away in one go. Source: RFC 8482 4.2 */
+static void put_minimal(struct work *w)
+{
+	static const uint8_t text[] = "\7RFC8482";
+	uint8_t owner[DNS_NAME_SIZE];
+	knot_rrset_t set;
+
+	memcpy(owner, w->q->qname, w->q->qname_size);
+	knot_rrset_init(&set, owner, KNOT_RRTYPE_HINFO, KNOT_CLASS_IN, DENIAL_TTL_S);
+	if (knot_rrset_add_rdata(&set, text, sizeof(text), NULL) == KNOT_EOK) {
+		reply_put(&w->reply, &set, 0);
+	}
+	knot_rdataset_clear(&set.rrs, NULL);
+}
+
+/* ---- the walk ---- */
+
+static bool is_followed(const struct dns_query *q, const struct name_record *r, size_t n)
+{
+	return n && r[0].type == NAME_CNAME && q->type != NAME_CNAME && q->type != NAME_ANY;
+}
+
+static bool follow(struct arena *a, const struct name_record *r, struct answer_next *at)
+{
+	struct dns_alias *alias;
+
+	if (!at->aliases) {
+		at->aliases = ARENA_ARRAY(a, struct dns_alias, DNS_CNAME_HOPS);
+	}
+	alias = &at->aliases[at->n_aliases];
+	memcpy(alias->owner, at->next.qname, at->next.qname_size);
+	alias->ttl = r->ttl;
+	if (!wire_name(r->target, alias->target) || !query_rename(&at->next, alias->target)) {
+		return false;
+	}
+	at->n_aliases++;
+	return true;
+}
+
+static void put_found(struct work *w, const struct answer_next *at, const struct name_record *r,
+                      size_t n)
+{
+	if (w->q->type == NAME_ANY) {
+		put_minimal(w);
+		return;
+	}
+	put_sets(w, at->next.qname, r, n);
+	if (w->q->type == NAME_SRV) {
+		put_additional(w, r, n);
+	}
+}
+
+static void put_aliases(struct work *w, const struct answer_next *at)
+{
+	for (size_t i = 0; i < at->n_aliases; i++) {
+		reply_put_alias(&w->reply, &at->aliases[i]);
+	}
+}
+
+/* What the model says where the aliases end. */
+static void put_result(struct work *w, const struct answer_next *at, enum name_result result,
+                       const struct name_record *r, size_t n)
+{
+	w->reply.authoritative = true;
+	put_aliases(w, at);
+	if (at->n_aliases == 0 && put_apex(w)) {
+		return;
+	}
+	if (result == NAME_FOUND) {
+		put_found(w, at, r, n);
+	} else {
+		put_denial(w, query_name(&at->next), result == NAME_MISSING);
+	}
+}
+
+enum answer_result answer_query(const struct dns_engine *e, const struct dns_query *q,
+                                uint16_t rotate, struct arena *a, uint8_t *buf, size_t max,
+                                size_t *ret_size, struct answer_next *ret_next)
+{
+	struct work w = { .e = e, .q = q, .a = a, .rotate = rotate };
+	enum name_result result = NAME_MISSING;
+	struct name_record *r = NULL;
+	uint16_t code = q->refusal;
+	size_t n = 0;
+
+	if (!code && !e->synced) {
+		code = KNOT_RCODE_SERVFAIL;
+	}
+	ret_next->next = *q;
+	ret_next->aliases = NULL;
+	ret_next->n_aliases = 0;
+	while (!code) {
+		result = name_lookup(e->model, query_name(&ret_next->next), (enum name_type)q->type,
+		                     a, &r, &n);
+		if (result != NAME_FOUND || !is_followed(q, r, n)) {
+			break;
+		}
+		if (ret_next->n_aliases == DNS_CNAME_HOPS || !follow(a, &r[0], ret_next)) {
+			code = KNOT_RCODE_SERVFAIL;
+		}
+	}
+	if (code) {
+		*ret_size = reply_code(q, code, buf, max);
+		return ANSWER_DONE;
+	}
+	if (result == NAME_FOREIGN) {
+		return ANSWER_FORWARD;
+	}
+	reply_open(&w.reply, q, buf, max);
+	put_result(&w, ret_next, result, r, n);
+	*ret_size = reply_close(&w.reply);
+	return ANSWER_DONE;
+}

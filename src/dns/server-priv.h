@@ -1,0 +1,51 @@
+/* What: the inside of the server: questions (server.c), datagrams (listen-udp.c), connections
+ * (listen-tcp.c). */
+#pragma once
+
+#include "base/list.h"
+#include "dns/answer.h"
+#include "dns/server.h"
+
+struct tcp_conn;
+struct udp_listener;
+struct tcp_listener;
+
+struct dns_server {
+	struct loop *loop;
+	struct dns_engine engine;
+	struct forwarder *forwarder;
+	struct udp_listener *udp;
+	struct tcp_listener *tcp;
+	struct list pending; /* struct pending.in_server */
+	struct dns_server_stats stats;
+	uint16_t rotate;
+	uint16_t port;
+};
+
+/* Who asked: a datagram's sender, or a connection. */
+struct asker {
+	struct tcp_conn *conn; /* null: UDP */
+	struct sockaddr_storage from;
+	socklen_t from_size;
+};
+/* Handles one question. Returns the size of the reply in buf, or 0: none is to be sent, or it comes
+ * later. */
+size_t server_handle(struct dns_server *s, const struct asker *who, const uint8_t *bytes,
+                     size_t size, uint8_t *buf, size_t max);
+/* The connection is going: its questions are forgotten. */
+void server_forget(struct dns_server *s, const struct tcp_conn *conn);
+
+MUST_USE int udp_listen(struct dns_server *s, struct ip address, uint16_t port,
+                        struct udp_listener **ret, struct err *err);
+void udp_send(struct udp_listener *u, const struct asker *who, const uint8_t *bytes, size_t size);
+uint16_t udp_port(const struct udp_listener *u);
+/* Answers what is queued first. */
+struct udp_listener *udp_close(struct udp_listener *u);
+
+MUST_USE int tcp_listen(struct dns_server *s, struct ip address, uint16_t port,
+                        struct tcp_listener **ret, struct err *err);
+/* The reply to a question that had to wait. */
+void tcp_reply(struct tcp_conn *c, const uint8_t *bytes, size_t size);
+/* One more question of c waits for upstream. */
+void tcp_wait(struct tcp_conn *c);
+struct tcp_listener *tcp_close(struct tcp_listener *t);

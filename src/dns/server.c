@@ -1,0 +1,227 @@
+/* Why: one place where a question becomes a reply, whichever way it came: at once from the model or
+ * the cache, or later from upstream. */
+#include "dns/server-priv.h"
+
+#include "base/mem.h"
+
+/* A question that waits for upstream. */
+struct pending {
+	struct forward_waiter waiter;
+	struct dns_server *server;
+	struct list_link in_server; /* in dns_server.pending */
+	struct asker who;
+	struct dns_query q;
+	size_t n_aliases;
+	struct dns_alias aliases[];
+};
+
+static void count_reply(struct dns_server *s, const uint8_t *bytes, size_t size)
+{
+	if (size >= KNOT_WIRE_HEADER_SIZE) {
+		unsigned rcode = knot_wire_get_rcode(bytes);
+
+		s->stats.responses[rcode < DNS_RCODES ? rcode : 0]++;
+		s->stats.truncated += knot_wire_get_tc(bytes) != 0;
+	}
+}
+
+static size_t max_of(const struct dns_query *q, const struct asker *who)
+{
+	return who->conn ? DNS_MESSAGE_SIZE : q->payload;
+}
+
+/* ---- upstream ---- */
+
+static void upstream_answered(struct forward_waiter *w, const uint8_t *bytes, size_t size)
+{
+	struct pending *p = container_of(w, struct pending, waiter);
+	struct dns_server *s = p->server;
+	size_t max = max_of(&p->q, &p->who);
+	scoped_free uint8_t *buf = mem_alloc(max);
+
+	if (bytes) {
+		size = relay_write(&p->q, p->aliases, p->n_aliases, bytes, size, 0, buf, max);
+	} else {
+		size = reply_code(&p->q, KNOT_RCODE_SERVFAIL, buf, max);
+	}
+	count_reply(s, buf, size);
+	list_unlink(&p->in_server);
+	if (p->who.conn) {
+		tcp_reply(p->who.conn, buf, size);
+	} else {
+		udp_send(s->udp, &p->who, buf, size);
+	}
+	free(p);
+}
+
+static bool ask_upstream(struct dns_server *s, const struct asker *who, const struct dns_query *q,
+                         const struct answer_next *next)
+{
+	struct pending *p = mem_alloc(sizeof(*p) + next->n_aliases * sizeof(*p->aliases));
+
+	p->server = s;
+	p->who = *who;
+	p->q = *q;
+	p->n_aliases = next->n_aliases;
+	if (next->n_aliases) {
+		memcpy(p->aliases, next->aliases, next->n_aliases * sizeof(*p->aliases));
+	}
+	if (!forward_ask(s->forwarder, &next->next, &p->waiter, upstream_answered)) {
+		free(p);
+		return false;
+	}
+	list_push(&s->pending, &p->in_server);
+	if (who->conn) {
+		tcp_wait(who->conn);
+	}
+	return true;
+}
+
+static size_t forward(struct dns_server *s, const struct asker *who, const struct dns_query *q,
+                      const struct answer_next *next, uint8_t *buf, size_t max)
+{
+	struct cached hit;
+
+	if (forward_find(s->forwarder, &next->next, &hit)) {
+		return relay_write(q, next->aliases, next->n_aliases, hit.bytes, hit.size,
+		                   hit.age_s, buf, max);
+	}
+	return ask_upstream(s, who, q, next) ? 0 : reply_code(q, KNOT_RCODE_SERVFAIL, buf, max);
+}
+
+size_t server_handle(struct dns_server *s, const struct asker *who, const uint8_t *bytes,
+                     size_t size, uint8_t *buf, size_t max)
+{
+	scoped_arena struct arena a = { 0 };
+	struct answer_next next;
+	struct dns_query q;
+
+	if (!query_parse(&q, bytes, size)) {
+		s->stats.dropped++;
+		return 0;
+	}
+	s->stats.requests[who->conn != NULL]++;
+	if (max > max_of(&q, who)) {
+		max = max_of(&q, who);
+	}
+	if (answer_query(&s->engine, &q, s->rotate++, &a, buf, max, &size, &next) ==
+	    ANSWER_FORWARD) {
+		size = forward(s, who, &q, &next, buf, max);
+	}
+	count_reply(s, buf, size);
+	return size;
+}
+
+void server_forget(struct dns_server *s, const struct tcp_conn *conn)
+{
+	list_for_each (&s->pending, p, struct pending, in_server) {
+		if (p->who.conn == conn) {
+			forward_cancel(&p->waiter);
+			list_unlink(&p->in_server);
+			free(p);
+		}
+	}
+}
+
+/* ---- life ---- */
+
+/* The address of our own service: a resolv.conf that leads back to us must not make a circle. */
+static bool is_own_service(void *arg, struct ip ip)
+{
+	const struct dns_server *s = arg;
+	scoped_arena struct arena a = { 0 };
+	struct name_record *r;
+	size_t n;
+	struct slice domain = model_cluster_domain(s->engine.model);
+	const char *text =
+		arena_printf(&a, "kube-dns.kube-system.svc." SLICE_FMT, SLICE_ARG(domain));
+
+	(void)name_lookup(s->engine.model, slice_of(text), ip.family == IP_V4 ? NAME_A : NAME_AAAA,
+	                  &a, &r, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (ip_eq(r[i].ip, ip)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Both transports on one port; when any port will do, one that is free for both. */
+static int listen_both(struct dns_server *s, const struct dns_server_config *c, struct err *err)
+{
+	int r;
+
+	for (int tries = 0;; tries++) {
+		r = udp_listen(s, c->address, c->port, &s->udp, err);
+		if (r < 0) {
+			return r;
+		}
+		s->port = udp_port(s->udp);
+		r = tcp_listen(s, c->address, s->port, &s->tcp, err);
+		if (r == 0 || c->port || tries == 16) {
+			return r;
+		}
+		s->udp = udp_close(s->udp);
+	}
+}
+
+int dns_server_new(const struct dns_server_config *c, struct dns_server **ret, struct err *err)
+{
+	struct dns_server *s = NEW(struct dns_server);
+	int r;
+
+	s->loop = c->loop;
+	s->engine.model = c->model;
+	list_init(&s->pending);
+	s->forwarder = forwarder_new(c->loop, c->servers, c->n_servers);
+	forwarder_skip(s->forwarder, is_own_service, s);
+	r = listen_both(s, c, err);
+	if (r < 0) {
+		dns_server_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+struct dns_server *dns_server_free(struct dns_server *s)
+{
+	if (!s) {
+		return NULL;
+	}
+	s->udp = udp_close(s->udp);
+	s->tcp = tcp_close(s->tcp);
+	list_for_each (&s->pending, p, struct pending, in_server) {
+		forward_cancel(&p->waiter);
+		list_unlink(&p->in_server);
+		free(p);
+	}
+	forwarder_free(s->forwarder);
+	free(s);
+	return NULL;
+}
+
+void dns_server_set_synced(struct dns_server *s, bool synced)
+{
+	s->engine.synced = synced;
+}
+
+void dns_server_set_serial(struct dns_server *s, uint32_t serial)
+{
+	s->engine.serial = serial;
+}
+
+uint16_t dns_server_port(const struct dns_server *s)
+{
+	return s->port;
+}
+
+const struct dns_server_stats *dns_server_stats(const struct dns_server *s)
+{
+	return &s->stats;
+}
+
+const struct forwarder *dns_server_forwarder(const struct dns_server *s)
+{
+	return s->forwarder;
+}

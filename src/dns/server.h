@@ -1,0 +1,39 @@
+/* What: the DNS server on the loop: UDP and TCP in front, answers from the model, the rest
+ * forwarded. */
+#pragma once
+
+#include "dns/forward.h"
+#include "model/model.h"
+
+struct dns_server_config {
+	struct loop *loop;
+	const struct model *model; /* borrowed */
+	const struct upstream *servers;
+	size_t n_servers;
+	struct ip address; /* to listen on; family 0: every IPv4 address */
+	uint16_t port;     /* 0: any free one, the same for both transports */
+};
+
+#define DNS_RCODES 24
+struct dns_server_stats {
+	uint64_t requests[2];           /* UDP, TCP */
+	uint64_t responses[DNS_RCODES]; /* by code */
+	uint64_t dropped;               /* no questions: too short, or replies */
+	uint64_t truncated;
+	uint64_t connections; /* TCP, accepted so far */
+};
+
+struct dns_server;
+/* Failure: ERR_IO, with the address and port in the sentence. */
+MUST_USE int dns_server_new(const struct dns_server_config *c, struct dns_server **ret,
+                            struct err *err);
+/* Answers what is waiting in the sockets, then closes them; who waits for upstream gets no answer.
+ */
+struct dns_server *dns_server_free(struct dns_server *s);
+/* Until then every question is answered SERVFAIL. */
+void dns_server_set_synced(struct dns_server *s, bool synced);
+/* The zone's serial: seconds of the last change. */
+void dns_server_set_serial(struct dns_server *s, uint32_t serial);
+uint16_t dns_server_port(const struct dns_server *s);
+const struct dns_server_stats *dns_server_stats(const struct dns_server *s);
+const struct forwarder *dns_server_forwarder(const struct dns_server *s);

@@ -1,0 +1,38 @@
+/* What: what the parts of the node role share: one of each, made by node_main before any part starts and
+ * freed after the last one.
+ *
+ * Parts are joined in node.c: pods (pods.h), the kubelet's server (server.h), managed databases
+ * (managed.h). Each is made with `x_new(agent, ...)` and stops with `x_free`. */
+#pragma once
+
+#include "base/ip.h"
+#include "client/client.h"
+#include "dataplane/dataplane.h"
+#include "loop/loop.h"
+#include "model/model.h"
+#include "node/image.h"
+#include "node/pods.h"
+#include "node/runtime.h"
+
+struct agent {
+	struct loop *loop;
+	struct client *client;
+	struct recorder *recorder; /* component "kubelet", host: the node's name */
+	struct model *model;       /* fed by this role; agent_sync after a change */
+	struct dataplane *dataplane;
+	struct runtime *runtime;
+	struct image_store *images;
+	struct pods *pods;
+	const char *instance;  /* --name */
+	const char *home;      /* --home, H */
+	const char *node_name; /* of the Node object */
+	const char *exe;       /* path of the running executable */
+	const char *run_dir;   /* "/run/kennel/N" */
+	const char *cgroup;    /* "/kennel-N" */
+	uid_t api_uid;         /* owner of H/run/node.sock */
+	struct ip node_ip, dns_ip;
+	struct loop_defer sync; /* agent_sync */
+};
+
+/* dataplane_sync once at the end of this turn; failures are logged and tried again. */
+void agent_sync(struct agent *a);

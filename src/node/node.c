@@ -1,0 +1,301 @@
+/* Why: joins the parts of the node role; see node.h.
+ *
+ * Rights: root. It makes namespaces, mounts and control groups for pods, starts crun, writes the packet rules, and reads
+ * the kubelet's socket, which only the API server may open. */
+#include "node/node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "host/cgroup.h"
+#include "node/agent.h"
+#include "node/builtin.h"
+#include "node/file.h"
+#include "node/log-rotation.h"
+#include "node/pods-priv.h"
+#include "node/registration.h"
+#include "node/server.h"
+
+struct role {
+	struct agent agent;
+	struct registration *registration;
+	struct log_rotation *rotation;
+	struct server *server;
+	struct loop_timer sync_again;
+	int vpc_ns, node_ns;
+	char *exe, *run_dir, *cgroup; /* owned */
+};
+
+/* ---- options ---- */
+
+struct options {
+	const char *name, *home, *kubeconfig;
+	uid_t api_uid;
+};
+
+static int parse_options(int argc, char **argv, struct options *o, struct err *err)
+{
+	static const struct option longs[] = {
+		{ "name", required_argument, NULL, 'n' },
+		{ "home", required_argument, NULL, 'h' },
+		{ "kubeconfig", required_argument, NULL, 'k' },
+		{ "api-uid", required_argument, NULL, 'u' },
+		{ 0 },
+	};
+	int64_t uid = 0;
+	int c;
+
+	*o = (struct options){ .name = "kennel" };
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		switch (c) {
+		case 'n':
+			o->name = optarg;
+			break;
+		case 'h':
+			o->home = optarg;
+			break;
+		case 'k':
+			o->kubeconfig = optarg;
+			break;
+		case 'u':
+			if (!slice_to_i64(slice_of(optarg), &uid) || uid < 0) {
+				return err_raise(err, ERR_USAGE, "--api-uid takes a number");
+			}
+			break;
+		default:
+			return err_raise(err, ERR_USAGE, "unknown option");
+		}
+	}
+	if (!o->home || o->home[0] != '/' || !o->kubeconfig) {
+		return err_raise(err, ERR_USAGE, "needs --name N --home H --kubeconfig F --api-uid U");
+	}
+	o->api_uid = (uid_t)uid;
+	return 0;
+}
+
+/* ---- keeping the kernel in step ---- */
+
+static void on_sync_again(struct loop_timer *t)
+{
+	agent_sync(&container_of(t, struct role, sync_again)->agent);
+}
+
+static void on_sync(struct loop_defer *d)
+{
+	struct agent *a = container_of(d, struct agent, sync);
+	struct role *r = container_of(a, struct role, agent);
+	struct err err = { 0 };
+
+	if (dataplane_sync(a->dataplane, &err) < 0) {
+		log_odd("Network rules were not brought up to date and are tried again error=%s", err.msg);
+		loop_timer_start(a->loop, &r->sync_again, US_PER_S, on_sync_again);
+	}
+}
+
+void agent_sync(struct agent *a)
+{
+	loop_defer(a->loop, &a->sync, on_sync);
+}
+
+/* ---- parts ---- */
+
+static int open_namespace(const struct role *r, const char *name, int *ret_fd, struct err *err)
+{
+	scoped_free char *path = mem_printf("%s/netns/%s", r->run_dir, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		return err_sys(err, "open network namespace %s", path);
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static int make_dataplane(struct role *r, struct err *err)
+{
+	struct agent *a = &r->agent;
+	struct dataplane_config c = {
+		.instance = a->instance,
+		.node_name = slice_of(a->node_name),
+		.node_ip = a->node_ip,
+		.dns_ip = a->dns_ip,
+		.api_ip = a->node_ip,
+		.model = a->model,
+	};
+	int ret = open_namespace(r, "vpc", &r->vpc_ns, err);
+
+	if (ret == 0) {
+		ret = open_namespace(r, "node", &r->node_ns, err);
+	}
+	if (ret < 0) {
+		return ret;
+	}
+	c.vpc_ns = r->vpc_ns;
+	c.node_ns = r->node_ns;
+	(void)prefix_parse(SLICE("10.244.0.0/24"), &c.pod_range);
+	(void)prefix_parse(SLICE("10.1.0.0/16"), &c.service_range);
+	return dataplane_new(a->loop, &c, &a->dataplane, err);
+}
+
+/* Whatever this process starts begins inside the instance's group, where removal finds it. */
+static int enter_cgroup(const struct role *r, struct err *err)
+{
+	scoped_free char *path = mem_printf("%s/node", r->cgroup);
+
+	return cgroup_enter(runtime_cgroups(r->agent.runtime), path, err);
+}
+
+static char *own_path(void)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	return n < 0 ? mem_strdup("/proc/self/exe") : slice_dup((struct slice){ path, (size_t)n });
+}
+
+static int make_base(struct role *r, const struct options *o, struct err *err)
+{
+	struct agent *a = &r->agent;
+	scoped_free char *pods = mem_printf("%s/pods", o->home), *logs = mem_printf("%s/logs/pods", o->home),
+			 *run = mem_printf("%s/run", o->home);
+	int ret;
+
+	r->exe = own_path();
+	r->run_dir = mem_printf("/run/kennel/%s", o->name);
+	r->cgroup = mem_printf("/kennel-%s", o->name);
+	*a = (struct agent){ .loop = loop_new(),
+			     .instance = o->name,
+			     .home = o->home,
+			     .node_name = o->name,
+			     .exe = r->exe,
+			     .run_dir = r->run_dir,
+			     .cgroup = r->cgroup,
+			     .api_uid = o->api_uid };
+	(void)ip_parse(SLICE("10.0.2.10"), &a->node_ip);
+	(void)ip_parse(SLICE("10.0.0.10"), &a->dns_ip);
+	ret = dir_make(pods, 0711, err);
+	if (ret == 0) {
+		ret = dir_make(logs, 0700, err);
+	}
+	if (ret == 0) {
+		ret = dir_make(run, 0711, err);
+	}
+	if (ret == 0) {
+		ret = runtime_new(a->loop, r->run_dir, &a->runtime, err);
+	}
+	if (ret == 0) {
+		ret = enter_cgroup(r, err);
+	}
+	if (ret == 0) {
+		ret = image_store_open(o->home, &a->images, err);
+	}
+	return ret < 0 ? ret : builtin_make(o->home, err);
+}
+
+static int make_parts(struct role *r, const struct options *o, struct err *err)
+{
+	struct agent *a = &r->agent;
+	scoped_free char *socket = mem_printf("%s/run/node.sock", o->home);
+	int ret = client_new(a->loop, o->kubeconfig, "kennel-node", &a->client, err);
+
+	if (ret < 0) {
+		return ret;
+	}
+	a->recorder = recorder_new(a->client, "kubelet", a->node_name);
+	a->model = model_new();
+	ret = make_dataplane(r, err);
+	if (ret < 0) {
+		return ret;
+	}
+	(void)pods_new(a);
+	ret = server_new(a, socket, &r->server, err);
+	if (ret < 0) {
+		return ret;
+	}
+	pods_set_server(a->pods, r->server);
+	r->rotation = log_rotation_new(a->loop, a->pods);
+	r->registration = registration_new(a);
+	return 0;
+}
+
+static void free_parts(struct role *r)
+{
+	struct agent *a = &r->agent;
+
+	r->registration = registration_free(r->registration);
+	r->rotation = log_rotation_free(r->rotation);
+	r->server = server_free(r->server);
+	a->pods = pods_free(a->pods);
+	loop_defer_cancel(&a->sync);
+	loop_timer_stop(&r->sync_again);
+	if (a->dataplane) {
+		a->dataplane = dataplane_free(a->dataplane);
+	}
+	if (a->model) {
+		a->model = model_free(a->model);
+	}
+	if (a->recorder) {
+		a->recorder = recorder_free(a->recorder);
+	}
+	if (a->client) {
+		a->client = client_free(a->client);
+	}
+	a->images = image_store_close(a->images);
+	a->runtime = runtime_free(a->runtime);
+	a->loop = loop_free(a->loop);
+	if (r->vpc_ns >= 0) {
+		close(r->vpc_ns);
+	}
+	if (r->node_ns >= 0) {
+		close(r->node_ns);
+	}
+	free(r->exe);
+	free(r->run_dir);
+	free(r->cgroup);
+}
+
+static void on_signal(void *arg, int signum)
+{
+	struct role *r = arg;
+
+	log_info("Node role ends, containers go on signal=%d", signum);
+	loop_stop(r->agent.loop);
+}
+
+int node_main(int argc, char **argv)
+{
+	struct role r = { .vpc_ns = -1, .node_ns = -1 };
+	struct options o;
+	struct err err = { 0 };
+	int ret = parse_options(argc, argv, &o, &err);
+
+	if (ret == 0) {
+		ret = make_base(&r, &o, &err);
+	}
+	if (ret == 0) {
+		ret = make_parts(&r, &o, &err);
+	}
+	if (ret == 0) {
+		ret = loop_on_signal(r.agent.loop, SIGTERM, on_signal, &r, &err);
+	}
+	if (ret == 0) {
+		ret = loop_on_signal(r.agent.loop, SIGINT, on_signal, &r, &err);
+	}
+	if (ret < 0) {
+		fprintf(stderr, "kennel node: %s\n", err.msg);
+	} else {
+		log_info("Node role runs name=%s", o.name);
+		loop_run(r.agent.loop);
+	}
+	free_parts(&r);
+	return ret < 0 ? err_code_exit(err.code) : 0;
+}

@@ -1,0 +1,374 @@
+/* Why: the scheduler and controllers know this machine by one object; a heartbeat says that it is alive. */
+#include "node/registration.h"
+
+#include <stdio.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "node/file.h"
+
+#define KUBELET_VERSION "v1.27.0"
+static const int64_t renew_us = 10 * US_PER_S;
+enum { RENEWALS_PER_STATUS = 30, LEASE_SECONDS = 40, MAX_PODS = 110 };
+
+struct registration {
+	struct agent *agent;
+	struct client_call *call;
+	struct loop_timer timer;
+	struct backoff backoff;
+	bool is_created;
+	int renewals; /* since the status was written */
+	struct doc *node; /* as last answered: transition times */
+};
+
+static void next_step(struct registration *r);
+
+static void on_timer(struct loop_timer *t)
+{
+	next_step(container_of(t, struct registration, timer));
+}
+
+static void later(struct registration *r, int64_t wait_us)
+{
+	loop_timer_start(r->agent->loop, &r->timer, wait_us, on_timer);
+}
+
+static void again(struct registration *r, const struct client_answer *a, const char *what)
+{
+	if (a->status != 409 && a->status != 404) {
+		log_odd("Node could not %s status=%d error=%s", what, a->status, a->why ? a->why->msg : "");
+	}
+	later(r, backoff_next_us(&r->backoff, 0));
+}
+
+/* ---- what the machine is ---- */
+
+static char *machine_file(const char *path)
+{
+	scoped_strbuf struct strbuf text = { 0 };
+
+	(void)!file_read(path, 65536, &text, NULL);
+	return slice_dup(slice_trim(strbuf_slice(&text)));
+}
+
+static char *os_image(void)
+{
+	scoped_strbuf struct strbuf text = { 0 };
+	struct slice rest, line;
+
+	(void)!file_read("/etc/os-release", 65536, &text, NULL);
+	rest = strbuf_slice(&text);
+	while (slice_next(&rest, '\n', &line)) {
+		if (slice_has_prefix(line, SLICE("PRETTY_NAME="))) {
+			line = slice_from(line, strlen("PRETTY_NAME="));
+			if (line.len >= 2 && line.p[0] == '"') {
+				line = (struct slice){ line.p + 1, line.len - 2 };
+			}
+			return slice_dup(line);
+		}
+	}
+	return mem_strdup("Linux");
+}
+
+static const char *architecture(const struct utsname *u)
+{
+	return strcmp(u->machine, "x86_64") == 0 ? "amd64" : strcmp(u->machine, "aarch64") == 0 ? "arm64" : u->machine;
+}
+
+static void add_info(struct arena *a, struct val *status)
+{
+	scoped_free char *machine = machine_file("/etc/machine-id"),
+			 *boot = machine_file("/proc/sys/kernel/random/boot_id"), *image = os_image();
+	struct val *info = val_need_object(a, status, "nodeInfo");
+	struct utsname u;
+
+	(void)uname(&u);
+	val_set_cstr(a, info, "architecture", architecture(&u));
+	val_set_cstr(a, info, "bootID", boot);
+	val_set_cstr(a, info, "containerRuntimeVersion", "crun://1.0");
+	val_set_cstr(a, info, "kernelVersion", u.release);
+	val_set_cstr(a, info, "kubeProxyVersion", KUBELET_VERSION);
+	val_set_cstr(a, info, "kubeletVersion", KUBELET_VERSION);
+	val_set_cstr(a, info, "machineID", machine);
+	val_set_cstr(a, info, "operatingSystem", "linux");
+	val_set_cstr(a, info, "osImage", image);
+	val_set_cstr(a, info, "systemUUID", machine);
+}
+
+static void add_capacity(const struct registration *r, struct arena *a, struct val *status)
+{
+	static const char *const keys[] = { "capacity", "allocatable" };
+	struct sysinfo info = { 0 };
+	struct statvfs fs = { 0 };
+
+	(void)sysinfo(&info);
+	(void)statvfs(r->agent->home, &fs);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		struct val *v = val_need_object(a, status, keys[i]);
+
+		val_set(a, v, "cpu", val_new_strf(a, "%ld", sysconf(_SC_NPROCESSORS_ONLN)));
+		val_set(a, v, "ephemeral-storage", val_new_strf(a, "%lluKi", (unsigned long long)fs.f_blocks *
+										     fs.f_frsize / 1024));
+		val_set(a, v, "memory", val_new_strf(a, "%lluKi", (unsigned long long)info.totalram * info.mem_unit / 1024));
+		val_set(a, v, "pods", val_new_strf(a, "%d", MAX_PODS));
+	}
+}
+
+static const struct val *condition_of(const struct registration *r, const char *type)
+{
+	val_for_each (r->node ? val_path(r->node->root, "status.conditions") : NULL, it) {
+		if (slice_is(val_get_str(it, "type"), type)) {
+			return it;
+		}
+	}
+	return NULL;
+}
+
+static void add_conditions(const struct registration *r, struct arena *a, struct val *status)
+{
+	static const struct {
+		const char *type, *status, *reason, *message;
+	} conditions[] = {
+		{ "MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available" },
+		{ "DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure" },
+		{ "PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available" },
+		{ "Ready", "True", "KubeletReady", "kubelet is posting ready status" },
+	};
+	struct val *list = val_need_array(a, status, "conditions");
+	char now[TIME_TEXT_SIZE];
+
+	time_format(clock_wall_us(), now);
+	for (size_t i = 0; i < ARRAY_SIZE(conditions); i++) {
+		const struct val *old = condition_of(r, conditions[i].type);
+		bool is_same = slice_is(val_get_str(old, "status"), conditions[i].status);
+		struct val *v = val_append(list, val_new_object(a));
+
+		val_set_cstr(a, v, "lastHeartbeatTime", now);
+		val_set_str(a, v, "lastTransitionTime", is_same ? val_get_str(old, "lastTransitionTime") : slice_of(now));
+		val_set_cstr(a, v, "message", conditions[i].message);
+		val_set_cstr(a, v, "reason", conditions[i].reason);
+		val_set_cstr(a, v, "status", conditions[i].status);
+		val_set_cstr(a, v, "type", conditions[i].type);
+	}
+}
+
+static void add_address(struct arena *a, struct val *list, const char *type, const char *address)
+{
+	struct val *v = val_append(list, val_new_object(a));
+
+	val_set_cstr(a, v, "address", address);
+	val_set_cstr(a, v, "type", type);
+}
+
+static struct val *status_of(const struct registration *r, struct arena *a)
+{
+	struct val *body = val_new_object(a), *status = val_need_object(a, body, "status"), *list;
+	char ip[IP_TEXT_SIZE];
+
+	list = val_need_array(a, status, "addresses");
+	add_address(a, list, "InternalIP", ip_format(r->agent->node_ip, ip));
+	add_address(a, list, "Hostname", r->agent->node_name);
+	add_capacity(r, a, status);
+	add_conditions(r, a, status);
+	add_info(a, status);
+	return body;
+}
+
+static void add_images(void *arg, const struct image *i)
+{
+	struct doc *d = arg;
+	struct val *list = val_need_array(&d->arena, val_get(d->root, "status"), "images"), *v;
+
+	if (val_len(i->names) == 0 || val_len(list) >= 50) {
+		return;
+	}
+	v = val_append(list, val_new_object(&d->arena));
+	val_set(&d->arena, v, "names", val_copy(&d->arena, i->names));
+	val_set_int(&d->arena, v, "sizeBytes", i->size);
+}
+
+/* ---- steps: create, status, lease ---- */
+
+static void on_lease_made(void *arg, const struct client_answer *a)
+{
+	struct registration *r = arg;
+
+	r->call = NULL;
+	if (a->status != 201 && a->status != 200) {
+		again(r, a, "make its lease");
+		return;
+	}
+	backoff_reset(&r->backoff);
+	later(r, renew_us);
+}
+
+static struct val *lease(const struct registration *r, struct arena *a)
+{
+	struct val *v = val_new_object(a), *meta = val_need_object(a, v, "metadata"), *spec;
+	char now[TIME_TEXT_SIZE];
+
+	val_set_cstr(a, v, "apiVersion", "coordination.k8s.io/v1");
+	val_set_cstr(a, v, "kind", "Lease");
+	val_set_cstr(a, meta, "name", r->agent->node_name);
+	val_set_cstr(a, meta, "namespace", "kube-node-lease");
+	spec = val_need_object(a, v, "spec");
+	val_set_cstr(a, spec, "holderIdentity", r->agent->node_name);
+	val_set_int(a, spec, "leaseDurationSeconds", LEASE_SECONDS);
+	val_set_cstr(a, spec, "renewTime", time_format_micro(clock_wall_us(), now));
+	return v;
+}
+
+static void make_lease(struct registration *r)
+{
+	scoped_arena struct arena a = { 0 };
+	scoped_strbuf struct strbuf path = { 0 };
+
+	client_path(&path, "coordination.k8s.io/v1", "leases", SLICE("kube-node-lease"), (struct slice){ 0 }, NULL);
+	r->call = client_request(r->agent->client, "POST", strbuf_str(&path), NULL, lease(r, &a), on_lease_made, r);
+}
+
+static void on_renewed(void *arg, const struct client_answer *a)
+{
+	struct registration *r = arg;
+
+	r->call = NULL;
+	if (a->status == 404) {
+		make_lease(r);
+		return;
+	}
+	if (a->status != 200) {
+		again(r, a, "renew its lease");
+		return;
+	}
+	backoff_reset(&r->backoff);
+	r->renewals++;
+	later(r, renew_us);
+}
+
+static void renew(struct registration *r)
+{
+	scoped_arena struct arena a = { 0 };
+	scoped_strbuf struct strbuf path = { 0 };
+
+	client_path(&path, "coordination.k8s.io/v1", "leases", SLICE("kube-node-lease"), slice_of(r->agent->node_name),
+		    NULL);
+	r->call = client_request(r->agent->client, "PATCH", strbuf_str(&path), "application/merge-patch+json",
+				 lease(r, &a), on_renewed, r);
+}
+
+static void on_status(void *arg, const struct client_answer *a)
+{
+	struct registration *r = arg;
+
+	r->call = NULL;
+	if (a->status != 200) {
+		r->is_created = a->status != 404;
+		again(r, a, "write its status");
+		return;
+	}
+	doc_unref(r->node);
+	r->node = a->body ? doc_ref(a->body) : NULL;
+	backoff_reset(&r->backoff);
+	r->renewals = 1;
+	renew(r);
+}
+
+static void write_status(struct registration *r)
+{
+	scoped_doc struct doc *d = doc_new();
+	scoped_strbuf struct strbuf path = { 0 };
+
+	d->root = status_of(r, &d->arena);
+	image_store_each(r->agent->images, add_images, d);
+	client_path(&path, "v1", "nodes", (struct slice){ 0 }, slice_of(r->agent->node_name), "status");
+	r->call = client_request(r->agent->client, "PATCH", strbuf_str(&path), "application/merge-patch+json", d->root,
+				 on_status, r);
+}
+
+static struct val *labels_of(const struct registration *r, struct arena *a)
+{
+	struct val *labels = val_new_object(a);
+	struct utsname u;
+
+	(void)uname(&u);
+	val_set_cstr(a, labels, "beta.kubernetes.io/arch", architecture(&u));
+	val_set_cstr(a, labels, "beta.kubernetes.io/os", "linux");
+	val_set_cstr(a, labels, "kubernetes.io/arch", architecture(&u));
+	val_set_cstr(a, labels, "kubernetes.io/hostname", r->agent->node_name);
+	val_set_cstr(a, labels, "kubernetes.io/os", "linux");
+	val_set_cstr(a, labels, "node-role.kubernetes.io/control-plane", "");
+	return labels;
+}
+
+static void on_created(void *arg, const struct client_answer *a)
+{
+	struct registration *r = arg;
+
+	r->call = NULL;
+	if (a->status != 201 && a->status != 200 && a->status != 409) {
+		again(r, a, "register");
+		return;
+	}
+	r->is_created = true;
+	if (a->body && a->status != 409) {
+		doc_unref(r->node);
+		r->node = doc_ref(a->body);
+	}
+	write_status(r);
+}
+
+static void create(struct registration *r)
+{
+	scoped_arena struct arena a = { 0 };
+	scoped_strbuf struct strbuf path = { 0 };
+	struct val *body = status_of(r, &a), *meta = val_need_object(&a, body, "metadata"), *spec;
+
+	val_set_cstr(&a, body, "apiVersion", "v1");
+	val_set_cstr(&a, body, "kind", "Node");
+	val_set_cstr(&a, meta, "name", r->agent->node_name);
+	val_set(&a, meta, "labels", labels_of(r, &a));
+	spec = val_need_object(&a, body, "spec");
+	val_set_cstr(&a, spec, "podCIDR", "10.244.0.0/24");
+	val_append(val_need_array(&a, spec, "podCIDRs"), val_new_cstr(&a, "10.244.0.0/24"));
+	client_path(&path, "v1", "nodes", (struct slice){ 0 }, (struct slice){ 0 }, NULL);
+	r->call = client_request(r->agent->client, "POST", strbuf_str(&path), NULL, body, on_created, r);
+}
+
+static void next_step(struct registration *r)
+{
+	if (!r->is_created) {
+		create(r);
+	} else if (r->renewals == 0 || r->renewals >= RENEWALS_PER_STATUS) {
+		write_status(r);
+	} else {
+		renew(r);
+	}
+}
+
+struct registration *registration_new(struct agent *a)
+{
+	struct registration *r = NEW(struct registration);
+
+	r->agent = a;
+	r->backoff = (struct backoff){ .floor_us = 50 * US_PER_MS, .ceiling_us = 5 * US_PER_S };
+	next_step(r);
+	return r;
+}
+
+struct registration *registration_free(struct registration *r)
+{
+	if (r) {
+		if (r->call) {
+			client_cancel(r->call);
+		}
+		loop_timer_stop(&r->timer);
+		doc_unref(r->node);
+		free(r);
+	}
+	return NULL;
+}

@@ -1,0 +1,84 @@
+# What: an instance of kennel for one test script, under a name, home and edge address of its own, so that
+# scripts run side by side. Source it after tests/tap.sh; the instance and its home are gone when the script ends.
+#
+#   instance_up ARG...      kennel up with these arguments; exports KUBECONFIG
+#   kubectls                every kubectl on this machine, one a line
+#   edge PATH [CURL-ARG...] curl of https://app.happy-tails.com/PATH through the edge, trusting kennel's CA only
+#   pod_of APP [NS]         name of a ready pod with that app label
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+: "${KENNEL:=$top/build/kennel}" "${KENNEL_BUILD:=$top/build}"
+HOST=app.happy-tails.com
+NAME=t$$
+HOME_DIR=$(mktemp -d /tmp/kennel-e2e.XXXXXX)/h
+EDGE=127.$((16 + $$ / 65536 % 200)).$(($$ / 256 % 256)).$((1 + $$ % 254))
+export KUBECONFIG=$HOME_DIR/kubeconfig
+export KUBECACHEDIR=$HOME_DIR/../cache # discovery of one instance must not serve another
+
+instance_up() {
+	"$KENNEL" up --name "$NAME" --home "$HOME_DIR" --edge-address "$EDGE" "$@" </dev/null
+}
+
+instance_cleanup() {
+	local pids
+	trap - EXIT INT TERM
+	pids=$(jobs -p)
+	# shellcheck disable=SC2086
+	[ -z "$pids" ] || kill $pids 2>/dev/null
+	if [ "$tap_bad" != 0 ]; then
+		instance_story
+	fi
+	"$KENNEL" down --purge --name "$NAME" --home "$HOME_DIR" >/dev/null 2>&1 </dev/null
+	rm -rf "$(dirname "$HOME_DIR")"
+}
+trap instance_cleanup EXIT
+trap 'exit 130' INT TERM
+
+# What a person would look at first when something is wrong.
+instance_story() {
+	{
+		kubectl get pods -A -o wide
+		kubectl get events -A --sort-by=.lastTimestamp | tail -n 30
+		for role in serve api node lb; do
+			echo "--- $role.log"
+			tail -n 25 "$HOME_DIR/logs/$role.log"
+		done
+	} 2>&1 </dev/null | sed 's/^/# /'
+}
+
+kubectls() {
+	local dir
+	{
+		command -v kubectl
+		IFS=:
+		for dir in $PATH; do
+			ls "$dir"/kubectl.1.* 2>/dev/null
+		done
+	} | awk '!seen[$0]++'
+}
+
+edge() {
+	local path=$1
+	shift
+	curl -sS --max-time 10 --cacert "$HOME_DIR/ca.crt" --resolve "$HOST:443:$EDGE" --resolve "$HOST:80:$EDGE" \
+		"$@" "https://$HOST/$path" </dev/null
+}
+
+pod_of() {
+	kubectl get pods -n "${2:-happy-tails}" -l "app=$1" --field-selector=status.phase=Running \
+		-o jsonpath='{.items[0].metadata.name}' </dev/null
+}
+
+# Keeps a background load on the edge: load_start FILE ARG...; load_stop ends it and prints its report.
+load_start() {
+	local report=$1
+	shift
+	python3 "$top/tests/e2e/load.py" --connect "$EDGE:443" --host "$HOST" --ca "$HOME_DIR/ca.crt" "$@" >"$report" &
+	load_pid=$!
+	load_report=$report
+}
+
+load_stop() {
+	kill -TERM "$load_pid"
+	wait "$load_pid"
+	cat "$load_report"
+}
