@@ -20,6 +20,7 @@
 #include "node/builtin.h"
 #include "node/file.h"
 #include "node/log-rotation.h"
+#include "node/managed.h"
 #include "node/pods-priv.h"
 #include "node/registration.h"
 #include "node/server.h"
@@ -29,6 +30,7 @@ struct role {
 	struct registration *registration;
 	struct log_rotation *rotation;
 	struct server *server;
+	struct managed *managed;
 	struct loop_timer sync_again;
 	int vpc_ns, node_ns;
 	char *exe, *run_dir, *cgroup; /* owned */
@@ -216,6 +218,10 @@ static int make_parts(struct role *r, const struct options *o, struct err *err)
 	if (ret < 0) {
 		return ret;
 	}
+	ret = managed_new(a, &r->managed, err);
+	if (ret < 0) {
+		return ret;
+	}
 	(void)pods_new(a);
 	ret = server_new(a, socket, &r->server, err);
 	if (ret < 0) {
@@ -234,6 +240,7 @@ static void free_parts(struct role *r)
 	r->registration = registration_free(r->registration);
 	r->rotation = log_rotation_free(r->rotation);
 	r->server = server_free(r->server);
+	r->managed = managed_free(r->managed);
 	a->pods = pods_free(a->pods);
 	loop_defer_cancel(&a->sync);
 	loop_timer_stop(&r->sync_again);
