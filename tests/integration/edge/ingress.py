@@ -199,6 +199,8 @@ def routing(front, back):
     ok(get("app.example", "/api/pets?x=1").json["path"] == "/api/pets?x=1" and
        get("app.example", "/api").json["name"] == "pod-20", "/api and what is below it is the back")
     ok(get("app.example", "/apifoo").json["name"] != "pod-20", "/apifoo is not below /api")
+    ok(get("exact.example", "/e/").status == 200 and get("exact.example", "/e").status == 404 and
+       get("exact.example", "/e/x").status == 404, "an exact path is that path and no other")
     ok(get("APP.example:8080").status == 200, "letter case and port of Host do not matter")
     ok({get("app.example").json["name"] for _ in range(6)} == {"pod-10", "pod-11"}, "endpoints take turns")
     a = get("app.example", headers={"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https", "Proxy": "x",
@@ -464,6 +466,7 @@ def main(folder):
         service(name)
         endpoints(name, group)
     ingress("app", "app.example", [("/", "Prefix", "front"), ("/api", "Prefix", "back")])
+    ingress("exact", "exact.example", [("/e/", "Exact", "back")])
     begun = time.monotonic()
     role = Role(program, ["ingress", "--kubeconfig", api.kubeconfig(folder), "--work-dir", folder + "/nginx",
                           f"--http-port={http_port}", f"--https-port={https_port}", f"--healthz-port={health_port}",
