@@ -363,6 +363,7 @@ int ingress_main(int argc, char **argv)
 			loop_run(in.loop);
 		}
 		fini(&in);
+		loop_run_once(in.loop); /* connections are freed by the turn after their end */
 		loop_free(in.loop);
 	}
 	if (r < 0) {

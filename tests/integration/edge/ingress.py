@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 
+sys.dont_write_bytecode = True
 from world import SERVICES, Api, Backend, Role, die_cleanly, done, eventually, free_ports, ok
 
 program = sys.argv[1]

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 
+sys.dont_write_bytecode = True
 from world import SERVICES, Api, Role, die_cleanly, done, eventually, free_ports, ok
 
 program = sys.argv[1]
