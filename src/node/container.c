@@ -616,6 +616,18 @@ static const char *pin(const struct container *c, struct arena *a, const char *n
 	return mount_is_there(path) ? path : NULL;
 }
 
+/* An ephemeral container may look into the processes of another one. */
+static const char *target_pidns(const struct container *c, struct arena *a)
+{
+	struct slice name = val_get_str(c->facts.spec, "targetContainerName");
+	const struct container *target = name.len ? pod_find_container(c->pod, name) : NULL;
+
+	if (!target || !target->runtime || runtime_pid(target->runtime) <= 0) {
+		return NULL;
+	}
+	return arena_printf(a, "/proc/%d/ns/pid", runtime_pid(target->runtime));
+}
+
 static int oom_score(const struct container *c)
 {
 	const struct pods *pods = c->pod->pods;
@@ -665,6 +677,7 @@ static int render(struct container *c, const struct image *image, struct prepara
 				   .netns = p->host_network ? NULL : arena_printf(a, "%s/net", p->pins),
 				   .ipcns = pin(c, a, "ipc"),
 				   .utsns = uts,
+				   .pidns = target_pidns(c, a),
 				   .mounts = t->mounts,
 				   .n_mounts = t->n_mounts,
 				   .oom_score_adj = oom_score(c),

@@ -87,7 +87,7 @@ struct pod {
 	int64_t retry_us;    /* monotonic: after a failure of the sandbox or a volume; 0 */
 	char *last_failure;  /* owned: said in an event already */
 	bool is_initialized; /* by the last plan */
-	struct container *containers; /* init, app, ephemeral, in spec order; owned */
+	struct container **containers; /* init, app, ephemeral, in spec order; owned */
 	size_t n_containers;
 	VEC(struct volume) volumes;
 	struct loop_defer sync;

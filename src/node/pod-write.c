@@ -17,7 +17,7 @@ static struct val *compute(struct pod *p, struct arena *a)
 	char host_ip[IP_TEXT_SIZE];
 
 	for (size_t i = 0; i < p->n_containers; i++) {
-		facts[i] = p->containers[i].facts;
+		facts[i] = p->containers[i]->facts;
 	}
 	return pod_status_compute(a, &(struct pod_status_input){
 					     .pod = pod_val(p),
@@ -49,7 +49,7 @@ static bool is_worth_saying(const struct pod *p)
 		return true;
 	}
 	for (size_t i = 0; i < p->n_containers; i++) {
-		const struct container_facts *f = &p->containers[i].facts;
+		const struct container_facts *f = &p->containers[i]->facts;
 
 		if (f->reason || f->phase == CONTAINER_TERMINATED) {
 			return true;

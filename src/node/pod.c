@@ -42,8 +42,8 @@ void pod_hostname(const struct pod *p, struct strbuf *out)
 struct container *pod_find_container(const struct pod *p, struct slice name)
 {
 	for (size_t i = 0; i < p->n_containers; i++) {
-		if (slice_is(name, p->containers[i].name)) {
-			return &p->containers[i];
+		if (slice_is(name, p->containers[i]->name)) {
+			return p->containers[i];
 		}
 	}
 	return NULL;
@@ -129,8 +129,15 @@ void pod_facts_fill(struct finder *f, struct pod_facts *ret, struct pod *p)
 static void add_containers(struct pod *p, enum pod_container_list list)
 {
 	val_for_each (val_get(val_get(pod_val(p), "spec"), list_field(list)), it) {
+		struct container *c;
+
+		if (pod_find_container(p, val_get_str(it, "name"))) {
+			continue;
+		}
+		c = NEW(struct container);
+		container_init(c, p, it, list);
 		p->containers = mem_realloc(p->containers, p->n_containers + 1, sizeof(*p->containers));
-		container_init(&p->containers[p->n_containers++], p, it, list);
+		p->containers[p->n_containers++] = c;
 	}
 }
 
@@ -187,7 +194,8 @@ void pod_free(struct pod *p)
 	loop_defer_cancel(&p->sync);
 	loop_timer_stop(&p->wake);
 	for (size_t i = 0; i < p->n_containers; i++) {
-		container_fini(&p->containers[i]);
+		container_fini(p->containers[i]);
+		free(p->containers[i]);
 	}
 	for (size_t i = 0; i < p->volumes.n; i++) {
 		free(p->volumes.at[i].name);
@@ -220,6 +228,7 @@ void pod_update(struct pod *p, const struct doc *d)
 			}
 		}
 	}
+	add_containers(p, POD_EPHEMERAL);
 	if (val_str(val_path(d->root, "status.podIP")).len > 0 || p->host_network) {
 		model_put(p->pods->agent->model, d);
 		agent_sync(p->pods->agent);
@@ -328,7 +337,7 @@ static void say_back_off(struct container *c)
 static void gather(const struct pod *p, struct container_facts *facts)
 {
 	for (size_t i = 0; i < p->n_containers; i++) {
-		facts[i] = p->containers[i].facts;
+		facts[i] = p->containers[i]->facts;
 	}
 }
 
@@ -348,7 +357,7 @@ static void act(struct pod *p)
 		return;
 	}
 	for (size_t i = 0; i < p->n_containers; i++) {
-		struct container *c = &p->containers[i];
+		struct container *c = p->containers[i];
 
 		switch (verbs[i]) {
 		case PLAN_KEEP:
@@ -392,7 +401,7 @@ static bool stop_all(struct pod *p, int64_t deadline_us)
 	bool apps_run = false;
 
 	for (size_t i = 0; i < p->n_containers; i++) {
-		struct container *c = &p->containers[i];
+		struct container *c = p->containers[i];
 
 		if (container_is_sidecar(&c->facts)) {
 			continue;
@@ -408,7 +417,7 @@ static bool stop_all(struct pod *p, int64_t deadline_us)
 		return false;
 	}
 	for (size_t i = p->n_containers; i-- > 0;) {
-		struct container *c = &p->containers[i];
+		struct container *c = p->containers[i];
 
 		if (has_process(c)) {
 			scoped_free char *why = mem_printf("Stopping container %s", c->name);
@@ -478,8 +487,8 @@ static void bury(struct pod *p)
 
 static void terminate(struct pod *p)
 {
-	if (p->state == POD_NEW || p->state == POD_READY) {
-		p->state = p->state == POD_NEW ? POD_NEW : POD_STOPPING;
+	if (p->state == POD_READY) {
+		p->state = POD_STOPPING;
 	}
 	if (!stop_all(p, deletion_deadline_us(p))) {
 		pod_write_status(p);
@@ -518,6 +527,51 @@ static void finish(struct pod *p)
 	pod_write_status(p);
 }
 
+/* Only sysctls that stay inside the pod are let in. Source: reference 8.9, the safe set. */
+static bool sysctls_are_safe(const struct pod *p)
+{
+	static const char *const safe[] = {
+		"kernel.shm_rmid_forced",
+		"net.ipv4.ip_local_port_range",
+		"net.ipv4.ip_local_reserved_ports",
+		"net.ipv4.ip_unprivileged_port_start",
+		"net.ipv4.ping_group_range",
+		"net.ipv4.tcp_fin_timeout",
+		"net.ipv4.tcp_keepalive_intvl",
+		"net.ipv4.tcp_keepalive_probes",
+		"net.ipv4.tcp_keepalive_time",
+		"net.ipv4.tcp_rmem",
+		"net.ipv4.tcp_syncookies",
+		"net.ipv4.tcp_wmem",
+	};
+
+	val_for_each (val_path(pod_val(p), "spec.securityContext.sysctls"), it) {
+		size_t i = 0;
+
+		while (i < ARRAY_SIZE(safe) && !slice_is(val_get_str(it, "name"), safe[i])) {
+			i++;
+		}
+		if (i == ARRAY_SIZE(safe)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* What ends a pod whatever its containers do. */
+static void judge(struct pod *p)
+{
+	if (is_overdue(p)) {
+		p->phase = "Failed";
+		p->reason = "DeadlineExceeded";
+		p->message = "Pod was active on the node longer than the specified deadline";
+	} else if (!sysctls_are_safe(p)) {
+		p->phase = "Failed";
+		p->reason = "SysctlForbidden";
+		p->message = "forbidden sysctl: not in the safe set";
+	}
+}
+
 static void pod_sync(struct loop_defer *d)
 {
 	struct pod *p = container_of(d, struct pod, sync);
@@ -529,10 +583,8 @@ static void pod_sync(struct loop_defer *d)
 		terminate(p);
 		return;
 	}
-	if (!p->phase && is_overdue(p)) {
-		p->phase = "Failed";
-		p->reason = "DeadlineExceeded";
-		p->message = "Pod was active on the node longer than the specified deadline";
+	if (!p->phase) {
+		judge(p);
 	}
 	if (!p->phase && prepare(p)) {
 		act(p);

@@ -27,7 +27,7 @@ static void adopt(struct pod *p)
 	p->state = is_whole ? POD_READY : POD_NEW;
 	p->is_initialized = is_whole; /* until the first plan says otherwise */
 	for (size_t i = 0; i < p->n_containers; i++) {
-		struct container *c = &p->containers[i];
+		struct container *c = p->containers[i];
 
 		container_adopt(c);
 		if (!is_whole && !p->phase) {
@@ -77,7 +77,7 @@ static void on_changed(void *arg, const char *kind, struct slice ns, struct slic
 		if (slice_is(ns, p->ns) && object_is_named_by(pod_val(p), kind, name)) {
 			p->retry_us = 0;
 			for (size_t i = 0; i < p->n_containers; i++) {
-				struct container_facts *f = &p->containers[i].facts;
+				struct container_facts *f = &p->containers[i]->facts;
 
 				if (f->reason && strcmp(f->reason, "CreateContainerConfigError") == 0) {
 					f->restart_at_us = 0;
@@ -312,8 +312,8 @@ int pods_container(const struct pod_view *v, struct slice name, struct pod_conta
 	}
 	c = pod_find_container(p, name);
 	for (size_t i = 0; !c && name.len == 0 && i < p->n_containers; i++) {
-		if (p->containers[i].facts.list == POD_APP) {
-			c = &p->containers[i];
+		if (p->containers[i]->facts.list == POD_APP) {
+			c = p->containers[i];
 		}
 	}
 	if (!c) {
@@ -329,7 +329,7 @@ void pods_each_container(const struct pod_view *v, pods_visit_container_fn *fn, 
 	for (size_t i = 0; i < v->pod->n_containers; i++) {
 		struct pod_container_view view;
 
-		container_view_of(&v->pod->containers[i], &view);
+		container_view_of(v->pod->containers[i], &view);
 		if (!fn(arg, &view)) {
 			return;
 		}

@@ -318,6 +318,41 @@ static void rights_are_what_the_pod_asks_for(void **state)
 	end(w, "rights");
 }
 
+static void what_the_node_forbids_fails_at_once(void **state)
+{
+	struct world *w = *state;
+
+	world_pod(w, "sysctl",
+		  "{securityContext: {sysctls: [{name: kernel.msgmax, value: '1'}]}, containers: [{name: c, image: kennel, "
+		  "command: [id]}]}");
+	world_wait(w, "sysctl", "status.reason", "SysctlForbidden");
+	assert_string_equal(world_text(w, "sysctl", "status.phase"), "Failed");
+	end(w, "sysctl");
+	world_pod(w, "late",
+		  "{activeDeadlineSeconds: 1, terminationGracePeriodSeconds: 0, containers: [{name: c, image: kennel, command: "
+		  "[sleep, '1000']}]}");
+	world_wait(w, "late", "status.phase", "Running");
+	world_wait(w, "late", "status.reason", "DeadlineExceeded");
+	world_wait(w, "late", "status.containerStatuses[0].state.terminated.exitCode", "137");
+	assert_string_equal(world_text(w, "late", "status.phase"), "Failed");
+	end(w, "late");
+}
+
+static void an_ephemeral_container_looks_into_another(void **state)
+{
+	struct world *w = *state;
+
+	world_pod(w, "looked", SLEEP);
+	world_wait(w, "looked", "status.phase", "Running");
+	world_pod(w, "looked",
+		  "{containers: [{name: c, image: kennel, command: [sleep, '1000']}], terminationGracePeriodSeconds: 0, "
+		  "ephemeralContainers: [{name: d, image: kennel, targetContainerName: c, terminationMessagePath: /msg, command: "
+		  "[sh, -c, 'cat /proc/1/comm > /msg']}]}");
+	world_wait(w, "looked", "status.ephemeralContainerStatuses[0].state.terminated.message", "sleep");
+	world_wait(w, "looked", "status.containerStatuses[0].restartCount", "0");
+	end(w, "looked");
+}
+
 static void pods_start_quickly_one_after_the_other(void **state)
 {
 	struct world *w = *state;
@@ -378,6 +413,8 @@ int main(void)
 		cmocka_unit_test(a_restarted_node_takes_up_what_runs),
 		cmocka_unit_test(what_cannot_start_says_why),
 		cmocka_unit_test(rights_are_what_the_pod_asks_for),
+		cmocka_unit_test(what_the_node_forbids_fails_at_once),
+		cmocka_unit_test(an_ephemeral_container_looks_into_another),
 		cmocka_unit_test(pods_start_quickly_one_after_the_other),
 		cmocka_unit_test(ten_pods_start_together),
 	};
