@@ -206,6 +206,10 @@ static int make_parts(struct role *r, const struct options *o, struct err *err)
 	if (ret < 0) {
 		return ret;
 	}
+	ret = managed_new(a, &r->managed, err);
+	if (ret < 0) {
+		return ret;
+	}
 	(void)pods_new(a);
 	ret = managed_new(a, &r->managed, err);
 	if (ret == 0) {
@@ -215,6 +219,10 @@ static int make_parts(struct role *r, const struct options *o, struct err *err)
 		return ret;
 	}
 	pods_set_server(a->pods, r->server);
+	ret = managed_new(a, &r->managed, err); /* takes up its containers before strays go */
+	if (ret < 0) {
+		return ret;
+	}
 	r->rotation = log_rotation_new(a->loop, a->pods);
 	r->registration = registration_new(a);
 	return 0;
@@ -226,6 +234,7 @@ static void free_parts(struct role *r)
 
 	r->registration = registration_free(r->registration);
 	r->rotation = log_rotation_free(r->rotation);
+	r->managed = managed_free(r->managed);
 	r->server = server_free(r->server);
 	r->managed = managed_free(r->managed);
 	a->pods = pods_free(a->pods);
