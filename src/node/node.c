@@ -206,23 +206,16 @@ static int make_parts(struct role *r, const struct options *o, struct err *err)
 	if (ret < 0) {
 		return ret;
 	}
-	ret = managed_new(a, &r->managed, err);
+	ret = managed_new(a, &r->managed, err); /* takes up its containers before pods sweep the strays */
 	if (ret < 0) {
 		return ret;
 	}
 	(void)pods_new(a);
-	ret = managed_new(a, &r->managed, err);
-	if (ret == 0) {
-		ret = server_new(a, socket, &r->server, err);
-	}
+	ret = server_new(a, socket, &r->server, err);
 	if (ret < 0) {
 		return ret;
 	}
 	pods_set_server(a->pods, r->server);
-	ret = managed_new(a, &r->managed, err); /* takes up its containers before strays go */
-	if (ret < 0) {
-		return ret;
-	}
 	r->rotation = log_rotation_new(a->loop, a->pods);
 	r->registration = registration_new(a);
 	return 0;
@@ -236,7 +229,6 @@ static void free_parts(struct role *r)
 	r->rotation = log_rotation_free(r->rotation);
 	r->managed = managed_free(r->managed);
 	r->server = server_free(r->server);
-	r->managed = managed_free(r->managed);
 	a->pods = pods_free(a->pods);
 	loop_defer_cancel(&a->sync);
 	loop_timer_stop(&r->sync_again);
