@@ -51,5 +51,6 @@ int far_end_configure(const struct far_end *f, struct err *err)
 		neighbour_queue(&nl, eth0.index, f->gateway, f->gateway_mac);
 	}
 	route_queue(&nl, &(struct route){ .to = everywhere, .via = f->gateway, .index = eth0.index });
-	return netlink_send(&nl, err);
+	r = netlink_send(&nl, err);
+	return r < 0 ? r : link_wait_running(&nl, "eth0", err);
 }

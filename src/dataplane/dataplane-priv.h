@@ -84,6 +84,7 @@ MUST_USE int vpc_commit(struct dataplane *d, struct err *err);
 /* Which subnet an address lies in; -1: none. */
 int vpc_subnet_of(struct ip ip);
 struct ip vpc_router_of(int subnet);
+const char *vpc_bridge_name(int subnet, char *buf); /* buf of IFNAMSIZ; returns buf */
 
 /* ---- hosts.c ---- */
 void hosts_fini(struct dataplane *d);

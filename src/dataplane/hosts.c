@@ -219,7 +219,10 @@ static int attach(struct dataplane *d, struct slice id, struct ip ip, int netns_
 	if (r == 0) {
 		r = far_end_configure(&(struct far_end){ netns_fd, ip, vpc_router_of(subnet), 24, NULL }, err);
 	}
-	return r;
+	if (r == 0) {
+		r = link_wait_running(&d->vpc_route, name, err);
+	}
+	return r < 0 ? r : link_wait_running(&d->vpc_route, vpc_bridge_name(subnet, name), err);
 }
 
 int dataplane_host_attach(struct dataplane *d, struct slice id, struct ip ip, int netns_fd, struct err *err)

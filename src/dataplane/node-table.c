@@ -228,12 +228,26 @@ static void masquerading(struct nft *n, const struct node_table_config *c)
 
 /* ---- policies ---- */
 
+/* The class of the client is kept in the packet's mark, that of the server in its priority, until it is admitted:
+ * the two numbers a packet carries along. */
+#define CLIENT_CLASS NFT_META_MARK
+#define SERVER_CLASS NFT_META_PRIORITY
+
 struct direction {
 	const char *chain, *next, *counter;
 	enum node_set isolated, rows, any;
 	const struct nft_set *dropped;
-	uint8_t subject, peer; /* whose source address names it: ORIGINAL the client, REPLY the server */
+	enum nft_meta_keys subject, peer;
 };
+
+static void set_class(struct nft *n, enum nft_meta_keys where)
+{
+	if (where == CLIENT_CLASS) {
+		nft_rule_set_mark(n, 0);
+	} else {
+		nft_rule_set_priority(n, 0);
+	}
+}
 
 static void load_proto_port(struct nft *n, unsigned reg)
 {
@@ -241,52 +255,39 @@ static void load_proto_port(struct nft *n, unsigned reg)
 	nft_rule_ct_dir(n, reg + 1, NFT_CT_PROTO_SRC, REPLY);
 }
 
-/* mark := class of the subject; a miss ends a rule and keeps what was there. */
-static void find_subject(struct nft *n, const struct direction *dir)
+/* The class of whom the flow's tuple of that direction names as source; a miss ends a rule and keeps what was. */
+static void classify(struct nft *n, uint8_t dir, enum nft_meta_keys where)
 {
-	nft_rule_begin(n, dir->chain);
+	nft_rule_begin(n, "policies");
 	nft_rule_u32(n, 0, 0);
-	nft_rule_set_mark(n, 0);
-	nft_rule_begin(n, dir->chain);
-	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, dir->subject);
+	set_class(n, where);
+	nft_rule_begin(n, "policies");
+	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, dir);
 	nft_rule_meta(n, 1, NFT_META_L4PROTO);
 	nft_rule_map(n, 0, &node_sets[SET_BLOCKS], 0);
-	nft_rule_set_mark(n, 0);
-	nft_rule_begin(n, dir->chain);
-	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, dir->subject);
+	set_class(n, where);
+	nft_rule_begin(n, "policies");
+	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, dir);
 	nft_rule_map(n, 0, &node_sets[SET_PODS], 0);
-	nft_rule_set_mark(n, 0);
+	set_class(n, where);
 }
 
 static void judge(struct nft *n, const struct direction *dir)
 {
-	find_subject(n, dir);
 	nft_rule_begin(n, dir->chain);
-	nft_rule_meta(n, 0, NFT_META_MARK);
+	nft_rule_meta(n, 0, dir->subject);
 	nft_rule_not_in(n, 0, &node_sets[dir->isolated]);
 	nft_rule_goto(n, dir->next);
 
 	nft_rule_begin(n, dir->chain);
-	nft_rule_meta(n, 0, NFT_META_MARK);
-	nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, dir->peer);
-	nft_rule_map(n, 1, &node_sets[SET_PODS], 1);
-	load_proto_port(n, 2);
-	nft_rule_in(n, 0, &node_sets[dir->rows]);
-	nft_rule_goto(n, dir->next);
-
-	/* A pod's class holds the ipBlocks of its address, so what its block admits its class admits: the order of
-	 * these two does not matter. */
-	nft_rule_begin(n, dir->chain);
-	nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, dir->peer);
-	nft_rule_meta(n, 2, NFT_META_L4PROTO);
-	nft_rule_map(n, 1, &node_sets[SET_BLOCKS], 1);
-	nft_rule_meta(n, 0, NFT_META_MARK);
+	nft_rule_meta(n, 0, dir->subject);
+	nft_rule_meta(n, 1, dir->peer);
 	load_proto_port(n, 2);
 	nft_rule_in(n, 0, &node_sets[dir->rows]);
 	nft_rule_goto(n, dir->next);
 
 	nft_rule_begin(n, dir->chain);
-	nft_rule_meta(n, 0, NFT_META_MARK);
+	nft_rule_meta(n, 0, dir->subject);
 	load_proto_port(n, 1);
 	nft_rule_in(n, 0, &node_sets[dir->any]);
 	nft_rule_goto(n, dir->next);
@@ -322,12 +323,12 @@ static void policies(struct nft *n)
 	static const struct direction egress = {
 		.chain = "egress", .next = "ingress", .counter = COUNT_DROP_EGRESS, .dropped = &node_dropped_egress,
 		.isolated = SET_ISOLATED_EGRESS, .rows = SET_ROWS_EGRESS, .any = SET_ANY_EGRESS,
-		.subject = ORIGINAL, .peer = REPLY,
+		.subject = CLIENT_CLASS, .peer = SERVER_CLASS,
 	};
 	static const struct direction ingress = {
 		.chain = "ingress", .next = "admit", .counter = COUNT_DROP_INGRESS, .dropped = &node_dropped_ingress,
 		.isolated = SET_ISOLATED_INGRESS, .rows = SET_ROWS_INGRESS, .any = SET_ANY_INGRESS,
-		.subject = REPLY, .peer = ORIGINAL,
+		.subject = SERVER_CLASS, .peer = CLIENT_CLASS,
 	};
 
 	unknown_pods(n);
@@ -336,6 +337,8 @@ static void policies(struct nft *n)
 	nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, REPLY);
 	nft_rule_in(n, 0, &node_sets[SET_SAME]);
 	nft_rule_goto(n, "admit");
+	classify(n, ORIGINAL, CLIENT_CLASS);
+	classify(n, REPLY, SERVER_CLASS);
 	nft_rule_begin(n, "policies");
 	nft_rule_goto(n, "egress");
 	judge(n, &egress);
@@ -344,6 +347,7 @@ static void policies(struct nft *n)
 	nft_rule_begin(n, "admit");
 	nft_rule_u32(n, 0, 0);
 	nft_rule_set_mark(n, 0);
+	nft_rule_set_priority(n, 0);
 	nft_rule_map(n, 0, &node_sets[SET_GENERATION], 0);
 	nft_rule_set_ct_mark(n, 0);
 	nft_rule_begin(n, "admit");

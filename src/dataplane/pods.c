@@ -97,13 +97,12 @@ static int attach(struct dataplane *d, struct slice uid, struct ip ip, int netns
 	}
 	r = need_pair(d, name, uid, ip, netns_fd, &near, err);
 	if (r == 0) {
-		/* The far end first: when the near end is up, the pod can answer. */
-		r = far_end_configure(&(struct far_end){ netns_fd, ip, gateway_ip(), 32, node_mac }, err);
-	}
-	if (r == 0) {
 		r = configure_near_end(d, near.index, ip, err);
 	}
-	return r;
+	if (r == 0) {
+		r = far_end_configure(&(struct far_end){ netns_fd, ip, gateway_ip(), 32, node_mac }, err);
+	}
+	return r < 0 ? r : link_wait_running(&d->node_route, name, err);
 }
 
 int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid, struct ip ip, int netns_fd, struct err *err)

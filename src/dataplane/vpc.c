@@ -41,7 +41,7 @@ struct ip vpc_router_of(int subnet)
 	return prefix_nth(subnet_range(subnet), 1);
 }
 
-static const char *bridge_name(int subnet, char *buf)
+const char *vpc_bridge_name(int subnet, char *buf)
 {
 	snprintf(buf, IFNAMSIZ, "subnet%d", subnet);
 	return buf;
@@ -123,13 +123,13 @@ static int make_bridges(struct dataplane *d, struct err *err)
 	int r;
 
 	for (int i = 0; i < VPC_SUBNETS; i++) {
-		link_queue_bridge(nl, bridge_name(i, name), DATAPLANE_MTU);
+		link_queue_bridge(nl, vpc_bridge_name(i, name), DATAPLANE_MTU);
 	}
 	r = netlink_send(nl, err);
 	for (int i = 0; i < VPC_SUBNETS && r == 0; i++) {
 		struct link_info info;
 
-		r = link_find(nl, bridge_name(i, name), &info, err);
+		r = link_find(nl, vpc_bridge_name(i, name), &info, err);
 		if (r != 0) {
 			return r < 0 ? r : err_raise(err, ERR_IO, "bridge %s is gone", name);
 		}
@@ -244,6 +244,7 @@ static int make_rules(struct dataplane *d, struct err *err)
 
 int vpc_prepare(struct dataplane *d, struct err *err)
 {
+	char bridge[IFNAMSIZ];
 	int r = vpc_settings(d, err);
 
 	if (r == 0) {
@@ -263,5 +264,8 @@ int vpc_prepare(struct dataplane *d, struct err *err)
 							 vpc_router_of(NODE_SUBNET), SUBNET_LEN, NULL },
 				      err);
 	}
-	return r;
+	if (r == 0) {
+		r = link_wait_running(&d->vpc_route, NODE_PORT, err);
+	}
+	return r < 0 ? r : link_wait_running(&d->vpc_route, vpc_bridge_name(NODE_SUBNET, bridge), err);
 }

@@ -17,7 +17,8 @@ struct link_info {
 	int master; /* index of the bridge it is a port of, or 0 */
 	unsigned group;
 	unsigned mtu;
-	bool up;
+	bool up;      /* switched on */
+	bool running; /* the kernel sends over it; a link whose other end just came up does so a moment later */
 	char name[IFNAMSIZ];
 	uint8_t mac[LINK_MAC_SIZE];
 };
@@ -25,6 +26,9 @@ struct link_info {
 enum { LINK_MISSING = 1 };
 /* Finds a link by name. Returns 0, or the outcome LINK_MISSING. Failure: ERR_IO. */
 MUST_USE int link_find(struct netlink *nl, const char *name, struct link_info *ret, struct err *err);
+/* Waits until a link that was switched on, as its other end was, sends: what goes out before is lost. Usually some
+ * microseconds. Blocks for at most 100 ms. Failure: ERR_TIMEOUT, ERR_NOTFOUND, ERR_IO. */
+MUST_USE int link_wait_running(struct netlink *nl, const char *name, struct err *err);
 /* Every link, in the kernel's order; return false to be shown no more. Failure: ERR_IO. */
 typedef bool link_fn(void *arg, const struct link_info *info);
 MUST_USE int link_each(struct netlink *nl, link_fn *fn, void *arg, struct err *err);

@@ -210,13 +210,23 @@ void nft_rule_vmap(struct nft *n, unsigned reg, const struct nft_set *map)
 
 /* ---- doing ---- */
 
-void nft_rule_set_mark(struct nft *n, unsigned reg)
+static void set_meta(struct nft *n, unsigned reg, enum nft_meta_keys key)
 {
 	struct operation o = begin(n, "meta");
 
 	put_reg(n, NFTA_META_SREG, reg);
-	put_u32(n, NFTA_META_KEY, NFT_META_MARK);
+	put_u32(n, NFTA_META_KEY, key);
 	end(n, o);
+}
+
+void nft_rule_set_mark(struct nft *n, unsigned reg)
+{
+	set_meta(n, reg, NFT_META_MARK);
+}
+
+void nft_rule_set_priority(struct nft *n, unsigned reg)
+{
+	set_meta(n, reg, NFT_META_PRIORITY);
 }
 
 void nft_rule_set_ct_mark(struct nft *n, unsigned reg)

@@ -32,6 +32,7 @@ void nft_rule_map(struct nft *n, unsigned reg, const struct nft_set *map, unsign
 
 /* ---- doing ---- */
 void nft_rule_set_mark(struct nft *n, unsigned reg);    /* of the packet */
+void nft_rule_set_priority(struct nft *n, unsigned reg); /* of the packet; a second place for a number */
 void nft_rule_set_ct_mark(struct nft *n, unsigned reg); /* of the flow */
 void nft_rule_count(struct nft *n, const char *counter);
 /* Adds or refreshes an element that ends after timeout_ms. */

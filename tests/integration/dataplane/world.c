@@ -420,6 +420,31 @@ int open_connection(struct world *w, int ns, bool udp, const char *ip, int port)
 	return fd;
 }
 
+int start_connection(struct world *w, int ns, bool udp, const char *ip, int port)
+{
+	int fd = socket_in(ns, udp);
+	struct sockaddr_storage to;
+	socklen_t len = ip_to_sockaddr(ip_of(ip), (uint16_t)port, &to);
+
+	(void)w;
+	(void)!connect(fd, (struct sockaddr *)&to, len);
+	if (udp) {
+		(void)!send(fd, "hello", 5, 0);
+	}
+	return fd;
+}
+
+bool has_arrived(int fd, bool udp)
+{
+	struct pollfd p = { .fd = fd, .events = udp ? POLLIN : POLLOUT };
+	int code = 0;
+	socklen_t size = sizeof(code);
+
+	poll(&p, 1, 0);
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size);
+	return (p.revents & p.events) && code == 0;
+}
+
 const char *ask(struct world *w, int fd)
 {
 	static char answer_text[128];

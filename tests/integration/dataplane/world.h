@@ -80,5 +80,8 @@ const char *probe_name(struct world *w, int ns, bool udp, const char *ip, int po
 /* A socket in a namespace, connected; -1 when that fails. ask sends a line and waits for the answer. */
 int open_connection(struct world *w, int ns, bool udp, const char *ip, int port);
 const char *ask(struct world *w, int fd);
+/* Many at once: start (UDP: with a datagram sent), wait a while, see whether the other side answered. */
+int start_connection(struct world *w, int ns, bool udp, const char *ip, int port);
+bool has_arrived(int fd, bool udp);
 
 struct ip ip_of(const char *text);
