@@ -22,13 +22,18 @@
 #define GATEWAY_OWN 0x647fff64u  /* 100.127.255.100: the router's address on the tap */
 #define GATEWAY_NEXT 0x647fff02u /* 100.127.255.2: the program */
 
+/* The program outlives the gateway of this process. */
+struct program {
+	struct gateway *g; /* null: forgotten */
+};
+
 struct gateway {
 	struct dataplane *d;
 	struct netlink changes;  /* hears of links in the vpc namespace */
 	struct loop_fd *watch;
 	struct loop_timer retry;
 	struct backoff backoff;
-	struct process *program; /* started by us and not ended yet; null: none, or somebody else's */
+	struct program *program; /* started by us and not ended yet; null: none, or somebody else's */
 	bool up, never;
 };
 
@@ -38,17 +43,23 @@ static void start_later(struct gateway *g);
 
 static void on_end(void *arg, const struct process_result *r)
 {
-	struct gateway *g = arg;
+	struct program *p = arg;
+	struct gateway *g = p->g;
 
+	free(p);
+	if (!g) {
+		return;
+	}
 	g->program = NULL;
 	if (!g->up) {
 		log_odd("The internet gateway's program ended before it was up status=%d", r->status);
+		start_later(g);
 	}
-	start_later(g);
 }
 
 static int start_program(struct gateway *g, struct err *err)
 {
+	scoped_free struct program *p = NEW(struct program);
 	scoped_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const int pass[] = { g->d->config.vpc_ns, -1 };
 	/* The passed descriptor is number 3 there. */
@@ -56,10 +67,14 @@ static int start_program(struct gateway *g, struct err *err)
 				     "--disable-host-loopback", "--mtu=1500", "/proc/self/fd/3", VPC_INTERNET_LINK,
 				     NULL };
 
+	struct process *ignored;
+	int r;
+
 	if (null < 0) {
 		return err_sys(err, "open /dev/null");
 	}
-	return process_start(g->d->loop,
+	p->g = g;
+	r = process_start(g->d->loop,
 			     &(struct process_spec){ .argv = argv,
 						     .pass_fds = pass,
 						     .netns_fd = g->d->config.host_ns,
@@ -67,7 +82,11 @@ static int start_program(struct gateway *g, struct err *err)
 						     .stdout_fd = null,
 						     .stderr_fd = null,
 						     .new_session = true },
-			     on_end, g, &g->program, err);
+			     on_end, p, &ignored, err);
+	if (r == 0) {
+		g->program = take(p);
+	}
+	return r;
 }
 
 static void start_now(struct loop_timer *t)
@@ -192,6 +211,9 @@ struct gateway *gateway_free(struct gateway *g)
 {
 	if (g) {
 		loop_timer_stop(&g->retry);
+		if (g->program) {
+			g->program->g = NULL;
+		}
 		g->watch = loop_fd_close(g->watch);
 		netlink_close(&g->changes);
 		free(g);

@@ -427,6 +427,8 @@ const char *picker_name(const struct picker *p, char *buf)
 {
 	if (p->timeout_s) {
 		snprintf(buf, PICKER_NAME_SIZE, "a%u.%u.%u", p->slots, p->timeout_s, p->number);
+	} else if (p->by_client) {
+		snprintf(buf, PICKER_NAME_SIZE, "u%u", p->slots);
 	} else {
 		snprintf(buf, PICKER_NAME_SIZE, "n%u.%u", p->slots, p->number);
 	}
@@ -436,22 +438,22 @@ const char *picker_name(const struct picker *p, char *buf)
 bool picker_parse(const char *name, struct picker *ret)
 {
 	struct slice rest = slice_from(slice_of(name), 1), field;
-	uint64_t part[3];
-	size_t n = 0;
+	uint64_t part[3] = { 0 };
+	size_t n = 0, want = name[0] == 'a' ? 3 : name[0] == 'n' ? 2 : name[0] == 'u' ? 1 : 0;
 	char canonical[PICKER_NAME_SIZE];
 
-	if (name[0] != 'a' && name[0] != 'n') {
-		return false;
-	}
-	while (n < 3 && slice_next(&rest, '.', &field)) {
+	while (n < want && slice_next(&rest, '.', &field)) {
 		if (!slice_to_u64(field, &part[n]) || part[n++] > 99999) {
 			return false;
 		}
 	}
-	if (n != (name[0] == 'a' ? 3u : 2u)) {
+	if (want == 0 || n != want) {
 		return false;
 	}
-	*ret = (struct picker){ (unsigned)part[0], n == 3 ? (unsigned)part[1] : 0, (unsigned)part[n - 1] };
+	*ret = (struct picker){ .slots = (unsigned)part[0],
+				.timeout_s = want == 3 ? (unsigned)part[1] : 0,
+				.number = want > 1 ? (unsigned)part[want - 1] : 0,
+				.by_client = want == 1 };
 	return strcmp(picker_name(ret, canonical), name) == 0;
 }
 
@@ -463,8 +465,14 @@ size_t picker_rules(const struct picker *p)
 /* r(to), r(to+1) := the next slot of the pool in the packet's mark. Uses r0, r1. */
 static void pick(struct nft *n, const struct picker *p, unsigned to)
 {
+	if (p->by_client) {
+		nft_rule_saddr(n, 0);
+		nft_rule_sport(n, 1);
+		nft_rule_hash(n, 0, 2, p->slots, 1);
+	} else {
+		nft_rule_counting(n, 1, p->slots);
+	}
 	nft_rule_meta(n, 0, NFT_META_MARK);
-	nft_rule_counting(n, 1, p->slots);
 	nft_rule_map(n, 0, &node_sets[SET_SLOTS], to);
 }
 

@@ -76,10 +76,13 @@ struct node_table_config {
 /* Queues table, sets, chains and rules. */
 void node_table_queue(struct nft *n, const struct node_table_config *c);
 
-/* A chain that picks one of n slots of the packet's pool in turn; timeout_s > 0: a client keeps its endpoint that
- * long after its last connection. Names it "n<slots>.<number>" or "a<slots>.<timeout>.<number>". */
+/* A chain that picks one of n slots of the packet's pool: in turn; or by the client's address and port (by_client,
+ * for UDP: datagrams sent at once from one socket must not be translated to two endpoints, the kernel would lose one
+ * of them); or, with timeout_s > 0, that which the client got in the last timeout_s. Named "n<slots>.<number>",
+ * "u<slots>", "a<slots>.<timeout>.<number>". */
 struct picker {
 	unsigned slots, timeout_s, number;
+	bool by_client;
 };
 #define PICKER_NAME_SIZE 20
 const char *picker_name(const struct picker *p, char *buf);

@@ -73,7 +73,7 @@ static inline struct slice id_slice(const uint32_t *id)
 
 /* ---- pickers.c ---- */
 /* Gives the pool a chain for its number of slots; keeps the one it has (or had in the kernel) when it fits. */
-void pickers_choose(struct balancer *b, struct pool *pool, unsigned timeout_s);
+void pickers_choose(struct balancer *b, struct pool *pool, unsigned timeout_s, bool by_client);
 void pickers_release(struct picker_chain *c); /* accepts null */
 void pickers_queue(struct balancer *b);
 void pickers_committed(struct balancer *b);

@@ -175,7 +175,7 @@ static void pool_fill(struct port *port, struct pool *pool, const struct slot *w
 	s->b->spares |= pool->n_spare > 0;
 	s->b->check_affinity |= kept < before;
 	s->b->check_flows |= port->proto == PROTO_UDP && (kept < before || (before == 0 && pool->n > 0));
-	pickers_choose(s->b, pool, timeout_s);
+	pickers_choose(s->b, pool, timeout_s, port->proto == PROTO_UDP && timeout_s == 0);
 	own_put(s, SET_POOLS, &pool->id, sizeof(pool->id), pool->chain ? pool->chain->name : when_empty);
 	for (size_t i = 0; i < pool->n + pool->n_spare; i++) {
 		put_slot(s, pool->id, i, i < pool->n ? &pool->slots[i] : &pool->slots[0]);

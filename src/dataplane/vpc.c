@@ -74,6 +74,8 @@ static int vpc_settings(struct dataplane *d, struct err *err)
 		{ "ipv4/conf/default/rp_filter", "0" },
 		{ "ipv4/conf/all/send_redirects", "0" },
 		{ "ipv4/conf/default/send_redirects", "0" },
+		/* Everybody behind the node is one peer to others: refusals must not run dry. */
+		{ "ipv4/icmp_ratelimit", "0" },
 		{ "ipv6/conf/default/disable_ipv6", "1", true },
 		{ "netfilter/nf_conntrack_tcp_be_liberal", "1", true },
 	};
@@ -92,6 +94,8 @@ static int node_settings(struct dataplane *d, struct err *err)
 		{ "ipv4/conf/default/rp_filter", "1" },
 		{ "ipv4/conf/all/send_redirects", "0" },
 		{ "ipv4/conf/default/send_redirects", "0" },
+		/* Everybody behind the node is one peer to others: refusals must not run dry. */
+		{ "ipv4/icmp_ratelimit", "0" },
 		{ "ipv6/conf/default/disable_ipv6", "1", true },
 		{ "ipv4/ip_local_reserved_ports", "30000-32767" },
 		{ "netfilter/nf_conntrack_tcp_be_liberal", "1", true },
@@ -263,6 +267,11 @@ int vpc_prepare(struct dataplane *d, struct err *err)
 		r = far_end_configure(&(struct far_end){ d->config.node_ns, d->config.node_ip,
 							 vpc_router_of(NODE_SUBNET), SUBNET_LEN, NULL },
 				      err);
+	}
+	if (r == 0) {
+		/* An address that no pod has (any more) must not be looked for outside. */
+		route_queue(&d->node_route, &(struct route){ .to = d->config.pod_range, .unreachable = true });
+		r = netlink_send(&d->node_route, err);
 	}
 	if (r == 0) {
 		r = link_wait_running(&d->vpc_route, NODE_PORT, err);

@@ -79,6 +79,11 @@ void nft_rule_daddr(struct nft *n, unsigned reg)
 	payload(n, reg, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, daddr), 4);
 }
 
+void nft_rule_sport(struct nft *n, unsigned reg)
+{
+	payload(n, reg, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2);
+}
+
 void nft_rule_dport(struct nft *n, unsigned reg)
 {
 	payload(n, reg, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2);
@@ -133,6 +138,19 @@ void nft_rule_counting(struct nft *n, unsigned reg, uint32_t modulus)
 	put_reg(n, NFTA_NG_DREG, reg);
 	put_u32(n, NFTA_NG_MODULUS, modulus);
 	put_u32(n, NFTA_NG_TYPE, NFT_NG_INCREMENTAL);
+	end(n, o);
+}
+
+void nft_rule_hash(struct nft *n, unsigned reg, unsigned n_regs, uint32_t modulus, unsigned ret_reg)
+{
+	struct operation o = begin(n, "hash");
+
+	put_reg(n, NFTA_HASH_SREG, reg);
+	put_reg(n, NFTA_HASH_DREG, ret_reg);
+	put_u32(n, NFTA_HASH_LEN, n_regs * 4);
+	put_u32(n, NFTA_HASH_MODULUS, modulus);
+	put_u32(n, NFTA_HASH_SEED, 1);
+	put_u32(n, NFTA_HASH_TYPE, NFT_HASH_JENKINS);
 	end(n, o);
 }
 

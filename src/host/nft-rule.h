@@ -13,6 +13,7 @@ void nft_rule_begin(struct nft *n, const char *chain);
 /* ---- loading ---- */
 void nft_rule_saddr(struct nft *n, unsigned reg); /* of the IPv4 header */
 void nft_rule_daddr(struct nft *n, unsigned reg);
+void nft_rule_sport(struct nft *n, unsigned reg);
 void nft_rule_dport(struct nft *n, unsigned reg);
 void nft_rule_meta(struct nft *n, unsigned reg, enum nft_meta_keys key);
 void nft_rule_ct(struct nft *n, unsigned reg, enum nft_ct_keys key); /* of the flow as such */
@@ -21,6 +22,8 @@ void nft_rule_ct_dir(struct nft *n, unsigned reg, enum nft_ct_keys key, uint8_t 
 void nft_rule_value(struct nft *n, unsigned reg, const void *value, size_t size);
 void nft_rule_u32(struct nft *n, unsigned reg, uint32_t value); /* in the machine's order */
 void nft_rule_counting(struct nft *n, unsigned reg, uint32_t modulus); /* 0, 1, .. modulus-1, 0: one a packet */
+/* ret_reg := a number below modulus that only depends on the n_regs registers from reg on. */
+void nft_rule_hash(struct nft *n, unsigned reg, unsigned n_regs, uint32_t modulus, unsigned ret_reg);
 
 /* ---- conditions ---- */
 void nft_rule_equal(struct nft *n, unsigned reg, const void *value, size_t size);

@@ -326,6 +326,52 @@ static void a_cluster_address_inside_the_vpc_range_works(void **state)
 	assert_string_equal(probe(w, w->node, true, "10.0.0.10", 53), "a " NODE_IP);
 }
 
+static void datagrams_of_one_socket_go_to_one_endpoint(void **state)
+{
+	struct world *w = *state;
+	int n[2] = { 0 };
+
+	put_slice(w, "dns", "UDP", 5300, "[" READY(A) ", " READY(B) "]");
+	world_sync(w);
+	for (int i = 0; i < 24; i++) {
+		n[probe_name(w, pod_ns(w, CLIENT), true, "10.0.0.10", 53)[0] == 'a']++;
+	}
+	assert_true(n[0] > 3 && n[1] > 3);
+	put_slice(w, "dns", "UDP", 5300, "[" READY(A) "]");
+	world_sync(w);
+}
+
+static void the_node_is_an_endpoint_like_others(void **state)
+{
+	struct world *w = *state;
+
+	serve(w, w->node, "api", false, 6443);
+	put_service(w, "api", "{clusterIP: 10.1.0.1, clusterIPs: [10.1.0.1], ports: [{port: 443, targetPort: 6443}]}");
+	put_slice(w, "api", "TCP", 6443, "[{addresses: [" NODE_IP "], conditions: {ready: true}}]");
+	world_sync(w);
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, "10.1.0.1", 443), "api " CLIENT);
+	assert_string_equal(probe(w, w->node, false, "10.1.0.1", 443), "api " NODE_IP);
+	stop_serving(w, "api");
+}
+
+static void headless_services_get_nothing(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_stats before = dataplane_stats(w->d);
+
+	put_service(w, "bare", "{clusterIP: None, clusterIPs: [None], ports: [{port: 8080}]}");
+	put_slice(w, "bare", "TCP", 8080, "[" READY(A) "]");
+	world_sync(w);
+	assert_int_equal(dataplane_stats(w->d).elements, before.elements);
+}
+
+static void an_address_no_pod_has_is_unreachable_at_once(void **state)
+{
+	struct world *w = *state;
+
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, "10.244.0.77", 80), "unreachable");
+}
+
 static void udp_flows_leave_an_endpoint_that_is_gone(void **state)
 {
 	struct world *w = *state;
@@ -464,6 +510,10 @@ int main(void)
 		FROM_THREE(balancer_and_external_addresses_lead_in_and_guard),
 		FROM_THREE(terminating_endpoints_serve_when_no_other_does),
 		FROM_THREE(a_cluster_address_inside_the_vpc_range_works),
+		cmocka_unit_test(datagrams_of_one_socket_go_to_one_endpoint),
+		FROM_THREE(the_node_is_an_endpoint_like_others),
+		FROM_THREE(headless_services_get_nothing),
+		FROM_THREE(an_address_no_pod_has_is_unreachable_at_once),
 		cmocka_unit_test(udp_flows_leave_an_endpoint_that_is_gone),
 		FROM_THREE(a_restart_writes_nothing_and_cuts_nothing),
 		FROM_THREE(a_restart_mends_what_others_changed),

@@ -57,6 +57,7 @@ void world_start_dataplane(struct world *w)
 		.dns_ip = ip_of("10.0.0.10"),
 		.api_ip = ip_of(NODE_IP),
 		.model = w->m,
+		.host_ns = w->host_ns,
 	};
 
 	MUST_WORK(dataplane_new(w->loop, &c, &w->d, &err));
@@ -81,6 +82,7 @@ struct world *world_new(void)
 	}
 	w->loop = loop_new();
 	w->m = model_new();
+	w->host_ns = -1;
 	MUST_WORK(netns_new(&w->vpc, &err));
 	MUST_WORK(netns_new(&w->node, &err));
 	MUST_WORK(netns_new(&w->outside, &err));
@@ -283,6 +285,16 @@ void serve(struct world *w, int ns, const char *name, bool udp, int port)
 	add_server(w, fd, udp, name);
 }
 
+int served(struct world *w, const char *name)
+{
+	for (size_t i = 0; i < w->n_servers; i++) {
+		if (strcmp(w->servers[i].name, name) == 0) {
+			return w->servers[i].n;
+		}
+	}
+	return 0;
+}
+
 void stop_serving(struct world *w, const char *name)
 {
 	for (size_t i = w->n_servers; i-- > 0;) {
@@ -311,6 +323,7 @@ static void answer(struct world *w, size_t i)
 	int fd;
 
 	if (s.udp) {
+		w->servers[i].n++;
 		n = recvfrom(s.fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len);
 	} else if ((fd = accept4(s.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
 		add_server(w, fd, false, s.name);

@@ -26,6 +26,7 @@
 
 struct server {
 	int fd;
+	int n; /* datagrams received */
 	bool udp;
 	char name[24];
 };
@@ -40,6 +41,7 @@ struct world {
 	struct loop *loop;
 	struct model *m;
 	int vpc, node, outside; /* namespaces; owned. outside: a host in subnet 0 */
+	int host_ns;                /* of the config; -1: none */
 	struct dataplane *d;
 	struct server servers[WORLD_SERVERS];
 	size_t n_servers;
@@ -71,6 +73,7 @@ int pod_ns(struct world *w, const char *ip);
 /* ---- packets ---- */
 /* Serves in a namespace: answers "name client-address". */
 void serve(struct world *w, int ns, const char *name, bool udp, int port);
+int served(struct world *w, const char *name); /* datagrams that came */
 void stop_serving(struct world *w, const char *name);
 /* One new connection (or datagram) to ip:port and its answer: "name client", or "refused", "timeout",
  * "unreachable". Borrowed until the next call. */
