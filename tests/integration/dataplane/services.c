@@ -369,7 +369,10 @@ static void an_address_no_pod_has_is_unreachable_at_once(void **state)
 {
 	struct world *w = *state;
 
-	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, "10.244.0.77", 80), "unreachable");
+	int fd = open_connection(w, pod_ns(w, CLIENT), true, "10.244.0.77", 80);
+
+	assert_string_equal(ask(w, fd), "unreachable");
+	close(fd);
 }
 
 static void udp_flows_leave_an_endpoint_that_is_gone(void **state)
