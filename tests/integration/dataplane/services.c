@@ -369,8 +369,9 @@ static void an_address_no_pod_has_is_unreachable_at_once(void **state)
 {
 	struct world *w = *state;
 
-	int fd = open_connection(w, pod_ns(w, CLIENT), true, "10.244.0.77", 80);
+	int fd = open_connection(w, pod_ns(w, CLIENT), true, "10.244.0.77", 80), on = 1;
 
+	setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
 	assert_string_equal(ask(w, fd), "unreachable");
 	close(fd);
 }
