@@ -20,7 +20,8 @@
 #include "control/control.h"
 #include "serve/home.h"
 
-#define DRAIN_US (2 * US_PER_S) /* for answers that are under way */
+#define DRAIN_US (2 * US_PER_S)   /* for answers that are under way */
+#define LOOK_US  (20 * US_PER_MS) /* between looks whether they are done */
 
 enum { FIRST_SOCKET = 3, LAST_SOCKET = 4 };
 
@@ -40,6 +41,7 @@ struct role_api {
 	struct strbuf server_cert, server_key, client_ca, token_key, edge_cert, edge_key;
 	char address[80]; /* of the first socket */
 	struct loop_timer stop;
+	int64_t stop_us; /* when there is no more patience; 0: not stopping */
 };
 
 /* ---- options and rights ---- */
@@ -181,11 +183,10 @@ static void open_control(struct role_api *r)
 {
 	r->control = control_new(
 		r->loop, r->store,
-		&(struct control_config){ .cluster_ca_pem = strbuf_slice(&r->client_ca),
-	                                  .edge_ca_pem = strbuf_slice(&r->edge_cert),
-	                                  .provider = { .arg = r->api,
-	                                                .admit = api_admit,
-	                                                .issue = issue } });
+		&(struct control_config){
+			.cluster_ca_pem = strbuf_slice(&r->client_ca),
+			.edge_ca_pem = strbuf_slice(&r->edge_cert),
+			.provider = { .arg = r->api, .admit = api_admit, .issue = issue } });
 }
 
 static bool is_socket(int fd)
@@ -214,20 +215,27 @@ static int listen_all(struct role_api *r, struct err *err)
 
 static void on_stop(struct loop_timer *t)
 {
-	loop_stop(container_of(t, struct role_api, stop)->loop);
+	struct role_api *r = container_of(t, struct role_api, stop);
+
+	if (api_is_idle(r->api) || loop_now_us(r->loop) >= r->stop_us) {
+		loop_stop(r->loop);
+	} else {
+		loop_timer_start(r->loop, &r->stop, LOOK_US, on_stop);
+	}
 }
 
 static void on_signal(void *arg, int signum)
 {
 	struct role_api *r = arg;
 
-	if (loop_timer_is_armed(&r->stop)) {
+	if (r->stop_us) {
 		loop_stop(r->loop);
 		return;
 	}
 	log_info("Stopping signal=%d", signum);
 	api_drain(r->api);
-	loop_timer_start(r->loop, &r->stop, DRAIN_US, on_stop);
+	r->stop_us = loop_now_us(r->loop) + DRAIN_US;
+	loop_timer_start(r->loop, &r->stop, 0, on_stop);
 }
 
 static int open_all(struct role_api *r, struct err *err)

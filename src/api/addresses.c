@@ -129,8 +129,24 @@ static const struct val *find_port(const struct val *spec, const struct val *lik
 	return NULL;
 }
 
+/* One of clusterIP and clusterIPs was changed, the other left as it was: it follows. */
+static void align_addresses(struct arena *a, struct val *spec, const struct val *old)
+{
+	struct slice ip = val_get_str(spec, "clusterIP");
+
+	if (!val_get(spec, "clusterIPs") || slice_eq(ip, val_get_str(old, "clusterIP")) ||
+	    !val_eq(val_get(spec, "clusterIPs"), val_get(old, "clusterIPs"))) {
+		return;
+	}
+	val_remove(spec, "clusterIPs");
+	if (ip.len) {
+		val_append(val_need_array(a, spec, "clusterIPs"), val_new_str(a, ip));
+	}
+}
+
 static void carry_address(struct arena *a, struct val *spec, const struct val *old)
 {
+	align_addresses(a, spec, old);
 	if (has_address(old) && !val_get_str(spec, "clusterIP").len &&
 	    !val_len(val_get(spec, "clusterIPs"))) {
 		val_set_str(a, spec, "clusterIP", val_get_str(old, "clusterIP"));
@@ -167,6 +183,14 @@ static void carry_ports(struct arena *a, struct val *spec, const struct val *old
 	}
 }
 
+/* What means nothing for the new type and was not touched goes. */
+static void drop_same(struct val *spec, const struct val *old, const char *key)
+{
+	if (old && val_eq(val_get(spec, key), val_get(old, key))) {
+		val_remove(spec, key);
+	}
+}
+
 void service_carry_over(struct arena *arena, struct val *service, const struct val *old_service)
 {
 	struct val *spec = val_get(service, "spec");
@@ -195,7 +219,11 @@ void service_carry_over(struct arena *arena, struct val *service, const struct v
 	} else if (health && !val_int(val_get(spec, "healthCheckNodePort"), 0)) {
 		val_set_int(arena, spec, "healthCheckNodePort", health);
 	}
+	if (slice_is(val_get_str(spec, "type"), "ClusterIP") || !has_address(spec)) {
+		drop_same(spec, old, "externalTrafficPolicy");
+	}
 	if (!is_balanced(spec)) {
+		drop_same(spec, old, "loadBalancerClass");
 		val_remove(spec, "allocateLoadBalancerNodePorts");
 	} else if (!val_get(spec, "allocateLoadBalancerNodePorts")) {
 		val_set_bool(arena, spec, "allocateLoadBalancerNodePorts", true);

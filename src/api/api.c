@@ -168,6 +168,11 @@ void api_drain(struct api *api)
 	watches_end(api);
 }
 
+bool api_is_idle(const struct api *api)
+{
+	return http_server_connections(api->server) == 0 && api->n_tunnels == 0;
+}
+
 struct api *api_free(struct api *api)
 {
 	if (!api) {

@@ -31,6 +31,8 @@ MUST_USE int api_new(struct loop *l, const struct api_config *c, struct api **re
 MUST_USE int api_listen(struct api *api, int fd, struct err *err);
 /* Stops accepting, ends watches in order. */
 void api_drain(struct api *api);
+/* No connection is open any more. */
+bool api_is_idle(const struct api *api);
 struct api *api_free(struct api *api); /* accepts null; returns null */
 
 /* What is done to every new object before it is stored: defaults and admission. In place, in 'a'.

@@ -358,6 +358,22 @@ static void keep_status(struct writing *w)
 	}
 }
 
+/* Only the finalize subresource changes what holds a namespace. */
+static void keep_finalizers(struct writing *w)
+{
+	struct arena *a = w->call->arena;
+	const struct val *old = val_path(w->old, "spec.finalizers");
+
+	if (w->kind != w->call->api->kinds.namespace_ || w->subresource) {
+		return;
+	}
+	if (old) {
+		val_set(a, val_need_object(a, w->object, "spec"), "finalizers", val_copy(a, old));
+	} else {
+		val_remove(val_get(w->object, "spec"), "finalizers");
+	}
+}
+
 /* What a client cannot change is as it was; a wrong uid is a failed precondition. */
 static int keep_fixed(struct writing *w)
 {
@@ -385,36 +401,6 @@ static int keep_fixed(struct writing *w)
 		}
 	}
 	val_remove(meta, "selfLink");
-	return 0;
-}
-
-static bool has_text(const struct val *list, struct slice s)
-{
-	val_for_each (list, it) {
-		if (slice_eq(val_str(it), s)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static int check_finalizers(struct writing *w)
-{
-	const struct val *before = val_path(w->old, "metadata.finalizers");
-
-	if (!val_path(w->old, "metadata.deletionTimestamp")) {
-		return 0;
-	}
-	val_for_each (val_path(w->object, "metadata.finalizers"), it) {
-		if (!has_text(before, val_str(it))) {
-			return fail_field(
-				w->call, w->kind, name_of(w->object), "FieldValueForbidden",
-				"metadata.finalizers",
-				"Forbidden: no new finalizers can be added if the object is "
-				"being deleted, found new finalizers []string{\"" SLICE_FMT "\"}",
-				SLICE_ARG(val_str(it)));
-		}
-	}
 	return 0;
 }
 
@@ -455,13 +441,13 @@ int writing_update(struct writing *w)
 		keep_status(w);
 	}
 	object_default(w->kind, c->arena, w->object);
+	keep_finalizers(w);
 	if (kind_storage(w->kind) == c->api->kinds.service) {
 		service_carry_over(c->arena, w->object, w->old);
 	}
 	definition_prepare(c->api, c->arena, w->kind, w->object, w->old);
 	warn(w);
-	r = check_finalizers(w);
-	r = r < 0 ? r : validate(w);
+	r = validate(w);
 	if (r < 0) {
 		return r;
 	}

@@ -246,7 +246,8 @@ static void check_finalizers(struct checker *c, const struct val *metadata)
 	val_for_each (val_get(metadata, "finalizers"), it) {
 		const char *words = label_key_wrong(val_str(it));
 		const char *sub = sub_path(c, "finalizers[%zu]", i++);
-		bool is_known = slice_find(val_str(it), '/') >= 0;
+		/* only the old kinds insist on a prefix: definitions have names without one */
+		bool is_known = slice_find(val_str(it), '/') >= 0 || *c->kind->group;
 
 		for (size_t n = 0; n < ARRAY_SIZE(known); n++) {
 			is_known = is_known || slice_is(val_str(it), known[n]);
