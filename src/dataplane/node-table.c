@@ -10,10 +10,10 @@
 
 #include "host/nft-rule.h"
 
-#define IP4 NFT_FIELD_IP4
+#define IP4   NFT_FIELD_IP4
 #define PROTO NFT_FIELD_PROTO
-#define PORT NFT_FIELD_PORT
-#define MARK NFT_FIELD_MARK
+#define PORT  NFT_FIELD_PORT
+#define MARK  NFT_FIELD_MARK
 
 const struct nft_set node_sets[NODE_SETS] = {
 	[SET_ENTRIES] = { "entries", { IP4, PROTO, PORT }, { MARK } },
@@ -40,13 +40,17 @@ const struct nft_set node_affinity = {
 	"affinity", { MARK, IP4 }, { IP4, PORT }, .timeouts = true, .max = 65536
 };
 #define DROPS_MAX 4096
-#define DROPS_MS (10 * 60 * 1000)
-const struct nft_set node_dropped_egress = {
-	"dropped_egress", { IP4, IP4, PROTO, PORT }, .timeouts = true, .counts = true, .max = DROPS_MAX
-};
-const struct nft_set node_dropped_ingress = {
-	"dropped_ingress", { IP4, IP4, PROTO, PORT }, .timeouts = true, .counts = true, .max = DROPS_MAX
-};
+#define DROPS_MS  (10 * 60 * 1000)
+const struct nft_set node_dropped_egress = { "dropped_egress",
+	                                     { IP4, IP4, PROTO, PORT },
+	                                     .timeouts = true,
+	                                     .counts = true,
+	                                     .max = DROPS_MAX };
+const struct nft_set node_dropped_ingress = { "dropped_ingress",
+	                                      { IP4, IP4, PROTO, PORT },
+	                                      .timeouts = true,
+	                                      .counts = true,
+	                                      .max = DROPS_MAX };
 
 static const char *const counters[] = {
 	COUNT_DROP_EGRESS, COUNT_DROP_INGRESS, COUNT_DROP_UNKNOWN, COUNT_DROP_INVALID,
@@ -54,7 +58,7 @@ static const char *const counters[] = {
 };
 
 #define ORIGINAL 0
-#define REPLY 1
+#define REPLY    1
 
 /* ---- pieces of rules ---- */
 
@@ -160,7 +164,8 @@ static void services(struct nft *n, const struct node_table_config *c)
 	nft_rule_meta(n, 0, NFT_META_MARK);
 	nft_rule_vmap(n, 0, &node_sets[SET_POOLS]);
 
-	/* A port that the service does not have is refused, an address that no service has gets no answer. */
+	/* A port that the service does not have is refused, an address that no service has gets no
+	 * answer. */
 	nft_rule_begin(n, "services");
 	nft_rule_daddr(n, 0);
 	nft_rule_in(n, 0, &node_sets[SET_CLUSTER_IPS]);
@@ -209,7 +214,8 @@ static void masquerading(struct nft *n, const struct node_table_config *c)
 	nft_rule_in(n, 0, &node_sets[SET_MASQUERADED]);
 	nft_rule_masquerade(n);
 
-	/* A client from outside that was routed to a cluster IP: its answers must come back this way. */
+	/* A client from outside that was routed to a cluster IP: its answers must come back this
+	 * way. */
 	nft_rule_begin(n, chain);
 	ct_is_translated(n);
 	nft_rule_ct_dir(n, 0, NFT_CT_DST_IP, ORIGINAL);
@@ -228,8 +234,8 @@ static void masquerading(struct nft *n, const struct node_table_config *c)
 
 /* ---- policies ---- */
 
-/* The class of the client is kept in the packet's mark, that of the server in its priority, until it is admitted:
- * the two numbers a packet carries along. */
+/* The class of the client is kept in the packet's mark, that of the server in its priority, until
+ * it is admitted: the two numbers a packet carries along. */
 #define CLIENT_CLASS NFT_META_MARK
 #define SERVER_CLASS NFT_META_PRIORITY
 
@@ -255,7 +261,8 @@ static void load_proto_port(struct nft *n, unsigned reg)
 	nft_rule_ct_dir(n, reg + 1, NFT_CT_PROTO_SRC, REPLY);
 }
 
-/* The class of whom the flow's tuple of that direction names as source; a miss ends a rule and keeps what was. */
+/* The class of whom the flow's tuple of that direction names as source; a miss ends a rule and
+ * keeps what was. */
 static void classify(struct nft *n, uint8_t dir, enum nft_meta_keys where)
 {
 	nft_rule_begin(n, "policies");
@@ -321,14 +328,26 @@ static void unknown_pods(struct nft *n)
 static void policies(struct nft *n)
 {
 	static const struct direction egress = {
-		.chain = "egress", .next = "ingress", .counter = COUNT_DROP_EGRESS, .dropped = &node_dropped_egress,
-		.isolated = SET_ISOLATED_EGRESS, .rows = SET_ROWS_EGRESS, .any = SET_ANY_EGRESS,
-		.subject = CLIENT_CLASS, .peer = SERVER_CLASS,
+		.chain = "egress",
+		.next = "ingress",
+		.counter = COUNT_DROP_EGRESS,
+		.dropped = &node_dropped_egress,
+		.isolated = SET_ISOLATED_EGRESS,
+		.rows = SET_ROWS_EGRESS,
+		.any = SET_ANY_EGRESS,
+		.subject = CLIENT_CLASS,
+		.peer = SERVER_CLASS,
 	};
 	static const struct direction ingress = {
-		.chain = "ingress", .next = "admit", .counter = COUNT_DROP_INGRESS, .dropped = &node_dropped_ingress,
-		.isolated = SET_ISOLATED_INGRESS, .rows = SET_ROWS_INGRESS, .any = SET_ANY_INGRESS,
-		.subject = SERVER_CLASS, .peer = CLIENT_CLASS,
+		.chain = "ingress",
+		.next = "admit",
+		.counter = COUNT_DROP_INGRESS,
+		.dropped = &node_dropped_ingress,
+		.isolated = SET_ISOLATED_INGRESS,
+		.rows = SET_ROWS_INGRESS,
+		.any = SET_ANY_INGRESS,
+		.subject = SERVER_CLASS,
+		.peer = CLIENT_CLASS,
 	};
 
 	unknown_pods(n);
@@ -393,7 +412,8 @@ static void filters(struct nft *n)
 
 void node_table_queue(struct nft *n, const struct node_table_config *c)
 {
-	static const char *const plain[] = { "services", CHAIN_REFUSE, CHAIN_DISCARD, "policies", "egress", "ingress", "admit" };
+	static const char *const plain[] = { "services", CHAIN_REFUSE, CHAIN_DISCARD, "policies",
+		                             "egress",   "ingress",    "admit" };
 
 	nft_table_add(n);
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
@@ -451,9 +471,9 @@ bool picker_parse(const char *name, struct picker *ret)
 		return false;
 	}
 	*ret = (struct picker){ .slots = (unsigned)part[0],
-				.timeout_s = want == 3 ? (unsigned)part[1] : 0,
-				.number = want > 1 ? (unsigned)part[want - 1] : 0,
-				.by_client = want == 1 };
+		                .timeout_s = want == 3 ? (unsigned)part[1] : 0,
+		                .number = want > 1 ? (unsigned)part[want - 1] : 0,
+		                .by_client = want == 1 };
 	return strcmp(picker_name(ret, canonical), name) == 0;
 }
 

@@ -1,9 +1,9 @@
-/* Why: turns are counted per chain, so two services with the same number of endpoints that are used alternately
- * would each see the same endpoint for ever if they shared one. A chain is therefore lent to one pool as long as
- * there are enough, and kept for the next one afterwards. */
+/* Why: turns are counted per chain, so two services with the same number of endpoints that are used
+ * alternately would each see the same endpoint for ever if they shared one. A chain is therefore
+ * lent to one pool as long as there are enough, and kept for the next one afterwards. */
 #include "dataplane/services-priv.h"
 
-#define PICKERS_EACH 8       /* chains with the same number of slots before they are shared */
+#define PICKERS_EACH     8   /* chains with the same number of slots before they are shared */
 #define IDLE_PICKERS_MAX 128 /* unused chains kept for the next change */
 
 static struct picker_chain *need(struct balancer *b, const struct picker *p)
@@ -48,7 +48,8 @@ static struct picker_chain *take_chain(struct balancer *b, struct picker kind)
 
 static bool is_kind(const struct picker *p, const struct picker *kind)
 {
-	return p->slots == kind->slots && p->timeout_s == kind->timeout_s && p->by_client == kind->by_client;
+	return p->slots == kind->slots && p->timeout_s == kind->timeout_s &&
+	       p->by_client == kind->by_client;
 }
 
 void pickers_release(struct picker_chain *c)
@@ -60,7 +61,9 @@ void pickers_release(struct picker_chain *c)
 
 void pickers_choose(struct balancer *b, struct pool *pool, unsigned timeout_s, bool by_client)
 {
-	struct picker kind = { .slots = (unsigned)pool->n, .timeout_s = timeout_s, .by_client = by_client };
+	struct picker kind = { .slots = (unsigned)pool->n,
+		               .timeout_s = timeout_s,
+		               .by_client = by_client };
 	struct picker_chain *old = pool->chain;
 	struct mirror_key k = key_of(&pool->id, sizeof(pool->id));
 	const char *had = old ? NULL : mirror_in_kernel(&b->d->mirrors[SET_POOLS], &k);

@@ -1,6 +1,6 @@
-/* Why: the virtual private cloud as one namespace that routes: a bridge per subnet whose ports are isolated, so that
- * hosts of one subnet reach each other through the router too (it answers ARP for them), where the security
- * groups are. */
+/* Why: the virtual private cloud as one namespace that routes: a bridge per subnet whose ports are
+ * isolated, so that hosts of one subnet reach each other through the router too (it answers ARP for
+ * them), where the security groups are. */
 #include <stdio.h>
 
 #include "dataplane/dataplane-priv.h"
@@ -10,11 +10,11 @@
 #include "host/route.h"
 #include "host/sysctl.h"
 
-#define VPC_RANGE 0x0a000000u /* 10.0.0.0/16 */
+#define VPC_RANGE     0x0a000000u /* 10.0.0.0/16 */
 #define VPC_RANGE_LEN 16
-#define SUBNET_LEN 24
-#define NODE_SUBNET 2
-#define NODE_PORT "node" /* the router's end of the node's link */
+#define SUBNET_LEN    24
+#define NODE_SUBNET   2
+#define NODE_PORT     "node" /* the router's end of the node's link */
 
 static struct prefix vpc_range(void)
 {
@@ -170,10 +170,10 @@ static int make_node_link(struct dataplane *d, struct err *err)
 	}
 	if (r >= 0 && !far) {
 		link_queue_veth(nl, &(struct veth_spec){ .name = NODE_PORT,
-							 .peer_name = NODE_LINK,
-							 .master = d->subnet_index[NODE_SUBNET],
-							 .peer_ns_fd = d->config.node_ns,
-							 .mtu = DATAPLANE_MTU });
+		                                         .peer_name = NODE_LINK,
+		                                         .master = d->subnet_index[NODE_SUBNET],
+		                                         .peer_ns_fd = d->config.node_ns,
+		                                         .mtu = DATAPLANE_MTU });
 		r = netlink_send(nl, err);
 	}
 	if (r == 0) {
@@ -225,7 +225,8 @@ static int make_rules(struct dataplane *d, struct err *err)
 	r = stamp_read(d->vpc_nft, NULL, &s, err);
 	fits = r == 0 && stamp_fits(&s, digest);
 	stamp_fini(&s);
-	/* Rules of hosts are read from a table of whatever making: they are all there is to know of them. */
+	/* Rules of hosts are read from a table of whatever making: they are all there is to know of
+	 * them. */
 	for (int i = 0; i < VPC_SETS && r == 0 && s.any; i++) {
 		r = mirror_load(&d->vpc_mirrors[i], d->vpc_nft, err);
 	}
@@ -265,16 +266,19 @@ int vpc_prepare(struct dataplane *d, struct err *err)
 	}
 	if (r == 0) {
 		r = far_end_configure(&(struct far_end){ d->config.node_ns, d->config.node_ip,
-							 vpc_router_of(NODE_SUBNET), SUBNET_LEN, NULL },
-				      err);
+		                                         vpc_router_of(NODE_SUBNET), SUBNET_LEN,
+		                                         NULL },
+		                      err);
 	}
 	if (r == 0) {
 		/* An address that no pod has (any more) must not be looked for outside. */
-		route_queue(&d->node_route, &(struct route){ .to = d->config.pod_range, .unreachable = true });
+		route_queue(&d->node_route,
+		            &(struct route){ .to = d->config.pod_range, .unreachable = true });
 		r = netlink_send(&d->node_route, err);
 	}
 	if (r == 0) {
 		r = link_wait_running(&d->vpc_route, NODE_PORT, err);
 	}
-	return r < 0 ? r : link_wait_running(&d->vpc_route, vpc_bridge_name(NODE_SUBNET, bridge), err);
+	return r < 0 ? r
+	             : link_wait_running(&d->vpc_route, vpc_bridge_name(NODE_SUBNET, bridge), err);
 }

@@ -1,5 +1,5 @@
-/* Why: pods, hosts and subnets hang on veth pairs and bridges; made by raw netlink, a pair costs a fraction of a
- * millisecond where the ip command takes ten. */
+/* Why: pods, hosts and subnets hang on veth pairs and bridges; made by raw netlink, a pair costs a
+ * fraction of a millisecond where the ip command takes ten. */
 #include "host/link.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #include "host/netlink.h"
 
-#define WAIT_US 500
+#define WAIT_US    500
 #define WAIT_TRIES 200
 #ifndef IF_OPER_UP
 #define IF_OPER_UP 6 /* RFC 2863 */
@@ -32,7 +32,8 @@ static void parse(const struct nlmsghdr *nlh, struct link_info *ret)
 
 		switch (mnl_attr_get_type(attr)) {
 		case IFLA_IFNAME:
-			memcpy(ret->name, mnl_attr_get_payload(attr), len < IFNAMSIZ ? len : IFNAMSIZ - 1);
+			memcpy(ret->name, mnl_attr_get_payload(attr),
+			       len < IFNAMSIZ ? len : IFNAMSIZ - 1);
 			break;
 		case IFLA_MASTER:
 			ret->master = (int)mnl_attr_get_u32(attr);
@@ -120,7 +121,8 @@ int link_wait_running(struct netlink *nl, const char *name, struct err *err)
 {
 	for (int i = 0; i < WAIT_TRIES; i++) {
 		struct link_info info;
-		/* Newer kernels bring the link's state up to date for the question; with older ones it takes a moment. */
+		/* Newer kernels bring the link's state up to date for the question; with older ones
+		 * it takes a moment. */
 		int r = link_find(nl, name, &info, err);
 
 		if (r != 0) {
@@ -146,7 +148,8 @@ bool link_parse_change(const struct nlmsghdr *nlh, struct link_info *ret, bool *
 
 /* ---- requests ---- */
 
-static struct nlmsghdr *begin(struct netlink *nl, uint16_t type, uint16_t flags, int index, int tolerate)
+static struct nlmsghdr *begin(struct netlink *nl, uint16_t type, uint16_t flags, int index,
+                              int tolerate)
 {
 	struct nlmsghdr *nlh = netlink_begin(nl, type, flags, sizeof(struct ifinfomsg), tolerate);
 	struct ifinfomsg *ifi = netlink_header(nlh);

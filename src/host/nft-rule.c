@@ -1,4 +1,5 @@
-/* Why: the kernel's rule operations spelled once, so that a rule elsewhere reads as what it does. */
+/* Why: the kernel's rule operations spelled once, so that a rule elsewhere reads as what it does.
+ */
 #include "host/nft-rule.h"
 
 #include <arpa/inet.h>
@@ -265,7 +266,8 @@ void nft_rule_count(struct nft *n, const char *counter)
 	end(n, o);
 }
 
-static struct operation begin_update(struct nft *n, const struct nft_set *set, unsigned key_reg, uint64_t timeout_ms)
+static struct operation begin_update(struct nft *n, const struct nft_set *set, unsigned key_reg,
+                                     uint64_t timeout_ms)
 {
 	struct operation o = begin(n, "dynset");
 
@@ -276,7 +278,8 @@ static struct operation begin_update(struct nft *n, const struct nft_set *set, u
 	return o;
 }
 
-void nft_rule_learn(struct nft *n, const struct nft_set *map, unsigned key_reg, unsigned data_reg, uint64_t timeout_ms)
+void nft_rule_learn(struct nft *n, const struct nft_set *map, unsigned key_reg, unsigned data_reg,
+                    uint64_t timeout_ms)
 {
 	struct operation o = begin_update(n, map, key_reg, timeout_ms);
 

@@ -1,5 +1,6 @@
-/* Why: NetworkPolicies with real packets: who is admitted, from the first packet on, after every change, on flows
- * that are open, over a restart; and the kernel's answer against the model's for random policies. */
+/* Why: NetworkPolicies with real packets: who is admitted, from the first packet on, after every
+ * change, on flows that are open, over a restart; and the kernel's answer against the model's for
+ * random policies. */
 #include "world.h"
 
 #include <stdio.h>
@@ -33,12 +34,16 @@ static int setup(void **state)
 	}
 	serve(w, w->node, "node", false, 9000);
 	serve(w, w->outside, "outside", false, 80);
-	assert_int_equal(dataplane_host_rules(w->d, SLICE("outside"), ip_of("10.0.0.20"),
-					      &(struct host_rule){ { ip_v4(0), 0 }, PROTO_TCP, 0, 65535 }, 1, NULL),
-			 0);
-	put_service(w, "b", "{clusterIP: 10.1.0.20, clusterIPs: [10.1.0.20], type: NodePort, "
-			    "ports: [{port: 8000, targetPort: 80, nodePort: 30080}]}");
-	put_slice(w, "b", "TCP", 80, "[{addresses: [" B "], nodeName: node-1, conditions: {ready: true}}]");
+	assert_int_equal(
+		dataplane_host_rules(w->d, SLICE("outside"), ip_of("10.0.0.20"),
+	                             &(struct host_rule){ { ip_v4(0), 0 }, PROTO_TCP, 0, 65535 }, 1,
+	                             NULL),
+		0);
+	put_service(w, "b",
+	            "{clusterIP: 10.1.0.20, clusterIPs: [10.1.0.20], type: NodePort, "
+	            "ports: [{port: 8000, targetPort: 80, nodePort: 30080}]}");
+	put_slice(w, "b", "TCP", 80,
+	          "[{addresses: [" B "], nodeName: node-1, conditions: {ready: true}}]");
 	world_sync(w);
 	return 0;
 }
@@ -51,9 +56,11 @@ static int teardown(void **state)
 
 static void policy(struct world *w, const char *name, const char *spec)
 {
-	world_put(w, "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: %s, namespace: default}\n"
-		     "spec: %s\n",
-		  name, spec);
+	world_put(w,
+	          "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: %s, "
+	          "namespace: default}\n"
+	          "spec: %s\n",
+	          name, spec);
 }
 
 static int without_policies(void **state)
@@ -62,16 +69,19 @@ static int without_policies(void **state)
 	static const char *const names[] = { "p", "q", "r" };
 
 	for (int i = 0; i < 3; i++) {
-		world_remove(w, "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: %s, namespace: "
-				"default}}",
-			     names[i]);
+		world_remove(w,
+		             "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: "
+		             "{name: %s, namespace: "
+		             "default}}",
+		             names[i]);
 	}
 	world_sync(w);
 	return 0;
 }
 
 /* "b" when from reaches it, "timeout" when a policy drops. */
-#define REACHES(from, to, port, name) assert_string_equal(probe_name(w, from, false, to, port), name)
+#define REACHES(from, to, port, name)                                                              \
+	assert_string_equal(probe_name(w, from, false, to, port), name)
 #define DROPPED(from, to, port) assert_string_equal(probe_name(w, from, false, to, port), "timeout")
 
 static void deny_all_drops_from_everybody_but_the_node(void **state)
@@ -96,8 +106,10 @@ static void ingress_by_label_and_port_is_judged_behind_the_service(void **state)
 {
 	struct world *w = *state;
 
-	policy(w, "p", "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{podSelector: {matchLabels: {app: a}}}], "
-		       "ports: [{port: 80}]}]}");
+	policy(w, "p",
+	       "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{podSelector: "
+	       "{matchLabels: {app: a}}}], "
+	       "ports: [{port: 80}]}]}");
 	world_sync(w);
 	REACHES(pod_ns(w, A), B, 80, "b");
 	REACHES(pod_ns(w, A), "10.1.0.20", 8000, "b");
@@ -115,13 +127,18 @@ static void namespaces_and_labels_join_within_an_entry(void **state)
 {
 	struct world *w = *state;
 
-	policy(w, "p", "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{namespaceSelector: {matchLabels: "
-		       "{kubernetes.io/metadata.name: other}}, podSelector: {matchLabels: {app: a}}}]}]}");
+	policy(w, "p",
+	       "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{namespaceSelector: "
+	       "{matchLabels: "
+	       "{kubernetes.io/metadata.name: other}}, podSelector: {matchLabels: {app: a}}}]}]}");
 	world_sync(w);
 	DROPPED(pod_ns(w, X), B, 80);
 	DROPPED(pod_ns(w, A), B, 80);
-	policy(w, "p", "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{namespaceSelector: {matchLabels: "
-		       "{kubernetes.io/metadata.name: other}}}, {podSelector: {matchLabels: {app: a}}}]}]}");
+	policy(w, "p",
+	       "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{namespaceSelector: "
+	       "{matchLabels: "
+	       "{kubernetes.io/metadata.name: other}}}, {podSelector: {matchLabels: {app: "
+	       "a}}}]}]}");
 	world_sync(w);
 	REACHES(pod_ns(w, X), B, 80, "b");
 	REACHES(pod_ns(w, A), B, 80, "b");
@@ -132,9 +149,12 @@ static void egress_is_judged_on_the_translated_destination(void **state)
 {
 	struct world *w = *state;
 
-	policy(w, "p", "{podSelector: {matchLabels: {app: a}}, policyTypes: [Egress], egress: [{to: [{podSelector: "
-		       "{matchLabels: {app: b}}}], ports: [{port: 80}]}, {to: [{ipBlock: {cidr: 10.0.0.0/24, except: "
-		       "[10.0.0.64/26]}}]}]}");
+	policy(w, "p",
+	       "{podSelector: {matchLabels: {app: a}}, policyTypes: [Egress], egress: [{to: "
+	       "[{podSelector: "
+	       "{matchLabels: {app: b}}}], ports: [{port: 80}]}, {to: [{ipBlock: {cidr: "
+	       "10.0.0.0/24, except: "
+	       "[10.0.0.64/26]}}]}]}");
 	world_sync(w);
 	REACHES(pod_ns(w, A), B, 80, "b");
 	REACHES(pod_ns(w, A), "10.1.0.20", 8000, "b");
@@ -145,8 +165,10 @@ static void egress_is_judged_on_the_translated_destination(void **state)
 	DROPPED(pod_ns(w, A), NODE_IP, 9000);
 	/* Answers to admitted flows pass. */
 	REACHES(pod_ns(w, C), A, 80, "a");
-	policy(w, "p", "{podSelector: {matchLabels: {app: a}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: "
-		       "10.0.0.0/24, except: [10.0.0.16/28]}}]}]}");
+	policy(w, "p",
+	       "{podSelector: {matchLabels: {app: a}}, policyTypes: [Egress], egress: [{to: "
+	       "[{ipBlock: {cidr: "
+	       "10.0.0.0/24, except: [10.0.0.16/28]}}]}]}");
 	world_sync(w);
 	DROPPED(pod_ns(w, A), "10.0.0.20", 80);
 }
@@ -155,8 +177,10 @@ static void a_block_admits_pods_and_hosts_alike(void **state)
 {
 	struct world *w = *state;
 
-	policy(w, "p", "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{ipBlock: {cidr: 10.244.0.4/31}}, "
-		       "{ipBlock: {cidr: 10.0.0.0/16}}]}]}");
+	policy(w, "p",
+	       "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{ipBlock: {cidr: "
+	       "10.244.0.4/31}}, "
+	       "{ipBlock: {cidr: 10.0.0.0/16}}]}]}");
 	world_sync(w);
 	REACHES(pod_ns(w, C), B, 80, "b");
 	REACHES(pod_ns(w, X), B, 80, "b");
@@ -167,13 +191,16 @@ static void a_block_admits_pods_and_hosts_alike(void **state)
 static void a_change_reaches_flows_that_are_open(void **state)
 {
 	struct world *w = *state;
-	int fd = open_connection(w, pod_ns(w, A), false, B, 80), other = open_connection(w, pod_ns(w, C), false, B, 80);
+	int fd = open_connection(w, pod_ns(w, A), false, B, 80),
+	    other = open_connection(w, pod_ns(w, C), false, B, 80);
 
 	/* Long enough for the flows to be believed. */
 	world_wait_ms(w, 150);
 	assert_string_equal(ask(w, fd), "b " A);
 	assert_string_equal(ask(w, other), "b " C);
-	policy(w, "p", "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{podSelector: {matchLabels: {app: c}}}]}]}");
+	policy(w, "p",
+	       "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{podSelector: "
+	       "{matchLabels: {app: c}}}]}]}");
 	world_sync(w);
 	assert_string_equal(ask(w, fd), "timeout");
 	assert_string_equal(ask(w, other), "b " C);
@@ -191,7 +218,9 @@ static void a_label_moves_a_pod_between_peers(void **state)
 	struct world *w = *state;
 	int fd;
 
-	policy(w, "p", "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{podSelector: {matchLabels: {app: a}}}]}]}");
+	policy(w, "p",
+	       "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{podSelector: "
+	       "{matchLabels: {app: a}}}]}]}");
 	world_sync(w);
 	world_wait_ms(w, 150);
 	fd = open_connection(w, pod_ns(w, A), false, B, 80);
@@ -220,7 +249,8 @@ static void a_new_pod_is_isolated_from_its_first_packet(void **state)
 	DROPPED(pod_ns(w, A), "10.244.0.40", 80);
 	stop_serving(w, "late");
 	/* A pod the model does not know gets no network; one it forgets loses what it had. */
-	assert_true(dataplane_pod_attach(w->d, SLICE("stranger"), ip_of("10.244.0.41"), ns, &err) < 0);
+	assert_true(dataplane_pod_attach(w->d, SLICE("stranger"), ip_of("10.244.0.41"), ns, &err) <
+	            0);
 	assert_non_null(strstr(err.msg, "no pod in the model has the address"));
 	without_policies(state);
 	REACHES(ns, B, 80, "b");
@@ -264,7 +294,8 @@ static void find_drop(void *arg, const struct flow *f, enum verdict verdict, uin
 {
 	struct drop *d = arg;
 
-	if (ip_eq(f->src, d->src) && ip_eq(f->dst, d->dst) && f->dst_port == 82 && verdict == d->verdict) {
+	if (ip_eq(f->src, d->src) && ip_eq(f->dst, d->dst) && f->dst_port == 82 &&
+	    verdict == d->verdict) {
 		d->packets += packets;
 	}
 }
@@ -273,7 +304,8 @@ static void drops_are_counted_by_direction_and_flow(void **state)
 {
 	struct world *w = *state;
 	struct counting before = counters(w), after;
-	struct drop out = { ip_of(A), ip_of(B), VERDICT_DENY_EGRESS, 0 }, in = { ip_of(C), ip_of(B), VERDICT_DENY_INGRESS, 0 };
+	struct drop out = { ip_of(A), ip_of(B), VERDICT_DENY_EGRESS, 0 },
+		    in = { ip_of(C), ip_of(B), VERDICT_DENY_INGRESS, 0 };
 
 	policy(w, "p", "{podSelector: {matchLabels: {app: a}}, policyTypes: [Egress]}");
 	policy(w, "q", "{podSelector: {matchLabels: {app: b}}, policyTypes: [Ingress]}");
@@ -295,9 +327,14 @@ static void a_restart_keeps_flows_and_writes_nothing(void **state)
 	struct dataplane_stats s;
 	int fd;
 
-	policy(w, "p", "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{podSelector: {matchLabels: {app: a}}}, "
-		       "{ipBlock: {cidr: 10.0.0.0/8, except: [10.244.0.0/16]}}], ports: [{port: 80, endPort: 90}]}]}");
-	policy(w, "q", "{podSelector: {matchLabels: {app: c}}, policyTypes: [Ingress, Egress], egress: [{}]}");
+	policy(w, "p",
+	       "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{podSelector: "
+	       "{matchLabels: {app: a}}}, "
+	       "{ipBlock: {cidr: 10.0.0.0/8, except: [10.244.0.0/16]}}], ports: [{port: 80, "
+	       "endPort: 90}]}]}");
+	policy(w, "q",
+	       "{podSelector: {matchLabels: {app: c}}, policyTypes: [Ingress, Egress], egress: "
+	       "[{}]}");
 	world_sync(w);
 	fd = open_connection(w, pod_ns(w, A), false, B, 80);
 	assert_string_equal(ask(w, fd), "b " A);
@@ -382,7 +419,9 @@ static void a_damaged_table_is_written_anew(void **state)
 	int fd = open_connection(w, pod_ns(w, A), false, B, 80);
 	struct dataplane_stats s;
 
-	policy(w, "p", "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{podSelector: {matchLabels: {app: a}}}]}]}");
+	policy(w, "p",
+	       "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{podSelector: "
+	       "{matchLabels: {app: a}}}]}]}");
 	world_sync(w);
 	damage_table(w->node);
 	s = world_restart(w);
@@ -410,27 +449,35 @@ static void random_rule(unsigned *seed, bool ingress, struct strbuf *out)
 		"{podSelector: {matchLabels: {app: a}}}",
 		"{podSelector: {}}",
 		"{namespaceSelector: {}}",
-		"{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: other}}, podSelector: {matchLabels: {app: x}}}",
+		"{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: other}}, "
+		"podSelector: {matchLabels: {app: x}}}",
 		"{ipBlock: {cidr: 10.244.0.0/30}}",
 		"{ipBlock: {cidr: 10.244.0.0/24, except: [10.244.0.4/32]}}",
 	};
-	static const char *const ports[] = { "", ", ports: [{port: 80}]", ", ports: [{port: 80, endPort: 81}]",
-					     ", ports: [{protocol: UDP, port: 53}]", ", ports: [{port: web}]",
-					     ", ports: [{protocol: UDP}]" };
+	static const char *const ports[] = { "",
+		                             ", ports: [{port: 80}]",
+		                             ", ports: [{port: 80, endPort: 81}]",
+		                             ", ports: [{protocol: UDP, port: 53}]",
+		                             ", ports: [{port: web}]",
+		                             ", ports: [{protocol: UDP}]" };
 	unsigned peer = next(seed, ARRAY_SIZE(peers) + 1);
 
-	strbuf_addf(out, "%s: [{%s: [%s]%s}]", ingress ? "ingress" : "egress", ingress ? "from" : "to",
-		    peer < ARRAY_SIZE(peers) ? peers[peer] : "", ports[next(seed, ARRAY_SIZE(ports))]);
+	strbuf_addf(out, "%s: [{%s: [%s]%s}]", ingress ? "ingress" : "egress",
+	            ingress ? "from" : "to", peer < ARRAY_SIZE(peers) ? peers[peer] : "",
+	            ports[next(seed, ARRAY_SIZE(ports))]);
 }
 
 static void random_policy(struct world *w, unsigned *seed, const char *name)
 {
-	static const char *const subjects[] = { "{}", "{matchLabels: {app: a}}", "{matchLabels: {app: b}}",
-						"{matchExpressions: [{key: app, operator: NotIn, values: [c]}]}" };
+	static const char *const subjects[] = {
+		"{}", "{matchLabels: {app: a}}", "{matchLabels: {app: b}}",
+		"{matchExpressions: [{key: app, operator: NotIn, values: [c]}]}"
+	};
 	scoped_strbuf struct strbuf spec = { 0 };
 
-	strbuf_addf(&spec, "{podSelector: %s, policyTypes: [%s], ", subjects[next(seed, ARRAY_SIZE(subjects))],
-		    next(seed, 2) ? "Ingress" : "Ingress, Egress");
+	strbuf_addf(&spec, "{podSelector: %s, policyTypes: [%s], ",
+	            subjects[next(seed, ARRAY_SIZE(subjects))],
+	            next(seed, 2) ? "Ingress" : "Ingress, Egress");
 	random_rule(seed, true, &spec);
 	strbuf_adds(&spec, ", ");
 	random_rule(seed, false, &spec);
@@ -451,11 +498,13 @@ static void check_door(struct world *w, const char *const *ips, int n, bool udp,
 	world_wait_ms(w, 100);
 	for (int i = 0; i < n; i++) {
 		for (int k = 0; k < n; k++) {
-			struct flow f = { ip_of(ips[i]), ip_of(ips[k]), udp ? PROTO_UDP : PROTO_TCP, port };
+			struct flow f = { ip_of(ips[i]), ip_of(ips[k]), udp ? PROTO_UDP : PROTO_TCP,
+				          port };
 			bool want = i == k || policy_decide(w->m, &f, NULL) == VERDICT_ALLOW;
 
 			if (has_arrived(fds[i][k], udp) != want) {
-				fail_msg("%s -> %s %s %d: the model says %d", ips[i], ips[k], udp ? "UDP" : "TCP", port, want);
+				fail_msg("%s -> %s %s %d: the model says %d", ips[i], ips[k],
+				         udp ? "UDP" : "TCP", port, want);
 			}
 			close(fds[i][k]);
 		}

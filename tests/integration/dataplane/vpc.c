@@ -1,5 +1,6 @@
-/* Why: the VPC with real packets: security groups of hosts, also within a subnet; addresses; the way to the internet
- * and what happens when it breaks; pods that come and go; the cost of doing so. */
+/* Why: the VPC with real packets: security groups of hosts, also within a subnet; addresses; the
+ * way to the internet and what happens when it breaks; pods that come and go; the cost of doing so.
+ */
 #include "world.h"
 
 #include <errno.h>
@@ -17,10 +18,10 @@
 #include "host/netns.h"
 #include "host/route.h"
 
-#define POD "10.244.0.2"
-#define DB "10.0.2.20"
+#define POD   "10.244.0.2"
+#define DB    "10.0.2.20"
 #define CACHE "10.0.2.21"
-#define FAR "10.0.3.20"
+#define FAR   "10.0.3.20"
 
 struct hosts {
 	struct world *w;
@@ -40,9 +41,12 @@ static int add_host(struct world *w, const char *id, const char *ip)
 	return ns;
 }
 
-static void admit(struct world *w, const char *id, const char *ip, const char *from, int port_from, int port_to)
+static void admit(struct world *w, const char *id, const char *ip, const char *from, int port_from,
+                  int port_to)
 {
-	struct host_rule rule = { .proto = PROTO_TCP, .port_from = (uint16_t)port_from, .port_to = (uint16_t)port_to };
+	struct host_rule rule = { .proto = PROTO_TCP,
+		                  .port_from = (uint16_t)port_from,
+		                  .port_to = (uint16_t)port_to };
 	struct err err = { 0 };
 
 	assert_true(prefix_parse(slice_of(from), &rule.from));
@@ -117,7 +121,9 @@ static void overlapping_rules_are_one_union(void **state)
 		{ { ip_of("10.0.2.21"), 32 }, PROTO_UDP, 0, 65535 },
 	};
 
-	assert_int_equal(dataplane_host_rules(h->w->d, SLICE("db"), ip_of(DB), rules, ARRAY_SIZE(rules), NULL), 0);
+	assert_int_equal(dataplane_host_rules(h->w->d, SLICE("db"), ip_of(DB), rules,
+	                                      ARRAY_SIZE(rules), NULL),
+	                 0);
 	assert_string_equal(probe(h->w, h->cache, false, DB, 3307), "db2 " CACHE);
 	assert_string_equal(probe(h->w, h->far, false, DB, 3306), "db " FAR);
 	assert_string_equal(probe(h->w, h->far, false, DB, 3307), "timeout");
@@ -146,14 +152,16 @@ static void reserved_and_strange_addresses_are_refused(void **state)
 	struct hosts *h = *state;
 	static const struct {
 		const char *ip, *says;
-	} bad[] = { { "10.0.0.10", "reserved" }, { "10.0.2.10", "reserved" }, { "10.0.2.1", "reserved" },
-		    { "10.0.3.255", "reserved" }, { "10.0.7.20", "no subnet" }, { "192.168.1.1", "no subnet" } };
+	} bad[] = { { "10.0.0.10", "reserved" },  { "10.0.2.10", "reserved" },
+		    { "10.0.2.1", "reserved" },   { "10.0.3.255", "reserved" },
+		    { "10.0.7.20", "no subnet" }, { "192.168.1.1", "no subnet" } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct err err = { 0 };
 
-		assert_int_equal(dataplane_host_attach(h->w->d, SLICE("bad"), ip_of(bad[i].ip), h->cache, &err),
-				 -ERR_INVALID);
+		assert_int_equal(dataplane_host_attach(h->w->d, SLICE("bad"), ip_of(bad[i].ip),
+		                                       h->cache, &err),
+		                 -ERR_INVALID);
 		assert_non_null(strstr(err.msg, bad[i].says));
 	}
 }
@@ -193,8 +201,10 @@ static void pods_come_fast_and_go_together(void **state)
 	assert_string_equal(probe_name(w, pod_ns(w, POD), false, "10.244.0.119", 80), "many-19");
 	/* Attached again, as after a restart: the same link. */
 	put_pod(w, "default", "many-3", "10.244.0.103", "{app: many}");
-	assert_int_equal(dataplane_pod_attach(w->d, SLICE("uid-default-many-3"), ip_of("10.244.0.103"),
-					      pod_ns(w, "10.244.0.103"), NULL), 0);
+	assert_int_equal(dataplane_pod_attach(w->d, SLICE("uid-default-many-3"),
+	                                      ip_of("10.244.0.103"), pod_ns(w, "10.244.0.103"),
+	                                      NULL),
+	                 0);
 	assert_int_equal(pod_links(w), before + 20);
 	assert_string_equal(probe_name(w, pod_ns(w, POD), false, "10.244.0.103", 80), "many-3");
 	for (int i = 0; i < 20; i++) {
@@ -254,8 +264,8 @@ static int signal_children(int signum)
 	return n;
 }
 
-/* Whether a refusal by ICMP comes in time to be one is the kernel's affair: while connect still holds the socket it
- * is only noted. */
+/* Whether a refusal by ICMP comes in time to be one is the kernel's affair: while connect still
+ * holds the socket it is only noted. */
 static bool is_nobody(const char *answer)
 {
 	return strcmp(answer, "unreachable") == 0 || strcmp(answer, "timeout") == 0;

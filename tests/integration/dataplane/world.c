@@ -34,12 +34,12 @@ static struct prefix prefix_of(const char *text)
 	return p;
 }
 
-#define MUST_WORK(call)                                        \
-	do {                                                   \
-		struct err err = { 0 };                        \
-		if ((call) != 0) {                             \
-			fail_msg("%s: %s", #call, err.msg);    \
-		}                                              \
+#define MUST_WORK(call)                                                                            \
+	do {                                                                                       \
+		struct err err = { 0 };                                                            \
+		if ((call) != 0) {                                                                 \
+			fail_msg("%s: %s", #call, err.msg);                                        \
+		}                                                                                  \
 	} while (0)
 
 /* ---- world ---- */
@@ -88,11 +88,12 @@ struct world *world_new(void)
 	MUST_WORK(netns_new(&w->outside, &err));
 	lo_up(w->node);
 	world_put(w, "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: "
-		     "{kubernetes.io/metadata.name: default}}}");
+	             "{kubernetes.io/metadata.name: default}}}");
 	world_put(w, "{apiVersion: v1, kind: Namespace, metadata: {name: other, labels: "
-		     "{kubernetes.io/metadata.name: other}}}");
+	             "{kubernetes.io/metadata.name: other}}}");
 	world_start_dataplane(w);
-	MUST_WORK(dataplane_host_attach(w->d, SLICE("outside"), ip_of("10.0.0.20"), w->outside, &err));
+	MUST_WORK(dataplane_host_attach(w->d, SLICE("outside"), ip_of("10.0.0.20"), w->outside,
+	                                &err));
 	world_sync(w);
 	return w;
 }
@@ -181,25 +182,32 @@ void world_remove(struct world *w, const char *yaml, ...)
 
 void put_service(struct world *w, const char *name, const char *spec)
 {
-	world_put(w, "apiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: default}\nspec: %s\n", name, spec);
+	world_put(w,
+	          "apiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: default}\nspec: "
+	          "%s\n",
+	          name, spec);
 }
 
-void put_slice(struct world *w, const char *service, const char *proto, int port, const char *endpoints)
+void put_slice(struct world *w, const char *service, const char *proto, int port,
+               const char *endpoints)
 {
 	world_put(w,
-		  "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
-		  "metadata: {name: %s-%s, namespace: default, labels: {kubernetes.io/service-name: %s}}\n"
-		  "addressType: IPv4\nports: [{name: '', protocol: %s, port: %d}]\nendpoints: %s\n",
-		  service, proto, service, proto, port, endpoints);
+	          "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+	          "metadata: {name: %s-%s, namespace: default, labels: "
+	          "{kubernetes.io/service-name: %s}}\n"
+	          "addressType: IPv4\nports: [{name: '', protocol: %s, port: %d}]\nendpoints: %s\n",
+	          service, proto, service, proto, port, endpoints);
 }
 
 void put_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels)
 {
 	world_put(w,
-		  "apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: %s, uid: uid-%s-%s, labels: %s}\n"
-		  "spec: {nodeName: node-1, containers: [{name: main, ports: [{name: web, containerPort: 80}]}]}\n"
-		  "status: {phase: Running, podIP: %s, podIPs: [{ip: %s}]}\n",
-		  name, ns, ns, name, labels, ip, ip);
+	          "apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: %s, uid: uid-%s-%s, "
+	          "labels: %s}\n"
+	          "spec: {nodeName: node-1, containers: [{name: main, ports: [{name: web, "
+	          "containerPort: 80}]}]}\n"
+	          "status: {phase: Running, podIP: %s, podIPs: [{ip: %s}]}\n",
+	          name, ns, ns, name, labels, ip, ip);
 }
 
 int add_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels)
@@ -221,7 +229,8 @@ void remove_pod(struct world *w, const char *ns, const char *name)
 	char uid[40];
 
 	snprintf(uid, sizeof(uid), "uid-%s-%s", ns, name);
-	world_remove(w, "{apiVersion: v1, kind: Pod, metadata: {name: %s, namespace: %s}}", name, ns);
+	world_remove(w, "{apiVersion: v1, kind: Pod, metadata: {name: %s, namespace: %s}}", name,
+	             ns);
 	for (size_t i = 0; i < w->n_pods; i++) {
 		struct pod *p = &w->pods[i];
 
@@ -344,7 +353,8 @@ static void answer(struct world *w, size_t i)
 	}
 	ip_from_sockaddr((struct sockaddr *)&from, &ip, &port);
 	n = snprintf(text, sizeof(text), "%s %s", s.name, ip_format(ip, address));
-	(void)!sendto(s.fd, text, (size_t)n, MSG_NOSIGNAL, s.udp ? (struct sockaddr *)&from : NULL, s.udp ? len : 0);
+	(void)!sendto(s.fd, text, (size_t)n, MSG_NOSIGNAL, s.udp ? (struct sockaddr *)&from : NULL,
+	              s.udp ? len : 0);
 }
 
 /* Serves until fd has 'events' or the time is over; true when it has. fd -1: all the time. */

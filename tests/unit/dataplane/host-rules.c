@@ -1,4 +1,5 @@
-/* Why: overlapping rules of a security group must become boxes that do not overlap and admit just the same. */
+/* Why: overlapping rules of a security group must become boxes that do not overlap and admit just
+ * the same. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,8 @@
 
 #include "dataplane/host-rules.h"
 
-static struct host_rule rule(const char *from, enum proto proto, uint16_t port_from, uint16_t port_to)
+static struct host_rule rule(const char *from, enum proto proto, uint16_t port_from,
+                             uint16_t port_to)
 {
 	struct host_rule r = { .proto = proto, .port_from = port_from, .port_to = port_to };
 
@@ -16,7 +18,8 @@ static struct host_rule rule(const char *from, enum proto proto, uint16_t port_f
 	return r;
 }
 
-static bool rules_admit(const struct host_rule *rules, size_t n, uint32_t from, enum proto proto, uint16_t port)
+static bool rules_admit(const struct host_rule *rules, size_t n, uint32_t from, enum proto proto,
+                        uint16_t port)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (rules[i].proto == proto && prefix_contains(rules[i].from, ip_v4(from)) &&
@@ -34,7 +37,8 @@ static size_t boxes_with(const host_box_list *boxes, uint32_t from, enum proto p
 	for (size_t i = 0; i < boxes->n; i++) {
 		const struct host_box *b = &boxes->at[i];
 
-		n += b->proto == proto && from >= b->from && from <= b->to && port >= b->port_from && port <= b->port_to;
+		n += b->proto == proto && from >= b->from && from <= b->to &&
+		     port >= b->port_from && port <= b->port_to;
 	}
 	return n;
 }
@@ -73,8 +77,9 @@ static void the_whole_world_and_nothing_are_fine(void **state)
 
 static void neighbours_that_admit_the_same_are_joined(void **state)
 {
-	struct host_rule r[] = { rule("10.0.0.0/25", PROTO_TCP, 80, 80), rule("10.0.0.128/25", PROTO_TCP, 80, 80),
-				 rule("10.0.0.0/24", PROTO_TCP, 81, 90) };
+	struct host_rule r[] = { rule("10.0.0.0/25", PROTO_TCP, 80, 80),
+		                 rule("10.0.0.128/25", PROTO_TCP, 80, 80),
+		                 rule("10.0.0.0/24", PROTO_TCP, 81, 90) };
 	host_box_list boxes = { 0 };
 
 	(void)state;
@@ -95,10 +100,12 @@ static void random_rules_are_admitted_in_just_one_box(void **state)
 
 		for (int i = 0; i < 5; i++) {
 			seed = seed * 1103515245 + 12345;
-			r[i] = (struct host_rule){ .from = { ip_v4(0x0a000000 | (seed >> 16 & 7) << 4), 28 },
-						   .proto = seed >> 20 & 1 ? PROTO_TCP : PROTO_UDP,
-						   .port_from = (uint16_t)(seed >> 21 & 7),
-						   .port_to = (uint16_t)(seed >> 24 & 15) };
+			r[i] = (struct host_rule){
+				.from = { ip_v4(0x0a000000 | (seed >> 16 & 7) << 4), 28 },
+				.proto = seed >> 20 & 1 ? PROTO_TCP : PROTO_UDP,
+				.port_from = (uint16_t)(seed >> 21 & 7),
+				.port_to = (uint16_t)(seed >> 24 & 15)
+			};
 			if (seed >> 28 & 1) {
 				r[i].from = (struct prefix){ ip_v4(0x0a000000), 25 };
 			}
@@ -107,9 +114,9 @@ static void random_rules_are_admitted_in_just_one_box(void **state)
 		for (uint32_t from = 0x0a000000; from < 0x0a000090; from += 7) {
 			for (uint16_t port = 0; port < 18; port++) {
 				assert_int_equal(boxes_with(&boxes, from, PROTO_TCP, port),
-						 rules_admit(r, 5, from, PROTO_TCP, port));
+				                 rules_admit(r, 5, from, PROTO_TCP, port));
 				assert_int_equal(boxes_with(&boxes, from, PROTO_UDP, port),
-						 rules_admit(r, 5, from, PROTO_UDP, port));
+				                 rules_admit(r, 5, from, PROTO_UDP, port));
 			}
 		}
 		vec_fini(&boxes);

@@ -121,8 +121,10 @@ static void a_set_made_anew_gets_everything(void **state)
 static void names_of_pickers_round_trip(void **state)
 {
 	static const char *const good[] = { "n1.0", "n30.7", "u2", "a3.10800.1", "a3.86400.0" };
-	static const char *const bad[] = { "", "n", "n1", "n1.0.2", "a1.2", "u", "u2.1", "n01.0", "x1.0", "services", "n1.0x",
-					   "n100000.0" };
+	static const char *const bad[] = {
+		"",     "n",     "n1",   "n1.0.2",   "a1.2",  "u",
+		"u2.1", "n01.0", "x1.0", "services", "n1.0x", "n100000.0"
+	};
 	char buf[PICKER_NAME_SIZE];
 	struct picker p;
 

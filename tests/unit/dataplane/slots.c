@@ -1,4 +1,5 @@
-/* Why: slots decide how many elements a change of endpoints costs, and whether a connection can miss. */
+/* Why: slots decide how many elements a change of endpoints costs, and whether a connection can
+ * miss. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* Why: transactions are built without the kernel's help; what they hold must depend on nothing but what was asked. */
+/* Why: transactions are built without the kernel's help; what they hold must depend on nothing but
+ * what was asked. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,9 +9,9 @@
 
 #include "host/nft-rule.h"
 
-static const struct nft_set entries = {
-	"entries", { NFT_FIELD_IP4, NFT_FIELD_PROTO, NFT_FIELD_PORT }, { NFT_FIELD_MARK }
-};
+static const struct nft_set entries = { "entries",
+	                                { NFT_FIELD_IP4, NFT_FIELD_PROTO, NFT_FIELD_PORT },
+	                                { NFT_FIELD_MARK } };
 
 static struct nft *open_here(void)
 {
