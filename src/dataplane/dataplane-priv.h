@@ -68,6 +68,8 @@ struct dataplane {
 };
 
 /* ---- sync.c ---- */
+/* Reads what the kernel has. */
+MUST_USE int sync_read(struct dataplane *d, struct err *err);
 /* Plans what changed and commits what the kernel differs by. */
 MUST_USE int sync_node(struct dataplane *d, struct err *err);
 

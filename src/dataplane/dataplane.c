@@ -51,6 +51,9 @@ int dataplane_new(struct loop *l, const struct dataplane_config *c, struct datap
 	d->balancer_state = d->balancer->start(d);
 	r = open_doors(d, err);
 	if (r == 0) {
+		r = sync_read(d, err);
+	}
+	if (r == 0) {
 		r = vpc_prepare(d, err);
 	}
 	if (r == 0 && c->host_ns > 0) {

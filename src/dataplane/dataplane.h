@@ -43,9 +43,10 @@ struct dataplane *dataplane_free(struct dataplane *d); /* leaves the kernel as i
 MUST_USE int dataplane_sync(struct dataplane *d, struct err *err);
 
 /* A pod's network: its namespace gets eth0 with ip/32, default route by 169.254.1.1, lo up; the
- * node side a route. Policies for the pod must be in the kernel before this returns: call it after
- * model_put of the pod with its status.podIP (dataplane_pod_attach syncs by itself). netns_fd is
- * borrowed. */
+ * node side a route. Policies for the pod are in the kernel before its link is up: call it after
+ * model_put of the pod with its status.podIP (dataplane_pod_attach syncs by itself; before the
+ * first dataplane_sync only for a pod that the kernel does not know from an earlier run). netns_fd
+ * is borrowed. Failure: ERR_INVALID when no pod in the model has the address; ERR_IO. */
 MUST_USE int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid, struct ip ip,
                                   int netns_fd, struct err *err);
 void dataplane_pod_detach(struct dataplane *d, struct slice pod_uid,

@@ -76,10 +76,32 @@ static int configure_near_end(struct dataplane *d, int index, struct ip ip, stru
 	return netlink_send(nl, err);
 }
 
+/* After a restart, before the model is complete: a pod whose address and link the kernel has keeps
+ * what it has. */
+static bool is_adopted(struct dataplane *d, const char *link, struct ip ip)
+{
+	struct mirror_key k = key_of(ip.bytes, 4);
+	struct link_info info;
+
+	return !d->knows_all && mirror_in_kernel(&d->mirrors[SET_PODS], &k) &&
+	       link_find(&d->node_route, link, &info, NULL) == 0;
+}
+
+/* The pod's policies, in the kernel. */
+static int need_policies(struct dataplane *d, struct ip ip, struct err *err)
+{
+	struct mirror_key k = key_of(ip.bytes, 4);
+	int r = dataplane_sync(d, err);
+
+	if (r == 0 && !mirror_wanted(&d->mirrors[SET_PODS], &k)) {
+		return err_raise(err, ERR_INVALID, "no pod in the model has the address");
+	}
+	return r;
+}
+
 static int attach(struct dataplane *d, struct slice uid, struct ip ip, int netns_fd,
                   struct err *err)
 {
-	struct mirror_key k = key_of(ip.bytes, 4);
 	char name[IFNAMSIZ];
 	struct link_info near;
 	int r;
@@ -89,16 +111,12 @@ static int attach(struct dataplane *d, struct slice uid, struct ip ip, int netns
 	}
 	near_end_name(POD_LINK_PREFIX, uid, name);
 	r = teardown_before(d, name, ip, err);
+	if (r == 0 && !is_adopted(d, name, ip)) {
+		r = need_policies(d, ip, err);
+	}
 	if (r == 0) {
-		r = dataplane_sync(d, err);
+		r = need_pair(d, name, uid, ip, netns_fd, &near, err);
 	}
-	if (r < 0) {
-		return r;
-	}
-	if (!mirror_wanted(&d->mirrors[SET_PODS], &k)) {
-		return err_raise(err, ERR_INVALID, "no pod in the model has the address");
-	}
-	r = need_pair(d, name, uid, ip, netns_fd, &near, err);
 	if (r == 0) {
 		r = configure_near_end(d, near.index, ip, err);
 	}

@@ -48,7 +48,7 @@ static bool take_pickers(struct dataplane *d, const struct stamp *s)
 
 /* Reads rules and sets; what is not as this program makes it leads to a rebuild with the next
  * commit. */
-static int read_kernel(struct dataplane *d, struct err *err)
+int sync_read(struct dataplane *d, struct err *err)
 {
 	struct stamp s = { 0 };
 	int r;
@@ -72,6 +72,7 @@ static int read_kernel(struct dataplane *d, struct err *err)
 	if (d->must_rebuild) {
 		d->balancer->forget(d->balancer_state);
 	}
+	d->must_read = r < 0;
 	return r;
 }
 
@@ -165,15 +166,14 @@ static void on_settle(struct loop_timer *t)
 
 int sync_node(struct dataplane *d, struct err *err)
 {
-	bool all = !d->knows_all, reread = d->must_read;
+	bool all = !d->knows_all, reread = all || d->must_read;
 	int r = 0;
 
-	if (reread) {
-		r = read_kernel(d, err);
+	if (d->must_read) {
+		r = sync_read(d, err);
 		if (r < 0) {
 			return r;
 		}
-		d->must_read = false;
 	}
 	d->balancer->plan(d->balancer_state, all);
 	policies_plan(d, reread);

@@ -442,6 +442,37 @@ static void a_restart_writes_nothing_and_cuts_nothing(void **state)
 	close(fd);
 }
 
+/* The lists of the API come one after another; until all are here nothing may change. */
+static void a_restart_with_half_a_model_leaves_everything_as_it_is(void **state)
+{
+	struct world *w = *state;
+	struct model *whole = w->m;
+	int fd, n[3];
+	char before[64];
+
+	world_wait_ms(w, 200);
+	fd = open_connection(w, pod_ns(w, CLIENT), false, VIP, 80);
+	snprintf(before, sizeof(before), "%s", ask(w, fd));
+	w->d = dataplane_free(w->d);
+	w->m = model_new();
+	world_start_dataplane(w);
+	assert_int_equal(
+		dataplane_pod_attach(w->d, SLICE("uid-default-a"), ip_of(A), pod_ns(w, A), NULL),
+		0);
+	count(w, pod_ns(w, CLIENT), VIP, 80, 6, n);
+	assert_int_equal(n[0], 2);
+	assert_string_equal(ask(w, fd), before);
+	assert_int_equal(dataplane_stats(w->d).transactions, 0);
+	w->d = dataplane_free(w->d);
+	model_free(w->m);
+	w->m = whole;
+	world_start_dataplane(w);
+	world_sync(w);
+	assert_int_equal(dataplane_stats(w->d).elements, 0);
+	assert_string_equal(ask(w, fd), before);
+	close(fd);
+}
+
 static void a_restart_mends_what_others_changed(void **state)
 {
 	struct world *w = *state;
@@ -549,6 +580,7 @@ int main(void)
 		FROM_THREE(an_address_no_pod_has_is_unreachable_at_once),
 		cmocka_unit_test(udp_flows_leave_an_endpoint_that_is_gone),
 		FROM_THREE(a_restart_writes_nothing_and_cuts_nothing),
+		FROM_THREE(a_restart_with_half_a_model_leaves_everything_as_it_is),
 		FROM_THREE(a_restart_mends_what_others_changed),
 		FROM_THREE(killed_at_any_point_the_kernel_follows_the_model),
 		FROM_THREE(a_new_pod_with_an_old_address_inherits_nothing),
