@@ -183,11 +183,10 @@ static void open_control(struct role_api *r)
 {
 	r->control = control_new(
 		r->loop, r->store,
-		&(struct control_config){ .cluster_ca_pem = strbuf_slice(&r->client_ca),
-	                                  .edge_ca_pem = strbuf_slice(&r->edge_cert),
-	                                  .provider = { .arg = r->api,
-	                                                .admit = api_admit,
-	                                                .issue = issue } });
+		&(struct control_config){
+			.cluster_ca_pem = strbuf_slice(&r->client_ca),
+			.edge_ca_pem = strbuf_slice(&r->edge_cert),
+			.provider = { .arg = r->api, .admit = api_admit, .issue = issue } });
 }
 
 static bool is_socket(int fd)

@@ -107,14 +107,13 @@ static int put_endpoints(struct api *api, struct err *err)
 	int r;
 
 	ip_format(api->advertise_ip, ip);
-	endpoints = arena_printf(
-		&a,
-		"apiVersion: v1\nkind: Endpoints\nmetadata:\n  name: kubernetes\n"
-		"  namespace: default\n"
-		"  labels: {endpointslice.kubernetes.io/skip-mirror: 'true'}\n"
-		"subsets:\n- addresses: [{ip: %s}]\n"
-		"  ports: [{name: https, port: %u, protocol: TCP}]\n",
-		ip, api->advertise_port);
+	endpoints = arena_printf(&a,
+	                         "apiVersion: v1\nkind: Endpoints\nmetadata:\n  name: kubernetes\n"
+	                         "  namespace: default\n"
+	                         "  labels: {endpointslice.kubernetes.io/skip-mirror: 'true'}\n"
+	                         "subsets:\n- addresses: [{ip: %s}]\n"
+	                         "  ports: [{name: https, port: %u, protocol: TCP}]\n",
+	                         ip, api->advertise_port);
 	slice = arena_printf(&a,
 	                     "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n"
 	                     "  name: kubernetes\n  namespace: default\n"

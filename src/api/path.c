@@ -17,7 +17,7 @@ static int answer_version(struct call *c)
 {
 	static const char text[] =
 		"{\n  \"major\": \"1\",\n  \"minor\": \"27\",\n  \"gitVersion\": "
-	        "\"v1.27.16+kennel\",\n"
+		"\"v1.27.16+kennel\",\n"
 		"  \"gitCommit\": \"\",\n  \"gitTreeState\": \"clean\",\n"
 		"  \"buildDate\": \"1970-01-01T00:00:00Z\",\n  \"goVersion\": \"none\",\n"
 		"  \"compiler\": \"cc\",\n  \"platform\": \"linux/%s\"\n}\n";

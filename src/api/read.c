@@ -204,7 +204,8 @@ static int next_page(struct listing *l, const struct selection *s)
 		return expired(c, &page);
 	}
 	l->head.revision = l->snapshot->revision;
-	for (at = page.at; at < l->snapshot->kept.docs.n && (!l->limit || l->head.n < l->limit); at++) {
+	for (at = page.at; at < l->snapshot->kept.docs.n && (!l->limit || l->head.n < l->limit);
+	     at++) {
 		add_item(l, l->snapshot->kept.docs.at[at]);
 	}
 	if (at < l->snapshot->kept.docs.n) {

@@ -171,9 +171,8 @@ int remove_object(struct call *c)
 
 /* ---- many ---- */
 
-static int remove_all(struct call *c, const struct kept *chosen,
-                      const struct store_delete_opts *o, struct strbuf *items,
-                      struct view_list *head, const struct view *v)
+static int remove_all(struct call *c, const struct kept *chosen, const struct store_delete_opts *o,
+                      struct strbuf *items, struct view_list *head, const struct view *v)
 {
 	for (size_t i = 0; i < chosen->docs.n; i++) {
 		const struct val *meta = val_get(chosen->docs.at[i]->root, "metadata");

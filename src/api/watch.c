@@ -29,10 +29,10 @@ struct watch {
 	struct arena arena;      /* selectors */
 	struct selection selection;
 	struct view view;
-	struct kept initial;     /* shares not sent yet are owned */
-	size_t sent;                     /* of initial */
-	uint64_t from;                   /* revision that is followed from */
-	bool marks_initial;              /* a bookmark ends the initial state */
+	struct kept initial; /* shares not sent yet are owned */
+	size_t sent;         /* of initial */
+	uint64_t from;       /* revision that is followed from */
+	bool marks_initial;  /* a bookmark ends the initial state */
 	bool wants_bookmarks;
 	bool has_sent_event; /* columns of tables are told once */
 	size_t backlog;      /* bytes since the client stopped reading */

@@ -18,6 +18,7 @@
 #include "dns/health.h"
 #include "dns/server.h"
 
+#define DRAIN_STEP_US    20000       /* us between looks whether anybody still waits */
 #define RESOLV_CONF_SIZE (64u << 10) /* bytes that are read of it */
 
 struct options {
@@ -51,7 +52,8 @@ struct role {
 	struct dns_health *health;
 	struct loop_timer lameduck;
 	int64_t lameduck_us;
-	uint64_t names; /* version of MODEL_NAMES that the serial stands for */
+	int64_t drained_us; /* when the wait for upstream ends; 0: not begun */
+	uint64_t names;     /* version of MODEL_NAMES that the serial stands for */
 	bool synced, leaving;
 };
 
@@ -61,7 +63,7 @@ static const char usage[] =
 	"Usage: kennel dns [OPTIONS]\n"
 	"\n"
 	"Answers the cluster's names from the API server's objects over UDP and TCP, and forwards "
-        "all others.\n"
+	"all others.\n"
 	"\n"
 	"  --kubeconfig FILE      credentials; without it those of the pod's service account\n"
 	"  --cluster-domain NAME  the cluster's zone (cluster.local)\n"
@@ -268,9 +270,19 @@ static void start_replicas(struct role *r)
 
 /* ---- leaving ---- */
 
+/* Nobody new is awaited; those who wait for upstream still get their answer. */
 static void lameduck_over(struct loop_timer *t)
 {
-	loop_stop(container_of(t, struct role, lameduck)->loop);
+	struct role *r = container_of(t, struct role, lameduck);
+
+	if (!r->drained_us) {
+		r->drained_us = loop_now_us(r->loop) + DRAIN_US;
+	}
+	if (!dns_server_pending(r->server) || loop_now_us(r->loop) >= r->drained_us) {
+		loop_stop(r->loop);
+	} else {
+		loop_timer_start(r->loop, t, DRAIN_STEP_US, lameduck_over);
+	}
 }
 
 /* Clients learn only after a while that this server goes; until then it answers. A second signal
@@ -334,6 +346,7 @@ static void stop(struct role *r)
 	}
 	r->client = client_free(r->client);
 	r->model = model_free(r->model);
+	loop_run_once(r->loop); /* connections are freed at the end of a turn */
 	r->loop = loop_free(r->loop);
 }
 

@@ -1,5 +1,6 @@
-/* What: what probes and Prometheus ask of the DNS server, over HTTP: /health (it runs), /ready (it answers
- * from synced replicas and is not leaving), /metrics. Every path is answered on every port. */
+/* What: what probes and Prometheus ask of the DNS server, over HTTP: /health (it runs), /ready (it
+ * answers from synced replicas and is not leaving), /metrics. Every path is answered on every port.
+ */
 #pragma once
 
 #include "base/err.h"
@@ -14,7 +15,8 @@ struct dns_health_config {
 	uint16_t ports[3];               /* 0: none */
 };
 /* Failure: ERR_IO, with the port in the sentence. */
-MUST_USE int dns_health_new(const struct dns_health_config *c, struct dns_health **ret, struct err *err);
+MUST_USE int dns_health_new(const struct dns_health_config *c, struct dns_health **ret,
+                            struct err *err);
 struct dns_health *dns_health_free(struct dns_health *h);
 void dns_health_set_ready(struct dns_health *h, bool ready);
 /* The text of /metrics. */

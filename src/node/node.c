@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "host/cgroup.h"
 #include "node/agent.h"
 #include "node/builtin.h"
 #include "node/file.h"
@@ -148,14 +147,6 @@ static int make_dataplane(struct role *r, struct err *err)
 	return dataplane_new(a->loop, &c, &a->dataplane, err);
 }
 
-/* Whatever this process starts begins inside the instance's group, where removal finds it. */
-static int enter_cgroup(const struct role *r, struct err *err)
-{
-	scoped_free char *path = mem_printf("%s/node", r->cgroup);
-
-	return cgroup_enter(runtime_cgroups(r->agent.runtime), path, err);
-}
-
 static char *own_path(void)
 {
 	char path[4096];
@@ -195,9 +186,6 @@ static int make_base(struct role *r, const struct options *o, struct err *err)
 		ret = runtime_new(a->loop, r->run_dir, &a->runtime, err);
 	}
 	if (ret == 0) {
-		ret = enter_cgroup(r, err);
-	}
-	if (ret == 0) {
 		ret = image_store_open(o->home, &a->images, err);
 	}
 	return ret < 0 ? ret : builtin_make(o->home, err);
@@ -218,16 +206,16 @@ static int make_parts(struct role *r, const struct options *o, struct err *err)
 	if (ret < 0) {
 		return ret;
 	}
+	ret = managed_new(a, &r->managed, err); /* takes up its containers before pods sweep the strays */
+	if (ret < 0) {
+		return ret;
+	}
 	(void)pods_new(a);
 	ret = server_new(a, socket, &r->server, err);
 	if (ret < 0) {
 		return ret;
 	}
 	pods_set_server(a->pods, r->server);
-	ret = managed_new(a, &r->managed, err); /* takes up its containers before strays go */
-	if (ret < 0) {
-		return ret;
-	}
 	r->rotation = log_rotation_new(a->loop, a->pods);
 	r->registration = registration_new(a);
 	return 0;

@@ -31,6 +31,7 @@ static const char magic[4] = { 'k', '8', 's', '\0' };
 
 static int read_message(struct reader *r, const struct type *t, struct slice bytes,
                         struct val *into);
+static int read_envelope(struct reader *r, struct slice bytes, struct val **ret);
 
 /* ---- the wire ---- */
 
@@ -155,10 +156,7 @@ static int read_any(struct reader *r, struct slice bytes, struct val **ret)
 		return 0;
 	}
 	if (slice_has_prefix(bytes, (struct slice){ magic, sizeof(magic) })) {
-		if (r->depth >= PROTOBUF_DEPTH_MAX) {
-			return err_raise(r->err, ERR_LIMIT, "the object is nested too deeply");
-		}
-		return object_from_protobuf(r->registry, r->arena, bytes, ret, r->err);
+		return read_envelope(r, bytes, ret);
 	}
 	result = json_parse(r->arena, bytes, JSON_MARK, ret, r->err);
 	return result < 0 ? err_while(r->err, result, "JSON inside protobuf") : 0;
@@ -408,42 +406,52 @@ static int read_message(struct reader *r, const struct type *t, struct slice byt
 
 /* ---- the envelope ---- */
 
-int object_from_protobuf(const struct registry *registry, struct arena *a, struct slice bytes,
-                         struct val **ret_v, struct err *err)
+static int read_envelope(struct reader *r, struct slice bytes, struct val **ret)
 {
-	struct reader r = { .registry = registry, .arena = a, .err = err };
 	struct item envelope[5], meta[3];
 	const struct kind *k;
 	struct val *v;
 	int result;
 
 	if (!slice_has_prefix(bytes, (struct slice){ magic, sizeof(magic) })) {
-		return err_raise(err, ERR_SYNTAX,
+		return err_raise(r->err, ERR_SYNTAX,
 		                 "provided data does not appear to be a protobuf message, expected "
 		                 "prefix [107 56 115 0]");
 	}
 	if (!read_scalars(slice_from(bytes, sizeof(magic)), envelope, 4) ||
 	    !read_scalars(envelope[1].bytes, meta, 2)) {
-		return broken(&r);
+		return broken(r);
 	}
-	v = val_new_object(a);
-	val_set_str(a, v, "apiVersion", meta[1].bytes);
-	val_set_str(a, v, "kind", meta[2].bytes);
-	k = registry_kind_of(registry, v);
+	v = val_new_object(r->arena);
+	val_set_str(r->arena, v, "apiVersion", meta[1].bytes);
+	val_set_str(r->arena, v, "kind", meta[2].bytes);
+	k = registry_kind_of(r->registry, v);
 	if (!k || k->is_custom) {
-		return err_raise(err, ERR_SYNTAX,
+		return err_raise(r->err, ERR_SYNTAX,
 		                 "no kind \"" SLICE_FMT "\" is registered for version \"" SLICE_FMT
 		                 "\" in protobuf",
 		                 SLICE_ARG(slice_head(meta[2].bytes, 60)),
 		                 SLICE_ARG(slice_head(meta[1].bytes, 60)));
 	}
-	result = read_message(&r, k->type, envelope[2].bytes, v);
-	if (result < 0) {
-		return result;
+	result = read_message(r, k->type, envelope[2].bytes, v);
+	if (result == 0) {
+		*ret = v;
 	}
-	if (a->overflowed) {
+	return result;
+}
+
+int object_from_protobuf(const struct registry *registry, struct arena *a, struct slice bytes,
+                         struct val **ret_v, struct err *err)
+{
+	struct reader r = { .registry = registry, .arena = a, .err = err };
+	struct val *v = NULL;
+	int result = read_envelope(&r, bytes, &v);
+
+	if (result == 0 && a->overflowed) {
 		return err_raise(err, ERR_LIMIT, "the object is too large");
 	}
-	*ret_v = v;
-	return 0;
+	if (result == 0) {
+		*ret_v = v;
+	}
+	return result;
 }

@@ -1,5 +1,6 @@
-/* Why: no Ingress, however strange, may break out of its place in nginx.conf: the rendered text keeps
- * nginx's shape (words, blocks, no directive but those we write), and rendering is repeatable. */
+/* Why: no Ingress, however strange, may break out of its place in nginx.conf: the rendered text
+ * keeps nginx's shape (words, blocks, no directive but those we write), and rendering is
+ * repeatable. */
 #include <stdint.h>
 #include <string.h>
 
@@ -23,8 +24,8 @@ static void no_warning(void *arg, const char *text)
 	(void)text;
 }
 
-/* Walks the text as nginx's reader does: quotes, escapes, comments, blocks. Ends with every block closed
- * and in no quote; Lua blocks of ours are balanced by braces as well. */
+/* Walks the text as nginx's reader does: quotes, escapes, comments, blocks. Ends with every block
+ * closed and in no quote; Lua blocks of ours are balanced by braces as well. */
 static void must_be_whole(struct slice s)
 {
 	int depth = 0;
@@ -61,19 +62,22 @@ static void must_be_whole(struct slice s)
 static void render(struct arena *a, const struct doc *d, struct strbuf *out)
 {
 	const struct doc *const docs[] = { d };
-	struct nginx_settings g = nginx_settings_read(a, val_get(d->root, "config"), no_warning, NULL);
+	struct nginx_settings g =
+		nginx_settings_read(a, val_get(d->root, "config"), no_warning, NULL);
 	const struct routes_input in = { .ingresses = docs,
-					 .n_ingresses = 1,
-					 .global = &g,
-					 .class_name = "nginx",
-					 .controller = "k8s.io/ingress-nginx",
-					 .without_class = true,
-					 .secret = no_secret };
+		                         .n_ingresses = 1,
+		                         .global = &g,
+		                         .class_name = "nginx",
+		                         .controller = "k8s.io/ingress-nginx",
+		                         .without_class = true,
+		                         .secret = no_secret };
 	struct routes r = routes_make(a, &in);
 
 	nginx_render(out, &r, &g,
-		     &(struct nginx_layout){
-			     .dir = "/tmp/nginx", .http_port = 80, .https_port = 443, .default_cert = "d.pem" });
+	             &(struct nginx_layout){ .dir = "/tmp/nginx",
+	                                     .http_port = 80,
+	                                     .https_port = 443,
+	                                     .default_cert = "d.pem" });
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,5 +1,6 @@
 /* Why: whatever text a validator lets through stays one word of nginx.conf: nginx's own rules for
- * words, read backwards here, must give the same text back, and nothing may stand outside the quotes. */
+ * words, read backwards here, must give the same text back, and nothing may stand outside the
+ * quotes. */
 #include <stdint.h>
 #include <string.h>
 
@@ -43,10 +44,11 @@ static bool has_variable(struct slice s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool (*const checks[])(struct slice) = {
-		nginx_host_is_valid,  nginx_name_is_valid,	nginx_path_is_strict, nginx_path_is_regex,
-		nginx_target_is_valid, nginx_url_is_valid,	nginx_authority_is_valid,
-		nginx_token_is_valid, nginx_value_is_valid,	nginx_words_are_valid,
-		nginx_size_is_valid,  nginx_time_is_valid,	nginx_origin_is_valid,
+		nginx_host_is_valid,      nginx_name_is_valid,   nginx_path_is_strict,
+		nginx_path_is_regex,      nginx_target_is_valid, nginx_url_is_valid,
+		nginx_authority_is_valid, nginx_token_is_valid,  nginx_value_is_valid,
+		nginx_words_are_valid,    nginx_size_is_valid,   nginx_time_is_valid,
+		nginx_origin_is_valid,
 	};
 	const struct slice s = { (const char *)data, size };
 	scoped_strbuf struct strbuf word = { 0 }, back = { 0 };
@@ -56,9 +58,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bool valid = checks[i](s);
 
 		any |= valid;
-		/* Regular expressions and redirects have '$' of their own; nobody else has variables. */
-		must(!valid || checks[i] == nginx_path_is_regex || checks[i] == nginx_url_is_valid ||
-		     !has_variable(s));
+		/* Regular expressions and redirects have '$' of their own; nobody else has
+		 * variables. */
+		must(!valid || checks[i] == nginx_path_is_regex ||
+		     checks[i] == nginx_url_is_valid || !has_variable(s));
 	}
 	nginx_quote(&word, s);
 	read_word(strbuf_slice(&word), &back);

@@ -321,7 +321,7 @@ static void rights_are_what_the_pod_asks_for(void **state)
 static void pods_start_quickly_one_after_the_other(void **state)
 {
 	struct world *w = *state;
-	char name[16];
+	char name[24];
 
 	for (int i = 0; i < 5; i++) {
 		int64_t start = clock_mono_us();
@@ -339,7 +339,7 @@ static void ten_pods_start_together(void **state)
 {
 	struct world *w = *state;
 	int64_t start = clock_mono_us();
-	char name[16];
+	char name[24];
 
 	for (int i = 0; i < 10; i++) {
 		snprintf(name, sizeof(name), "many-%d", i);

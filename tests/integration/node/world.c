@@ -438,6 +438,7 @@ int world_tear_down(void **state)
 	struct cgroups *groups;
 
 	world_stop_node(w);
+	world_pass(w, 300000); /* work that is off the loop comes back */
 	if (cgroups_open(&groups, NULL) == 0) {
 		(void)cgroup_kill(groups, w->group);
 		(void)cgroup_remove(groups, w->group);

@@ -19,6 +19,15 @@ static int set_up(void **state)
 	return 0;
 }
 
+static int set_up_tls(void **state)
+{
+	struct fake *f = NEW(struct fake);
+
+	fake_init_tls(f);
+	*state = f;
+	return 0;
+}
+
 static int tear_down(void **state)
 {
 	fake_fini(*state);
@@ -174,6 +183,17 @@ static void a_new_token_is_used(void **state)
 	assert_string_equal(f->authorization, "Bearer second");
 }
 
+static void a_certificate_speaks_for_its_user(void **state)
+{
+	struct fake *f = *state;
+	struct answer a = ask(f, "GET", "/x", NULL);
+
+	assert_int_equal(a.status, 200);
+	assert_string_equal(f->user, "kim");
+	assert_string_equal(f->authorization, "");
+	doc_unref(a.body);
+}
+
 static void paths_are_as_the_api_has_them(void **state)
 {
 	scoped_strbuf struct strbuf out = { 0 };
@@ -200,6 +220,8 @@ int main(void)
 		T(a_server_that_is_not_there_is_said),
 		T(a_cancelled_request_is_not_answered),
 		T(a_new_token_is_used),
+		cmocka_unit_test_setup_teardown(a_certificate_speaks_for_its_user, set_up_tls,
+		                                tear_down),
 		cmocka_unit_test(paths_are_as_the_api_has_them),
 	};
 

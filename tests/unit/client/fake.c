@@ -11,9 +11,11 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/ip.h"
 #include "base/mem.h"
+#include "http/pki.h"
 
 static void gone(struct http_request *r)
 {
@@ -30,6 +32,7 @@ static void note(struct fake *f, struct http_request *r)
 	            SLICE_ARG(r->raw_target), SLICE_ARG(r->body));
 	f->n_asked++;
 	snprintf(f->authorization, sizeof(f->authorization), SLICE_FMT, SLICE_ARG(token));
+	snprintf(f->user, sizeof(f->user), "%.60s", r->peer ? r->peer->user : "");
 }
 
 static void on_request(void *arg, struct http_request *r)
@@ -55,7 +58,9 @@ static void on_request(void *arg, struct http_request *r)
 
 void fake_start(struct fake *f)
 {
-	struct http_server_config config = { .on_request = on_request, .arg = f, .name = "fake" };
+	struct http_server_config config = {
+		.on_request = on_request, .arg = f, .name = "fake", .tls = f->tls
+	};
 	struct sockaddr_storage address;
 	socklen_t size = ip_to_sockaddr(ip_v4(INADDR_LOOPBACK), f->port, &address);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
@@ -95,39 +100,91 @@ void fake_write_token(struct fake *f, const char *token)
 	write_file(f, "token", token);
 }
 
-void fake_init(struct fake *f)
+static void begin(struct fake *f)
 {
-	scoped_free char *config = NULL, *path = NULL;
-	struct err err = { 0 };
-
 	*f = (struct fake){ .folder = "/tmp/kennel-client-XXXXXX",
 		            .status = 200,
 		            .body = "{}",
 		            .watch_status = 200 };
 	assert_non_null(mkdtemp(f->folder));
 	f->loop = loop_new();
-	fake_start(f);
 	fake_write_token(f, "first\n");
-	config = mem_printf("clusters: [{name: c, cluster: {server: 'http://127.0.0.1:%u'}}]\n"
-	                    "users: [{name: u, user: {tokenFile: token}}]\n"
-	                    "contexts: [{name: x, context: {cluster: c, user: u}}]\n"
-	                    "current-context: x\n",
-	                    f->port);
+}
+
+static void begin_client(struct fake *f, const char *cluster, const char *user)
+{
+	scoped_free char *config =
+		mem_printf("clusters: [{name: c, cluster: {%s}}]\n"
+	                   "users: [{name: u, user: {%s}}]\n"
+	                   "contexts: [{name: x, context: {cluster: c, user: u}}]\n"
+	                   "current-context: x\n",
+	                   cluster, user);
+	scoped_free char *path = mem_printf("%s/config", f->folder);
+	struct err err = { 0 };
+
 	write_file(f, "config", config);
-	path = mem_printf("%s/config", f->folder);
 	if (client_new(f->loop, path, "test", &f->client, &err) < 0) {
 		fail_msg("client: %s", err.msg);
 	}
 }
 
+void fake_init(struct fake *f)
+{
+	scoped_free char *cluster = NULL;
+
+	begin(f);
+	fake_start(f);
+	cluster = mem_printf("server: 'http://127.0.0.1:%u'", f->port);
+	begin_client(f, cluster, "tokenFile: token");
+}
+
+static void issue(const struct pki_pair *ca, const struct pki_request *r, struct pki_pair *ret)
+{
+	assert_int_equal(pki_issue(strbuf_slice(&ca->cert), strbuf_slice(&ca->key), r, ret, NULL),
+	                 0);
+}
+
+void fake_init_tls(struct fake *f)
+{
+	struct ip loopback = ip_v4(INADDR_LOOPBACK);
+	struct pki_pair ca = { 0 }, server = { 0 }, client = { 0 };
+	struct tls_server_config config = { 0 };
+	scoped_strbuf struct strbuf ca64 = { 0 }, cert64 = { 0 };
+	scoped_free char *cluster = NULL, *user = NULL;
+
+	begin(f);
+	assert_int_equal(pki_make_ca("test", &ca, NULL), 0);
+	issue(&ca,
+	      &(struct pki_request){
+		      .common_name = "s", .ips = &loopback, .n_ips = 1, .server = true },
+	      &server);
+	issue(&ca, &(struct pki_request){ .common_name = "kim", .client = true }, &client);
+	config.cert_pem = strbuf_slice(&server.cert);
+	config.key_pem = strbuf_slice(&server.key);
+	config.client_ca_pem = strbuf_slice(&ca.cert);
+	assert_int_equal(tls_server_new(&config, &f->tls, NULL), 0);
+	fake_start(f);
+	write_file(f, "key", strbuf_str(&client.key));
+	base64_encode(&ca64, strbuf_slice(&ca.cert));
+	base64_encode(&cert64, strbuf_slice(&client.cert));
+	cluster = mem_printf("server: 'https://127.0.0.1:%u', certificate-authority-data: %s",
+	                     f->port, strbuf_str(&ca64));
+	user = mem_printf("client-certificate-data: %s, client-key: key", strbuf_str(&cert64));
+	begin_client(f, cluster, user);
+	pki_pair_fini(&ca);
+	pki_pair_fini(&server);
+	pki_pair_fini(&client);
+}
+
 void fake_fini(struct fake *f)
 {
-	static const char *const files[] = { "config", "token" };
+	static const char *const files[] = { "config", "token", "key" };
 
 	f->client = client_free(f->client);
 	fake_stop(f);
 	loop_run_once(f->loop); /* closed streams free themselves at the end of a turn */
 	f->loop = loop_free(f->loop);
+	f->tls = tls_server_free(f->tls);
 	strbuf_fini(&f->asked);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		scoped_free char *path = mem_printf("%s/%s", f->folder, files[i]);

@@ -8,6 +8,7 @@
 struct fake {
 	struct loop *loop;
 	struct http_server *server;
+	struct tls_server *tls; /* null: plain */
 	struct client *client;
 	uint16_t port;
 	char folder[40]; /* temporary; holds the kubeconfig and the token */
@@ -15,6 +16,7 @@ struct fake {
 	struct strbuf asked;
 	size_t n_asked;
 	char authorization[128]; /* of the last request */
+	char user[64];           /* whose certificate it came with */
 	/* how it answers */
 	int status;                 /* of what is no watch; 0: not at all */
 	const char *body;           /* JSON */
@@ -28,6 +30,8 @@ struct fake {
 };
 
 void fake_init(struct fake *f);
+/* With TLS, and a client that has a certificate for user "kim". */
+void fake_init_tls(struct fake *f);
 void fake_fini(struct fake *f);
 /* The server goes away with all connections, and comes back on the same port. */
 void fake_stop(struct fake *f);

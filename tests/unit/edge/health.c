@@ -55,7 +55,8 @@ static void a_new_target_that_never_answers_is_unhealthy(void **state)
 static void healthy_targets_take_turns(void **state)
 {
 	(void)state;
-	struct health a = { HEALTH_HEALTHY, 0 }, b = { HEALTH_UNHEALTHY, 0 }, c = { HEALTH_HEALTHY, 0 };
+	struct health a = { HEALTH_HEALTHY, 0 }, b = { HEALTH_UNHEALTHY, 0 },
+		      c = { HEALTH_HEALTHY, 0 };
 	const struct health *const all[] = { &a, &b, &c };
 	static const size_t want[] = { 0, 2, 0, 2 };
 

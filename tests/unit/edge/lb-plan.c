@@ -39,10 +39,10 @@ static void service(const char *name, int age, const char *annotations, const ch
 	struct err err;
 
 	snprintf(text, sizeof(text),
-		 "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"%s\",\"uid\":\"u-%s\","
-		 "\"creationTimestamp\":\"2026-01-01T00:00:%02dZ\",\"annotations\":{%s}},"
-		 "\"spec\":{\"type\":\"LoadBalancer\",%s}}",
-		 name, name, 59 - age, annotations, spec);
+	         "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"%s\",\"uid\":\"u-%s\","
+	         "\"creationTimestamp\":\"2026-01-01T00:00:%02dZ\",\"annotations\":{%s}},"
+	         "\"spec\":{\"type\":\"LoadBalancer\",%s}}",
+	         name, name, 59 - age, annotations, spec);
 	if (json_parse_doc(slice_of(text), 0, &docs[n_docs++], &err) < 0) {
 		fail_msg("%s: %s", text, err.msg);
 	}
@@ -58,7 +58,8 @@ static struct lb_plan plan(void)
 static void a_service_gets_its_ports(void **state)
 {
 	(void)state;
-	service("web", 0, "", "\"ports\":[{\"port\":80,\"nodePort\":30080},{\"port\":443,\"nodePort\":30443}]");
+	service("web", 0, "",
+	        "\"ports\":[{\"port\":80,\"nodePort\":30080},{\"port\":443,\"nodePort\":30443}]");
 	struct lb_plan p = plan();
 
 	assert_int_equal(p.n, 1);
@@ -74,14 +75,16 @@ static void a_service_gets_its_ports(void **state)
 static void the_oldest_keeps_a_port(void **state)
 {
 	(void)state;
-	service("young", 1, "", "\"ports\":[{\"port\":80,\"nodePort\":30080},{\"port\":81,\"nodePort\":30081}]");
+	service("young", 1, "",
+	        "\"ports\":[{\"port\":80,\"nodePort\":30080},{\"port\":81,\"nodePort\":30081}]");
 	service("old", 9, "", PORT(80, 30090));
 	service("third", 0, "", PORT(81, 30091));
 	struct lb_plan p = plan();
 
 	assert_true(slice_is(p.services[0].name, "old"));
 	assert_null(p.services[0].problem);
-	assert_non_null(strstr(p.services[1].problem, "port 80 of the edge address belongs to service shop/old"));
+	assert_non_null(strstr(p.services[1].problem,
+	                       "port 80 of the edge address belongs to service shop/old"));
 	assert_int_equal(p.services[1].n_ports, 0);
 	/* The loser holds nothing, so its other port is free. */
 	assert_null(p.services[2].problem);
@@ -104,7 +107,8 @@ static void udp_is_named_and_left_out(void **state)
 {
 	(void)state;
 	service("dns", 0, "",
-		"\"ports\":[{\"port\":53,\"nodePort\":30053,\"protocol\":\"UDP\"},{\"port\":53,\"nodePort\":30054}]");
+	        "\"ports\":[{\"port\":53,\"nodePort\":30053,\"protocol\":\"UDP\"},{\"port\":53,"
+	        "\"nodePort\":30054}]");
 	struct lb_plan p = plan();
 
 	assert_null(p.services[0].problem);
@@ -141,7 +145,7 @@ static void a_deleted_service_gives_its_port_up(void **state)
 	service("old", 9, "", PORT(80, 30080));
 	service("new", 1, "", PORT(80, 30081));
 	val_set_cstr(&docs[0]->arena, val_get(docs[0]->root, "metadata"), "deletionTimestamp",
-		     "2026-01-02T00:00:00Z");
+	             "2026-01-02T00:00:00Z");
 	struct lb_plan p = plan();
 
 	assert_false(p.services[0].wanted);
@@ -154,10 +158,11 @@ static void proxy_protocol_is_asked_for_in_three_ways(void **state)
 	(void)state;
 	service("a", 9, "\"" LB_ANNOTATION "proxy-protocol\":\"*\"", PORT(1, 30001));
 	service("b", 8, "\"" LB_ANNOTATION "proxy-protocol-per-target-group\":\"7, 2\"",
-		"\"ports\":[{\"port\":2,\"nodePort\":30002},{\"port\":3,\"nodePort\":30003}]");
+	        "\"ports\":[{\"port\":2,\"nodePort\":30002},{\"port\":3,\"nodePort\":30003}]");
 	service("c", 7,
-		"\"" LB_ANNOTATION "target-group-attributes\":\"a=b, proxy_protocol_v2.enabled=true\"",
-		PORT(4, 30004));
+	        "\"" LB_ANNOTATION
+	        "target-group-attributes\":\"a=b, proxy_protocol_v2.enabled=true\"",
+	        PORT(4, 30004));
 	struct lb_plan p = plan();
 
 	assert_true(p.services[0].ports[0].proxy_protocol);
@@ -170,10 +175,10 @@ static void settings_have_bounds(void **state)
 {
 	(void)state;
 	service("a", 9,
-		"\"" LB_ANNOTATION "healthcheck-interval\":\"5\",\"" LB_ANNOTATION
-		"healthcheck-unhealthy-threshold\":\"99\",\"" LB_ANNOTATION
-		"listener-attributes.TCP-80\":\"tcp.idle_timeout.seconds=60\"",
-		PORT(80, 30080));
+	        "\"" LB_ANNOTATION "healthcheck-interval\":\"5\",\"" LB_ANNOTATION
+	        "healthcheck-unhealthy-threshold\":\"99\",\"" LB_ANNOTATION
+	        "listener-attributes.TCP-80\":\"tcp.idle_timeout.seconds=60\"",
+	        PORT(80, 30080));
 	struct lb_plan p = plan();
 
 	assert_int_equal(p.services[0].health.interval_us, 5 * US_PER_S);
@@ -184,9 +189,12 @@ static void settings_have_bounds(void **state)
 static void source_ranges_come_from_field_or_annotation(void **state)
 {
 	(void)state;
-	service("a", 9, "", "\"loadBalancerSourceRanges\":[\"10.0.0.0/8\",\"192.0.2.1/32\"]," PORT(80, 30080));
-	service("b", 8, "\"service.beta.kubernetes.io/load-balancer-source-ranges\":\"10.0.0.0/8, 172.16.0.0/12\"",
-		PORT(81, 30081));
+	service("a", 9, "",
+	        "\"loadBalancerSourceRanges\":[\"10.0.0.0/8\",\"192.0.2.1/32\"]," PORT(80, 30080));
+	service("b", 8,
+	        "\"service.beta.kubernetes.io/load-balancer-source-ranges\":\"10.0.0.0/8, "
+	        "172.16.0.0/12\"",
+	        PORT(81, 30081));
 	service("c", 7, "", "\"loadBalancerSourceRanges\":[\"nonsense\"]," PORT(82, 30082));
 	struct lb_plan p = plan();
 

@@ -1,9 +1,9 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,8 +20,8 @@ struct world {
 	struct listener *listener;
 	struct listener_spec spec;
 	struct ip local;
-	int listen_fd;	 /* of the balancer */
-	int target_fd;	 /* of the target, or -1 */
+	int listen_fd; /* of the balancer */
+	int target_fd; /* of the target, or -1 */
 	uint16_t target_port;
 	bool gone;
 	enum health_state health;
@@ -63,9 +63,9 @@ static void prepare(struct world *w)
 		.target_port = w->target_port,
 		.idle_us = 5 * US_PER_S,
 		.health = { .interval_us = 60 * US_PER_S,
-			    .timeout_us = US_PER_S,
-			    .healthy_after = 1,
-			    .unhealthy_after = 1 },
+		            .timeout_us = US_PER_S,
+		            .healthy_after = 1,
+		            .unhealthy_after = 1 },
 		.changed = on_health,
 		.arg = w,
 	};
@@ -312,7 +312,8 @@ static void draining_ends_with_a_reset(void **state)
 
 static void until_health(struct world *w, enum health_state want)
 {
-	for (int64_t until = clock_mono_us() + 5 * US_PER_S; w->health != want && clock_mono_us() < until;) {
+	for (int64_t until = clock_mono_us() + 5 * US_PER_S;
+	     w->health != want && clock_mono_us() < until;) {
 		loop_run_once(w->loop);
 	}
 	assert_int_equal(w->health, want);

@@ -47,7 +47,8 @@ static size_t count(const char *text, const char *part)
 }
 
 /* Renders one Ingress of host h.example. */
-static const char *one(struct objects *o, const char *annotations, const char *path, const char *type)
+static const char *one(struct objects *o, const char *annotations, const char *path,
+                       const char *type)
 {
 	objects_ingress(o, "a", 1, annotations, objects_rule("h.example", path, type, "web"));
 	return objects_render(o);
@@ -88,7 +89,8 @@ static void exact_and_raw_paths_are_one_location_each(void **state)
 	struct objects *o = *state;
 	const char *text;
 
-	objects_ingress(o, "b", 2, "", objects_rule("h.example", "/raw", "ImplementationSpecific", "web"));
+	objects_ingress(o, "b", 2, "",
+	                objects_rule("h.example", "/raw", "ImplementationSpecific", "web"));
 	text = one(o, "", "/foo", "Exact");
 	has(text, "location = \"/foo\" {");
 	has_not(text, "\"/foo/\"");
@@ -116,7 +118,8 @@ static void a_wildcard_host_takes_one_label(void **state)
 
 static void a_rewrite_turns_to_regular_expressions(void **state)
 {
-	const char *text = one(*state, "rewrite-target: /$2", "/api(/|$)(.*)", "ImplementationSpecific");
+	const char *text =
+		one(*state, "rewrite-target: /$2", "/api(/|$)(.*)", "ImplementationSpecific");
 
 	has(text, "location ~* \"^/api(/|$)(.*)\" {");
 	has(text, "rewrite \"(?i)/api(/|$)(.*)\" \"/$2\" break;");
@@ -129,7 +132,7 @@ static void tls_hosts_are_redirected(void **state)
 	const char *text;
 
 	snprintf(spec, sizeof(spec), "  tls:\n  - hosts: [h.example]\n    secretName: cert\n%s",
-		 objects_rule("h.example", "/", "Prefix", "web"));
+	         objects_rule("h.example", "/", "Prefix", "web"));
 	objects_secret(o, "cert", "h.example");
 	objects_ingress(o, "a", 1, "", spec);
 	text = objects_render(o);
@@ -150,8 +153,9 @@ static void a_denied_route_answers_503_and_says_no_more(void **state)
 {
 	const char *text = one(*state, "permanent-redirect: 'https://a\"; evil'", "/x", "Exact");
 
-	has(text, "location = \"/x\" {\n\t\t\tset $namespace \"shop\";\n\t\t\tset $ingress_name \"a\";\n"
-		  "\t\t\treturn 503;\n\t\t}");
+	has(text,
+	    "location = \"/x\" {\n\t\t\tset $namespace \"shop\";\n\t\t\tset $ingress_name \"a\";\n"
+	    "\t\t\treturn 503;\n\t\t}");
 	has_not(text, "evil");
 }
 
@@ -164,16 +168,20 @@ static void annotations_become_directives(void **state)
 		{ "backend-protocol: GRPC", "grpc_pass grpc://upstream_balancer;" },
 		{ "whitelist-source-range: 10.0.0.0/8", "allow 10.0.0.0/8;\n\t\t\tdeny all;" },
 		{ "denylist-source-range: 10.0.0.0/8", "deny 10.0.0.0/8;" },
-		{ "permanent-redirect: https://x.y$request_uri", "return 301 \"https://x.y$request_uri\";" },
-		{ "app-root: /start", "if ($uri = /) { return 302 \"$pass_access_scheme://$http_host/start\"; }" },
+		{ "permanent-redirect: https://x.y$request_uri",
+		  "return 301 \"https://x.y$request_uri\";" },
+		{ "app-root: /start",
+		  "if ($uri = /) { return 302 \"$pass_access_scheme://$http_host/start\"; }" },
 		{ "upstream-vhost: inner.example", "proxy_set_header Host \"inner.example\";" },
 		{ "x-forwarded-prefix: /p", "proxy_set_header X-Forwarded-Prefix \"/p\";" },
 		{ "limit-rps: \"5\"", "limit_req zone=shop/a/rps burst=25 nodelay;" },
 		{ "limit-rps: \"5\"", "limit_req_zone $limit_0 zone=shop/a/rps:5m rate=5r/s;" },
 		{ "limit-connections: \"3\"", "limit_conn shop/a/conn 3;" },
-		{ "enable-cors: \"true\"", "add_header Access-Control-Allow-Origin $cors_origin always;" },
+		{ "enable-cors: \"true\"",
+		  "add_header Access-Control-Allow-Origin $cors_origin always;" },
 		{ "affinity: cookie", "set $sticky_cookie \"INGRESSCOOKIE\";" },
-		{ "proxy-next-upstream: error timeout http_502", "proxy_next_upstream error timeout http_502;" },
+		{ "proxy-next-upstream: error timeout http_502",
+		  "proxy_next_upstream error timeout http_502;" },
 		{ "proxy-request-buffering: \"off\"", "proxy_request_buffering off;" },
 		{ "server-alias: x.example", "server_name \"h.example\" \"x.example\";" },
 		{ "from-to-www-redirect: \"true\"", "server_name \"www.h.example\";" },
@@ -188,10 +196,12 @@ static void annotations_become_directives(void **state)
 
 static void cors_origins_are_matched_whole(void **state)
 {
-	const char *text = one(*state, "enable-cors: \"true\"\ncors-allow-origin: https://a.b, https://*.c.d", "/",
-			       "Prefix");
+	const char *text =
+		one(*state, "enable-cors: \"true\"\ncors-allow-origin: https://a.b, https://*.c.d",
+	            "/", "Prefix");
 
-	has(text, "if ($http_origin ~* \"^(https://a\\\\.b|https://[A-Za-z0-9.-]+\\\\.c\\\\.d)$\")");
+	has(text,
+	    "if ($http_origin ~* \"^(https://a\\\\.b|https://[A-Za-z0-9.-]+\\\\.c\\\\.d)$\")");
 }
 
 static void the_configmap_shapes_the_frame(void **state)
@@ -245,13 +255,18 @@ static void messages_of_nginx_are_understood(void **state)
 	(void)state;
 	struct slice text;
 
-	assert_int_equal(nginx_error_line(SLICE("nginx: [warn] something\n"
-						"nginx: [emerg] pcre2_compile() failed: missing ) in \"^/x(\" at \"\" "
-						"in /tmp/nginx/nginx.conf.next:123\nnginx: test failed\n"),
-					  &text),
-			 123);
+	assert_int_equal(
+		nginx_error_line(SLICE("nginx: [warn] something\n"
+	                               "nginx: [emerg] pcre2_compile() failed: missing ) in "
+	                               "\"^/x(\" at \"\" "
+	                               "in /tmp/nginx/nginx.conf.next:123\nnginx: test failed\n"),
+	                         &text),
+		123);
 	assert_true(slice_is(text, "pcre2_compile() failed: missing ) in \"^/x(\" at \"\""));
-	assert_int_equal(nginx_error_line(SLICE("2026/01/01 00:00:00 [emerg] 12#12: bind() failed\n"), &text), 0);
+	assert_int_equal(
+		nginx_error_line(SLICE("2026/01/01 00:00:00 [emerg] 12#12: bind() failed\n"),
+	                         &text),
+		0);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

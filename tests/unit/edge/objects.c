@@ -21,7 +21,8 @@ static const struct doc *find_secret(void *arg, struct slice ns, struct slice na
 	for (size_t i = 0; i < o->n; i++) {
 		const struct val *v = o->docs[i]->root, *meta = val_get(v, "metadata");
 
-		if (slice_is(val_get_str(v, "kind"), "Secret") && slice_eq(val_get_str(meta, "namespace"), ns) &&
+		if (slice_is(val_get_str(v, "kind"), "Secret") &&
+		    slice_eq(val_get_str(meta, "namespace"), ns) &&
 		    slice_eq(val_get_str(meta, "name"), name)) {
 			return o->docs[i];
 		}
@@ -40,11 +41,12 @@ struct objects *objects_new(void)
 	struct objects *o = NEW(struct objects);
 
 	o->global = nginx_settings_read(&o->arena, NULL, no_warning, NULL);
-	objects_add(o, "kind: IngressClass\nmetadata: {name: nginx}\nspec: {controller: k8s.io/ingress-nginx}\n");
+	objects_add(o, "kind: IngressClass\nmetadata: {name: nginx}\nspec: {controller: "
+	               "k8s.io/ingress-nginx}\n");
 	o->in = (struct routes_input){ .class_name = "nginx",
-				       .controller = "k8s.io/ingress-nginx",
-				       .secret = find_secret,
-				       .arg = o };
+		                       .controller = "k8s.io/ingress-nginx",
+		                       .secret = find_secret,
+		                       .arg = o };
 	return o;
 }
 
@@ -70,18 +72,21 @@ void objects_add(struct objects *o, const char *yaml)
 	o->docs[o->n++] = d;
 }
 
-void objects_ingress(struct objects *o, const char *name, int at, const char *annotations, const char *spec)
+void objects_ingress(struct objects *o, const char *name, int at, const char *annotations,
+                     const char *spec)
 {
 	scoped_strbuf struct strbuf text = { 0 };
 	struct slice lines = slice_of(annotations), line;
 
-	strbuf_addf(&text,
-		    "kind: Ingress\nmetadata:\n  namespace: shop\n  name: %s\n  uid: u-%s\n"
-		    "  creationTimestamp: \"2026-01-01T00:00:%02dZ\"\n  annotations:\n    x: \"y\"\n",
-		    name, name, at);
+	strbuf_addf(
+		&text,
+		"kind: Ingress\nmetadata:\n  namespace: shop\n  name: %s\n  uid: u-%s\n"
+		"  creationTimestamp: \"2026-01-01T00:00:%02dZ\"\n  annotations:\n    x: \"y\"\n",
+		name, name, at);
 	while (slice_next(&lines, '\n', &line)) {
 		if (slice_trim(line).len) {
-			strbuf_addf(&text, "    " INGRESS_PREFIX SLICE_FMT "\n", SLICE_ARG(slice_trim(line)));
+			strbuf_addf(&text, "    " INGRESS_PREFIX SLICE_FMT "\n",
+			            SLICE_ARG(slice_trim(line)));
 		}
 	}
 	strbuf_addf(&text, "spec:\n  ingressClassName: nginx\n%s", spec);
@@ -93,22 +98,28 @@ const char *objects_rule(const char *host, const char *path, const char *type, c
 	static char text[512];
 
 	snprintf(text, sizeof(text),
-		 "  rules:\n  - %s%s%s\n    http:\n      paths:\n      - path: '%s'\n        pathType: %s\n"
-		 "        backend: {service: {name: %s, port: {number: 80}}}\n",
-		 *host ? "host: '" : "host: \"\"", host, *host ? "'" : "", path, type, service);
+	         "  rules:\n  - %s%s%s\n    http:\n      paths:\n      - path: '%s'\n        "
+	         "pathType: %s\n"
+	         "        backend: {service: {name: %s, port: {number: 80}}}\n",
+	         *host ? "host: '" : "host: \"\"", host, *host ? "'" : "", path, type, service);
 	return text;
 }
 
 void objects_secret(struct objects *o, const char *name, const char *host)
 {
 	const char *const names[] = { host, NULL };
-	const struct pki_request request = { .common_name = "t", .dns_names = names, .server = true };
+	const struct pki_request request = { .common_name = "t",
+		                             .dns_names = names,
+		                             .server = true };
 	struct pki_pair ca = { 0 }, leaf = { 0 };
 	scoped_strbuf struct strbuf text = { 0 };
 
 	assert_int_equal(pki_make_ca("test", &ca, NULL), 0);
-	assert_int_equal(pki_issue(strbuf_slice(&ca.cert), strbuf_slice(&ca.key), &request, &leaf, NULL), 0);
-	strbuf_addf(&text, "kind: Secret\nmetadata: {namespace: shop, name: %s}\ndata:\n  tls.crt: ", name);
+	assert_int_equal(
+		pki_issue(strbuf_slice(&ca.cert), strbuf_slice(&ca.key), &request, &leaf, NULL), 0);
+	strbuf_addf(
+		&text,
+		"kind: Secret\nmetadata: {namespace: shop, name: %s}\ndata:\n  tls.crt: ", name);
 	base64_encode(&text, strbuf_slice(&leaf.cert));
 	strbuf_adds(&text, "\n  tls.key: ");
 	base64_encode(&text, strbuf_slice(&leaf.key));
@@ -121,7 +132,7 @@ void objects_secret(struct objects *o, const char *name, const char *host)
 void objects_route(struct objects *o)
 {
 	const struct doc **of[2] = { ARENA_ARRAY(&o->arena, const struct doc *, o->n + 1),
-				     ARENA_ARRAY(&o->arena, const struct doc *, o->n + 1) };
+		                     ARENA_ARRAY(&o->arena, const struct doc *, o->n + 1) };
 	size_t n[2] = { 0 };
 
 	for (size_t i = 0; i < o->n; i++) {
@@ -143,10 +154,10 @@ void objects_route(struct objects *o)
 const char *objects_render(struct objects *o)
 {
 	const struct nginx_layout l = { .dir = "/tmp/nginx",
-					.http_port = 80,
-					.https_port = 443,
-					.default_cert = "default.pem",
-					.generation = 7 };
+		                        .http_port = 80,
+		                        .https_port = 443,
+		                        .default_cert = "default.pem",
+		                        .generation = 7 };
 
 	objects_route(o);
 	strbuf_reset(&o->text);

@@ -20,12 +20,12 @@ static struct ip ip(const char *text)
 static void ipv4_takes_28_bytes(void **state)
 {
 	(void)state;
-	static const uint8_t want[] = { SIGNATURE, 0x21, 0x11, 0, 12,	192,  0, 2,
-					1,	   10,	 1,    2, 3,	0xd9, 3, 0x01,
-					0xbb };
+	static const uint8_t want[] = { SIGNATURE, 0x21, 0x11, 0, 12,   192, 0,    2,   1,
+		                        10,        1,    2,    3, 0xd9, 3,   0x01, 0xbb };
 	uint8_t got[PROXY_HEADER_MAX];
 
-	assert_int_equal(proxy_header_format(ip("192.0.2.1"), 55555, ip("10.1.2.3"), 443, got), sizeof(want));
+	assert_int_equal(proxy_header_format(ip("192.0.2.1"), 55555, ip("10.1.2.3"), 443, got),
+	                 sizeof(want));
 	assert_memory_equal(got, want, sizeof(want));
 }
 

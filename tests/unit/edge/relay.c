@@ -1,9 +1,9 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -65,16 +65,17 @@ static void begin(struct world *w, const char *prefix, int64_t idle_us)
 	tcp_pair(t);
 	w->client = c[0];
 	w->target = t[0];
-	assert_int_equal(relay_start(w->pool,
-				     &(struct relay_spec){ .client_fd = c[1],
-							   .target_fd = t[1],
-							   .prefix = prefix,
-							   .prefix_size = prefix ? strlen(prefix) : 0,
-							   .idle_us = idle_us,
-							   .done = on_done,
-							   .arg = w },
-				     &w->relay, NULL),
-			 0);
+	assert_int_equal(
+		relay_start(w->pool,
+	                    &(struct relay_spec){ .client_fd = c[1],
+	                                          .target_fd = t[1],
+	                                          .prefix = prefix,
+	                                          .prefix_size = prefix ? strlen(prefix) : 0,
+	                                          .idle_us = idle_us,
+	                                          .done = on_done,
+	                                          .arg = w },
+	                    &w->relay, NULL),
+		0);
 }
 
 static void end(struct world *w)

@@ -45,8 +45,9 @@ static void a_configmap_changes_what_it_names(void **state)
 {
 	(void)state;
 	scoped_arena struct arena a = { 0 };
-	struct nginx_settings g = global_of(&a, "data: {use-proxy-protocol: \"true\", proxy-body-size: 8m, "
-						"keep-alive: \"10\", proxy-real-ip-cidr: \"10.0.0.0/16,192.0.2.1\"}");
+	struct nginx_settings g =
+		global_of(&a, "data: {use-proxy-protocol: \"true\", proxy-body-size: 8m, "
+	                      "keep-alive: \"10\", proxy-real-ip-cidr: \"10.0.0.0/16,192.0.2.1\"}");
 
 	assert_true(g.use_proxy_protocol);
 	assert_true(slice_is(g.proxy_body_size, "8m"));
@@ -61,8 +62,9 @@ static void wrong_keys_and_values_leave_the_default(void **state)
 {
 	(void)state;
 	scoped_arena struct arena a = { 0 };
-	struct nginx_settings g = global_of(&a, "data: {keep-alive: lots, ssl-protocols: \"TLSv1.2; user root\", "
-						"nonsense: x, allow-snippet-annotations: \"true\"}");
+	struct nginx_settings g =
+		global_of(&a, "data: {keep-alive: lots, ssl-protocols: \"TLSv1.2; user root\", "
+	                      "nonsense: x, allow-snippet-annotations: \"true\"}");
 
 	assert_int_equal(g.keep_alive_s, 75);
 	assert_true(slice_is(g.ssl_protocols, "TLSv1.2 TLSv1.3"));
@@ -81,7 +83,8 @@ static void every_annotation_is_read_into_its_place(void **state)
 	assert_false(ingress_of(&a, "ssl-redirect", "false").ssl_redirect);
 	assert_int_equal(ingress_of(&a, "proxy-read-timeout", "120s").read_s, 120);
 	assert_int_equal(ingress_of(&a, "backend-protocol", "grpc").protocol, BACKEND_GRPC);
-	assert_int_equal(ingress_of(&a, "whitelist-source-range", "10.0.0.0/8, 1.2.3.4").allow.n, 2);
+	assert_int_equal(ingress_of(&a, "whitelist-source-range", "10.0.0.0/8, 1.2.3.4").allow.n,
+	                 2);
 	assert_true(ingress_of(&a, "enable-cors", "true").cors.enabled);
 	assert_int_equal(ingress_of(&a, "limit-rps", "5").limit.rps, 5);
 	assert_true(ingress_of(&a, "affinity", "cookie").cookie.enabled);
