@@ -351,6 +351,7 @@ static void on_stable(struct loop_timer *t)
 static void enter_running(struct managed_item *i)
 {
 	if (!i->was_available) {
+		item_sync(i);
 		item_event(i, "Normal", "Available", "%s answers at %s:%u",
 		           i->kind == MANAGED_DATABASE ? "Database" : "Cache", i->endpoint,
 		           i->wish.port);
