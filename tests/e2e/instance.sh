@@ -11,6 +11,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 HOST=app.happy-tails.com
 NAME=t$$
 HOME_DIR=$(mktemp -d /tmp/kennel-e2e.XXXXXX)/h
+chmod 711 "${HOME_DIR%/h}"
 EDGE=127.$((16 + $$ / 65536 % 200)).$(($$ / 256 % 256)).$((1 + $$ % 254))
 export KUBECONFIG=$HOME_DIR/kubeconfig
 export KUBECACHEDIR=$HOME_DIR/../cache # discovery of one instance must not serve another
