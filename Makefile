@@ -33,7 +33,7 @@ down:
 san: $(BUILD)-san/build.ninja
 	@ninja -C $(BUILD)-san
 
-test: deps
+test: deps images
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja $(BUILD)-san/build.ninja
 	@ninja -C $(BUILD)
 	@ninja -C $(BUILD)-san

@@ -25,7 +25,8 @@
 	X(job, "batch", "v1", "Job")                                                               \
 	X(endpointslice, "discovery.k8s.io", "v1", "EndpointSlice")                                \
 	X(ingress, "networking.k8s.io", "v1", "Ingress")                                           \
-	X(lease, "coordination.k8s.io", "v1", "Lease")
+	X(lease, "coordination.k8s.io", "v1", "Lease")                                             \
+	X(fieldexport, "services.k8s.aws", "v1alpha1", "FieldExport")
 
 struct kinds {
 #define X(name, group, version, kind_name) const struct kind *name;
@@ -78,7 +79,7 @@ struct controller {
 extern const struct controller_type control_namespace, control_serviceaccount, control_replicaset,
 	control_deployment, control_endpoints, control_endpointslice, control_mirror,
 	control_scheduler, control_podgc, control_garbage, control_node, control_event_expiry,
-	control_certificate;
+	control_certificate, control_fieldexport;
 
 /* ---- keys: "namespace/name"; "/name" for cluster scope ---- */
 

@@ -4,6 +4,7 @@
 #include "codec/json.h"
 #include "control/deployment-priv.h"
 #include "control/pods.h"
+#include "schema/object.h"
 #include "schema/selector.h"
 
 /* ---- templates ---- */
@@ -53,11 +54,20 @@ static void write_sorted(struct arena *a, struct strbuf *out, const struct val *
 	strbuf_addc(out, v->type == VAL_OBJECT ? '}' : ']');
 }
 
+/* A copy of the template without what does not make it another one, and with its defaults: a set
+ * gets them when it is made, and would never equal a template that lacks them. */
 static struct val *bare_template(struct work *w, const struct val *object)
 {
-	struct val *t = val_copy(w->arena, val_path(object, "spec.template"));
-	struct val *m = val_get(t, "metadata"), *labels = val_get(m, "labels");
+	struct val *whole = val_new_object(w->arena), *t, *m, *labels;
 
+	t = val_copy(w->arena, val_path(object, "spec.template"));
+	if (!t) {
+		return NULL;
+	}
+	val_set(w->arena, val_need_object(w->arena, whole, "spec"), "template", t);
+	object_default(w->kinds->replicaset, w->arena, whole);
+	m = val_get(t, "metadata");
+	labels = val_get(m, "labels");
 	val_remove(labels, LABEL_HASH);
 	if (labels && !val_len(labels)) {
 		val_remove(m, "labels");

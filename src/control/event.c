@@ -76,6 +76,14 @@ static struct val *new_event(struct work *w, const struct kind *k, const struct 
 	return e;
 }
 
+/* A namespace that is going, or gone, takes no news: they would hold it back, or outlive it. */
+static bool takes_news(struct work *w, struct slice ns)
+{
+	const struct doc *d = work_find(w, w->kinds->namespace, SLICE(""), ns);
+
+	return !w->kinds->namespace || slice_is(ns, "default") || (d && !meta_is_deleting(d->root));
+}
+
 void event_say(struct work *w, const struct kind *k, const struct val *object, const char *type,
                const char *reason, const char *fmt, ...)
 {
@@ -88,7 +96,7 @@ void event_say(struct work *w, const struct kind *k, const struct val *object, c
 	char *name;
 	va_list ap;
 
-	if (!w->kinds->event) {
+	if (!w->kinds->event || !takes_news(w, ns)) {
 		return;
 	}
 	va_start(ap, fmt);

@@ -23,7 +23,7 @@ static void seen(struct controller *c, const struct store_event *e)
 	if (e->kind == k->pod) {
 		if (e->type != STORE_DELETED && is_waiting(object)) {
 			controller_add_object(c, object);
-		} else if (!pod_is_active(object)) {
+		} else if (e->type == STORE_DELETED || !pod_is_active(object)) {
 			queue_kick(&c->queue); /* there is room for another one */
 		}
 	} else if (e->kind == k->node) {

@@ -22,9 +22,16 @@ struct dataplane_config {
 	struct ip dns_ip;            /* 10.0.0.10 */
 	struct ip api_ip;            /* of the API server's listener inside, for default/kubernetes */
 	const struct model *model;   /* borrowed; what is rendered */
+	int host_ns;  /* the host's own network namespace, where the internet gateway's program runs; borrowed; 0 or
+		       * less: no way to the internet */
 };
+/* Where the host's own resolver answers pods and hosts inside, when there is a way to the internet: the
+ * gateway hands queries to what the host's /etc/resolv.conf names, loopback addresses included. */
+#define DATAPLANE_RESOLVER "100.127.255.3"
+
 /* Makes or adopts both namespaces' content: bridges, addresses, routes, tables. Idempotent; what is there
- * from before a crash and still right is left untouched. */
+ * from before a crash and still right is left untouched. Services and policies stay as they are in the kernel
+ * until the first dataplane_sync: call that one not before the model has everything (all lists came). */
 MUST_USE int dataplane_new(struct loop *l, const struct dataplane_config *c, struct dataplane **ret,
 			   struct err *err);
 struct dataplane *dataplane_free(struct dataplane *d); /* leaves the kernel as it is */
@@ -50,3 +57,22 @@ struct host_rule {
 };
 MUST_USE int dataplane_host_rules(struct dataplane *d, struct slice id, struct ip ip,
 				  const struct host_rule *rules, size_t n, struct err *err);
+
+/* ---- what happened ---- */
+
+/* Packets and bytes by what was done with them, since the namespaces were made: drop-egress, drop-ingress (a policy),
+ * drop-unknown-pod (no policies known yet), drop-security-group, refuse-no-endpoint and others. */
+typedef void dataplane_counter_fn(void *arg, const char *name, uint64_t packets, uint64_t bytes);
+MUST_USE int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *arg, struct err *err);
+
+/* Flows that policies dropped lately, newest attempts counted in; for naming who dropped, ask policy_table_isolation
+ * for the class of src (POLICY_EGRESS) or dst (POLICY_INGRESS). */
+typedef void dataplane_drop_fn(void *arg, const struct flow *f, enum verdict verdict, uint64_t packets);
+MUST_USE int dataplane_each_drop(struct dataplane *d, dataplane_drop_fn *fn, void *arg, struct err *err);
+
+struct dataplane_stats {
+	uint64_t transactions; /* committed on the node's side */
+	uint64_t elements;     /* added or deleted in them */
+	uint64_t rebuilds;     /* of all rules */
+};
+struct dataplane_stats dataplane_stats(const struct dataplane *d);

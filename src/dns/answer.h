@@ -1,7 +1,8 @@
 /* What: answers questions straight from the model; pure: packet and objects in, packet out.
  *
- * What is ours is the cluster domain, the reverse names of addresses we know, and the names of hosts
- * outside the cluster; everything else is somebody else's and comes back as ANSWER_FORWARD. */
+ * What is ours is the cluster domain, the reverse names of addresses we know, and the names of
+ * hosts outside the cluster; everything else is somebody else's and comes back as ANSWER_FORWARD.
+ */
 #pragma once
 
 #include "dns/message.h"
@@ -18,11 +19,13 @@ enum answer_result {
 	ANSWER_FORWARD, /* ask upstream for *ret_next, then relay with the aliases */
 };
 struct answer_next {
-	struct dns_query next; /* as the client's question, by another name when aliases were followed */
+	struct dns_query
+		next; /* as the client's question, by another name when aliases were followed */
 	struct dns_alias *aliases; /* in the arena */
 	size_t n_aliases;
 };
-/* buf has max bytes, what the transport carries at most. rotate spreads load: any number that changes. */
-enum answer_result answer_query(const struct dns_engine *e, const struct dns_query *q, uint16_t rotate,
-				struct arena *a, uint8_t *buf, size_t max, size_t *ret_size,
-				struct answer_next *ret_next);
+/* buf has max bytes, what the transport carries at most. rotate spreads load: any number that
+ * changes. */
+enum answer_result answer_query(const struct dns_engine *e, const struct dns_query *q,
+                                uint16_t rotate, struct arena *a, uint8_t *buf, size_t max,
+                                size_t *ret_size, struct answer_next *ret_next);

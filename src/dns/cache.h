@@ -1,5 +1,5 @@
-/* What: answers of others, kept while they hold; bounded in number and bytes, the one longest unused goes
- * first. Pure: the time is given. */
+/* What: answers of others, kept while they hold; bounded in number and bytes, the one longest
+ * unused goes first. Pure: the time is given. */
 #pragma once
 
 #include <stdbool.h>
@@ -25,5 +25,6 @@ struct cached {
 };
 bool cache_find(struct cache *c, const struct cache_key *k, int64_t now_us, struct cached *ret);
 /* Keeps a copy for as long as the message says; does nothing when that is not at all. */
-void cache_put(struct cache *c, const struct cache_key *k, const uint8_t *bytes, size_t size, int64_t now_us);
+void cache_put(struct cache *c, const struct cache_key *k, const uint8_t *bytes, size_t size,
+               int64_t now_us);
 size_t cache_count(const struct cache *c);

@@ -1,5 +1,6 @@
-/* What: asks other resolvers. One socket a try (so the kernel picks a random port), a random id, the next
- * server after a timeout or a failure, TCP when the answer was cut; equal questions are asked once.
+/* What: asks other resolvers. One socket a try (so the kernel picks a random port), a random id,
+ * the next server after a timeout or a failure, TCP when the answer was cut; equal questions are
+ * asked once.
  *
  * Limits: FORWARD_PENDING questions at once, FORWARD_WAITERS on one of them. */
 #pragma once
@@ -12,11 +13,11 @@
 struct forwarder;
 
 struct forward_stats {
-	uint64_t asked;    /* tries sent */
-	uint64_t joined;   /* clients that found their question already asked */
+	uint64_t asked;            /* tries sent */
+	uint64_t joined;           /* clients that found their question already asked */
 	uint64_t answered, failed; /* questions */
-	uint64_t refused;  /* over a limit, or no server to ask */
-	uint64_t hits, misses; /* of the cache */
+	uint64_t refused;          /* over a limit, or no server to ask */
+	uint64_t hits, misses;     /* of the cache */
 };
 
 struct forwarder *forwarder_new(struct loop *l, const struct upstream *servers, size_t n);
@@ -38,6 +39,8 @@ struct forward_waiter {
 	forward_done_fn *done;
 	struct list_link in_asking; /* in asking.waiters */
 };
-/* Asks; done is called once, never from inside. False: over a limit or nobody to ask, done is not called. */
-bool forward_ask(struct forwarder *f, const struct dns_query *q, struct forward_waiter *w, forward_done_fn *done);
+/* Asks; done is called once, never from inside. False: over a limit or nobody to ask, done is not
+ * called. */
+bool forward_ask(struct forwarder *f, const struct dns_query *q, struct forward_waiter *w,
+                 forward_done_fn *done);
 void forward_cancel(struct forward_waiter *w);

@@ -1,8 +1,8 @@
 /* What: DNS messages (RFC 1035, 6891) as our nouns; the wire format itself is libknot's.
  *
- * A question is read once into a struct dns_query that holds no pointers into the packet. A reply is
- * opened for it, filled section by section and closed; what does not fit sets TC and leaves the answer
- * empty, so that a client never sees half a set. */
+ * A question is read once into a struct dns_query that holds no pointers into the packet. A reply
+ * is opened for it, filled section by section and closed; what does not fit sets TC and leaves the
+ * answer empty, so that a client never sees half a set. */
 #pragma once
 
 #include <libknot/libknot.h>
@@ -14,15 +14,15 @@
 struct dns_query {
 	uint16_t id, type, qclass;
 	bool recursion_desired, checking_disabled;
-	bool has_question;   /* else only the header of a reply is sent */
+	bool has_question; /* else only the header of a reply is sent */
 	bool has_edns, dnssec_ok;
-	uint16_t payload;    /* bytes that the client takes by UDP: 512..1232 */
-	uint16_t refusal;    /* rcode to answer with at once; 0: a proper question */
+	uint16_t payload; /* bytes that the client takes by UDP: 512..1232 */
+	uint16_t refusal; /* rcode to answer with at once; 0: a proper question */
 	uint8_t opcode;
 	uint8_t qname[DNS_NAME_SIZE]; /* wire form, letters as asked */
 	size_t qname_size;
 	char text[DNS_NAME_SIZE];
-	size_t text_len;     /* lower case, no final dot; bytes that no name of ours has become \1 */
+	size_t text_len; /* lower case, no final dot; bytes that no name of ours has become \1 */
 };
 
 /* False: not to be answered at all (no header, or itself a reply). */
@@ -46,7 +46,8 @@ struct dns_reply {
 /* Opens a reply to q in buf; at most max bytes (the transport's). */
 void reply_open(struct dns_reply *r, const struct dns_query *q, uint8_t *buf, size_t max);
 void reply_section(struct dns_reply *r, knot_section_t section);
-/* One set; rotate turns its records round. Answers that do not fit truncate, additions are left out. */
+/* One set; rotate turns its records round. Answers that do not fit truncate, additions are left
+ * out. */
 void reply_put(struct dns_reply *r, const knot_rrset_t *set, uint16_t rotate);
 /* Adds flags and EDNS; the reply's bytes are in buf. Returns their size. */
 size_t reply_close(struct dns_reply *r);
@@ -70,7 +71,7 @@ struct dns_alias {
 	uint32_t ttl;
 };
 void reply_put_alias(struct dns_reply *r, const struct dns_alias *a);
-/* Rewrites an answer from upstream for the client that asked q: aliases in front, TTLs less by age_s.
- * Bytes that cannot be read give SERVFAIL. Returns the size. */
+/* Rewrites an answer from upstream for the client that asked q: aliases in front, TTLs less by
+ * age_s. Bytes that cannot be read give SERVFAIL. Returns the size. */
 size_t relay_write(const struct dns_query *q, const struct dns_alias *aliases, size_t n_aliases,
-		   const uint8_t *bytes, size_t size, uint32_t age_s, uint8_t *buf, size_t max);
+                   const uint8_t *bytes, size_t size, uint32_t age_s, uint8_t *buf, size_t max);

@@ -17,8 +17,9 @@ struct dns_server {
 	struct udp_listener *udp;
 	struct tcp_listener *tcp;
 	struct list pending; /* struct pending.in_server */
+	size_t n_pending;
 	struct dns_server_stats stats;
-	uint16_t rotate;
+	uint32_t rotate; /* counts questions */
 	uint16_t port;
 };
 

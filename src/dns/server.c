@@ -15,6 +15,13 @@ struct pending {
 	struct dns_alias aliases[];
 };
 
+static void forget(struct pending *p)
+{
+	list_unlink(&p->in_server);
+	p->server->n_pending--;
+	free(p);
+}
+
 static void count_reply(struct dns_server *s, const uint8_t *bytes, size_t size)
 {
 	if (size >= KNOT_WIRE_HEADER_SIZE) {
@@ -44,21 +51,26 @@ static void upstream_answered(struct forward_waiter *w, const uint8_t *bytes, si
 	} else {
 		size = reply_code(&p->q, KNOT_RCODE_SERVFAIL, buf, max);
 	}
+	struct asker who = p->who;
+
 	count_reply(s, buf, size);
-	list_unlink(&p->in_server);
-	if (p->who.conn) {
-		tcp_reply(p->who.conn, buf, size);
+	forget(p);
+	if (who.conn) {
+		tcp_reply(who.conn, buf, size);
 	} else {
-		udp_send(s->udp, &p->who, buf, size);
+		udp_send(s->udp, &who, buf, size);
 	}
-	free(p);
 }
 
 static bool ask_upstream(struct dns_server *s, const struct asker *who, const struct dns_query *q,
                          const struct answer_next *next)
 {
-	struct pending *p = mem_alloc(sizeof(*p) + next->n_aliases * sizeof(*p->aliases));
+	struct pending *p;
 
+	if (s->n_pending == DNS_PENDING) {
+		return false;
+	}
+	p = mem_alloc(sizeof(*p) + next->n_aliases * sizeof(*p->aliases));
 	p->server = s;
 	p->who = *who;
 	p->q = *q;
@@ -71,6 +83,7 @@ static bool ask_upstream(struct dns_server *s, const struct asker *who, const st
 		return false;
 	}
 	list_push(&s->pending, &p->in_server);
+	s->n_pending++;
 	if (who->conn) {
 		tcp_wait(who->conn);
 	}
@@ -89,6 +102,13 @@ static size_t forward(struct dns_server *s, const struct asker *who, const struc
 	return ask_upstream(s, who, q, next) ? 0 : reply_code(q, KNOT_RCODE_SERVFAIL, buf, max);
 }
 
+/* Spreads by the count's high bits: clients ask for A and AAAA in turns, so its low ones would pick
+ * the same record every time. */
+static uint16_t next_rotation(struct dns_server *s)
+{
+	return (uint16_t)(s->rotate++ * 0x9e3779b1u >> 16);
+}
+
 size_t server_handle(struct dns_server *s, const struct asker *who, const uint8_t *bytes,
                      size_t size, uint8_t *buf, size_t max)
 {
@@ -104,7 +124,7 @@ size_t server_handle(struct dns_server *s, const struct asker *who, const uint8_
 	if (max > max_of(&q, who)) {
 		max = max_of(&q, who);
 	}
-	if (answer_query(&s->engine, &q, s->rotate++, &a, buf, max, &size, &next) ==
+	if (answer_query(&s->engine, &q, next_rotation(s), &a, buf, max, &size, &next) ==
 	    ANSWER_FORWARD) {
 		size = forward(s, who, &q, &next, buf, max);
 	}
@@ -117,8 +137,7 @@ void server_forget(struct dns_server *s, const struct tcp_conn *conn)
 	list_for_each (&s->pending, p, struct pending, in_server) {
 		if (p->who.conn == conn) {
 			forward_cancel(&p->waiter);
-			list_unlink(&p->in_server);
-			free(p);
+			forget(p);
 		}
 	}
 }
@@ -193,8 +212,7 @@ struct dns_server *dns_server_free(struct dns_server *s)
 	s->tcp = tcp_close(s->tcp);
 	list_for_each (&s->pending, p, struct pending, in_server) {
 		forward_cancel(&p->waiter);
-		list_unlink(&p->in_server);
-		free(p);
+		forget(p);
 	}
 	forwarder_free(s->forwarder);
 	free(s);
@@ -209,6 +227,11 @@ void dns_server_set_synced(struct dns_server *s, bool synced)
 void dns_server_set_serial(struct dns_server *s, uint32_t serial)
 {
 	s->engine.serial = serial;
+}
+
+size_t dns_server_pending(const struct dns_server *s)
+{
+	return s->n_pending;
 }
 
 uint16_t dns_server_port(const struct dns_server *s)

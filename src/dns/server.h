@@ -34,6 +34,8 @@ struct dns_server *dns_server_free(struct dns_server *s);
 void dns_server_set_synced(struct dns_server *s, bool synced);
 /* The zone's serial: seconds of the last change. */
 void dns_server_set_serial(struct dns_server *s, uint32_t serial);
+/* Clients that wait for an answer from upstream. */
+size_t dns_server_pending(const struct dns_server *s);
 uint16_t dns_server_port(const struct dns_server *s);
 const struct dns_server_stats *dns_server_stats(const struct dns_server *s);
 const struct forwarder *dns_server_forwarder(const struct dns_server *s);

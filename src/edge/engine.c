@@ -21,8 +21,9 @@
 #include "loop/process.h"
 
 enum { PUSH_MAX = 4 << 20 };
-static const int64_t look_us = 10 * US_PER_MS, look_limit_us = 10 * US_PER_S, push_again_us = 50 * US_PER_MS,
-		     test_limit_us = 30 * US_PER_S, steady_us = 10 * US_PER_S;
+static const int64_t look_us = 10 * US_PER_MS, look_limit_us = 10 * US_PER_S,
+		     push_again_us = 50 * US_PER_MS, test_limit_us = 30 * US_PER_S,
+		     steady_us = 10 * US_PER_S;
 
 enum config_state {
 	CONFIG_IDLE,    /* what is wanted is what nginx has, or it is refused */
@@ -160,7 +161,8 @@ static void push_now(struct engine *e)
 	scoped_strbuf struct strbuf body = { 0 };
 
 	/* A started nginx has its socket from birth; is_up only follows once it answered. */
-	if (e->is_pushing || !e->process || e->quitting || (!e->is_up && e->state != CONFIG_LOADING)) {
+	if (e->is_pushing || !e->process || e->quitting ||
+	    (!e->is_up && e->state != CONFIG_LOADING)) {
 		return;
 	}
 	gather_push(e, &body);
@@ -169,13 +171,13 @@ static void push_now(struct engine *e)
 	}
 	e->is_pushing = true;
 	(void)http_call(e->http,
-			&(struct http_call_spec){ .method = "POST",
-						  .target = "/backends",
-						  .content_type = "text/plain",
-						  .headers = "Connection: close\r\n",
-						  .body = strbuf_slice(&body),
-						  .timeout_us = 5 * US_PER_S },
-			on_pushed, e);
+	                &(struct http_call_spec){ .method = "POST",
+	                                          .target = "/backends",
+	                                          .content_type = "text/plain",
+	                                          .headers = "Connection: close\r\n",
+	                                          .body = strbuf_slice(&body),
+	                                          .timeout_us = 5 * US_PER_S },
+	                on_pushed, e);
 }
 
 static void on_push(struct loop_defer *d)
@@ -222,7 +224,7 @@ static void on_pushed(void *arg, const struct http_answer *a)
 	e->is_pushing = false;
 	if (a->status != 200) {
 		log_odd("Endpoints cannot be handed to nginx status=%d: %s", a->status,
-			a->why ? a->why->msg : "refused");
+		        a->why ? a->why->msg : "refused");
 		mark_all(e);
 		loop_timer_start(e->c.loop, &e->push_again, push_again_us, on_push_again);
 		return;
@@ -303,7 +305,8 @@ static void release_workers(struct engine *e, pid_t group)
 			int64_t pid = 0;
 
 			if (slice_to_i64(slice_of(d->d_name), &pid)) {
-				(void)!loop_child_open(e->c.loop, (pid_t)pid, on_orphan_gone, e, &child, NULL);
+				(void)!loop_child_open(e->c.loop, (pid_t)pid, on_orphan_gone, e,
+				                       &child, NULL);
 			}
 		}
 	}
@@ -336,7 +339,8 @@ static void on_nginx_end(void *arg, const struct process_result *r)
 	if (loop_now_us(e->c.loop) - e->started_us > steady_us) {
 		backoff_reset(&e->backoff);
 	}
-	loop_timer_start(e->c.loop, &e->restart, backoff_next_us(&e->backoff, chance_u32()), on_restart);
+	loop_timer_start(e->c.loop, &e->restart, backoff_next_us(&e->backoff, chance_u32()),
+	                 on_restart);
 }
 
 static void on_look(struct loop_timer *t);
@@ -359,12 +363,14 @@ static void start_nginx(struct engine *e)
 		return;
 	}
 	(void)unlink(sock); /* left by one that was killed; bind would refuse it */
-	if (process_start(e->c.loop,
-			  &(struct process_spec){
-				  .argv = argv, .stdout_fd = 1, .stderr_fd = 2, .new_session = true },
-			  on_nginx_end, e, &e->process, &err) < 0) {
+	if (process_start(
+		    e->c.loop,
+		    &(struct process_spec){
+			    .argv = argv, .stdout_fd = 1, .stderr_fd = 2, .new_session = true },
+		    on_nginx_end, e, &e->process, &err) < 0) {
 		log_broken("nginx cannot be started: %s", err.msg);
-		loop_timer_start(e->c.loop, &e->restart, backoff_next_us(&e->backoff, chance_u32()), on_restart);
+		loop_timer_start(e->c.loop, &e->restart, backoff_next_us(&e->backoff, chance_u32()),
+		                 on_restart);
 		return;
 	}
 	e->pid = process_pid(e->process);
@@ -401,7 +407,8 @@ static void on_generation(void *arg, const struct slice *body)
 		return;
 	}
 	if (loop_now_us(e->c.loop) >= e->look_until_us) {
-		log_broken("nginx does not come up with its configuration generation=%u", e->good_generation);
+		log_broken("nginx does not come up with its configuration generation=%u",
+		           e->good_generation);
 		e->last_was_good = false;
 		e->state = CONFIG_IDLE;
 		return;
@@ -456,7 +463,8 @@ static void on_tested(void *arg, const struct process_result *r)
 	if (r->status != 0) {
 		e->state = CONFIG_IDLE;
 		e->last_was_good = false;
-		e->c.refused(e->c.arg, strbuf_slice(&e->testing), (struct slice){ r->err, r->err_size });
+		e->c.refused(e->c.arg, strbuf_slice(&e->testing),
+		             (struct slice){ r->err, r->err_size });
 		go_on(e);
 		return;
 	}
@@ -466,8 +474,10 @@ static void on_tested(void *arg, const struct process_result *r)
 
 static void test(struct engine *e)
 {
-	scoped_free char *conf = path_of(e, "nginx.conf.next"), *prefix = mem_printf("%s/", e->c.dir);
-	const char *const argv[] = { e->c.nginx, "-t", "-q", "-p", prefix, "-c", conf, "-e", "stderr", NULL };
+	scoped_free char *conf = path_of(e, "nginx.conf.next"),
+			 *prefix = mem_printf("%s/", e->c.dir);
+	const char *const argv[] = { e->c.nginx, "-t", "-q", "-p",     prefix,
+		                     "-c",       conf, "-e", "stderr", NULL };
 	struct process *p;
 	struct err err;
 	int r;
@@ -477,8 +487,10 @@ static void test(struct engine *e)
 	e->testing_generation = e->wanted_generation;
 	r = write_file(e, "nginx.conf.next", strbuf_slice(&e->testing), &err);
 	if (r == 0) {
-		r = process_start(e->c.loop, &(struct process_spec){ .argv = argv, .timeout_us = test_limit_us },
-				  on_tested, e, &p, &err);
+		r = process_start(
+			e->c.loop,
+			&(struct process_spec){ .argv = argv, .timeout_us = test_limit_us },
+			on_tested, e, &p, &err);
 	}
 	if (r < 0) {
 		log_broken("Configuration cannot be tested: %s", err.msg);
@@ -518,8 +530,8 @@ static void go_on(struct engine *e)
 	}
 }
 
-int engine_apply(struct engine *e, struct slice text, unsigned generation, const struct engine_file *files,
-		 size_t n_files, struct err *err)
+int engine_apply(struct engine *e, struct slice text, unsigned generation,
+                 const struct engine_file *files, size_t n_files, struct err *err)
 {
 	for (size_t i = 0; i < n_files; i++) {
 		scoped_free char *path = path_of(e, files[i].name);
@@ -554,18 +566,20 @@ static void on_answer(void *arg, const struct http_answer *a)
 	q.done(q.arg, a->status == 200 ? &a->body : NULL);
 }
 
-void engine_ask(struct engine *e, const char *path, void (*done)(void *arg, const struct slice *body), void *arg)
+void engine_ask(struct engine *e, const char *path,
+                void (*done)(void *arg, const struct slice *body), void *arg)
 {
 	struct question *q = NEW(struct question);
 
 	*q = (struct question){ done, arg };
-	(void)http_call(e->http,
-			&(struct http_call_spec){ .method = "GET",
-						  .target = path,
-						  /* no kept connection: it would stay with an old worker */
-						  .headers = "Connection: close\r\n",
-						  .timeout_us = 2 * US_PER_S },
-			on_answer, q);
+	(void)http_call(
+		e->http,
+		&(struct http_call_spec){ .method = "GET",
+	                                  .target = path,
+	                                  /* no kept connection: it would stay with an old worker */
+	                                  .headers = "Connection: close\r\n",
+	                                  .timeout_us = 2 * US_PER_S },
+		on_answer, q);
 }
 
 bool engine_is_serving(const struct engine *e)
@@ -596,7 +610,6 @@ int engine_new(const struct engine_config *c, struct engine **ret_e, struct err 
 	int r;
 
 	e->c = *c;
-	e->c.reload_gap_us = c->reload_gap_us ? c->reload_gap_us : US_PER_S;
 	e->backoff = (struct backoff){ .floor_us = 20 * US_PER_MS, .ceiling_us = 5 * US_PER_S };
 	scoped_free char *sock = path_of(e, "control.sock");
 
@@ -605,10 +618,10 @@ int engine_new(const struct engine_config *c, struct engine **ret_e, struct err 
 		free(e);
 		return r;
 	}
-	e->http = http_client_new(c->loop,
-				  &(struct http_client_config){ .target = { .unix_path = sock,
-									    .timeout_us = 2 * US_PER_S },
-								.host = "control" });
+	e->http = http_client_new(
+		c->loop, &(struct http_client_config){
+				 .target = { .unix_path = sock, .timeout_us = 2 * US_PER_S },
+				 .host = "control" });
 	*ret_e = e;
 	return 0;
 }

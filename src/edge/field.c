@@ -84,10 +84,10 @@ const char *field_set(struct arena *a, const struct field *f, void *to, struct s
 	case FIELD_BOOL:
 		return read_bool(value, (bool *)member) ? NULL : "true or false is wanted";
 	case FIELD_NUMBER:
-		return read_number(f, value, (int64_t *)(void *)member) ?
-			       NULL :
-			       arena_printf(a, "a number from %lld to %lld is wanted", (long long)f->least,
-					    (long long)f->most);
+		return read_number(f, value, (int64_t *)(void *)member)
+		               ? NULL
+		               : arena_printf(a, "a number from %lld to %lld is wanted",
+		                              (long long)f->least, (long long)f->most);
 	case FIELD_TEXT:
 		if (!f->check(value)) {
 			return "it has characters or a form that is not allowed there";
@@ -95,11 +95,12 @@ const char *field_set(struct arena *a, const struct field *f, void *to, struct s
 		*(struct slice *)(void *)member = arena_slice(a, value);
 		return NULL;
 	case FIELD_PREFIXES:
-		return read_prefixes(a, value, (struct prefixes *)(void *)member) ?
-			       NULL :
-			       "addresses or CIDRs are wanted, separated by commas";
+		return read_prefixes(a, value, (struct prefixes *)(void *)member)
+		               ? NULL
+		               : "addresses or CIDRs are wanted, separated by commas";
 	case FIELD_ENUM:
-		return read_enum(f, value, (int *)(void *)member) ? NULL : "it is none of the known words";
+		return read_enum(f, value, (int *)(void *)member) ? NULL
+		                                                  : "it is none of the known words";
 	case FIELD_ASIDE:
 		break;
 	}

@@ -9,10 +9,10 @@
 
 static void healthz(const struct ingress *in, struct http_request *r)
 {
-	const char *wrong = in->stopping			   ? "the ingress controller is shutting down\n" :
-			    !in->synced				   ? "not synced yet\n" :
-			    !engine_is_serving(in->engine) ? "nginx is not running\n" :
-							     NULL;
+	const char *wrong = in->stopping  ? "the ingress controller is shutting down\n"
+	                    : !in->synced ? "not synced yet\n"
+	                    : !engine_is_serving(in->engine) ? "nginx is not running\n"
+	                                                     : NULL;
 
 	http_reply(r, wrong ? 500 : 200, "text/plain", NULL, slice_of(wrong ? wrong : "ok\n"));
 }
@@ -34,11 +34,11 @@ static void on_nginx_metrics(void *arg, const struct slice *body)
 
 	if (m->request) {
 		strbuf_addf(&text,
-			    "# TYPE nginx_ingress_controller_config_last_reload_successful gauge\n"
-			    "nginx_ingress_controller_config_last_reload_successful %d\n"
-			    "# TYPE nginx_ingress_controller_success counter\n"
-			    "nginx_ingress_controller_success %u\n",
-			    engine_last_was_good(m->in->engine), engine_reloads(m->in->engine));
+		            "# TYPE nginx_ingress_controller_config_last_reload_successful gauge\n"
+		            "nginx_ingress_controller_config_last_reload_successful %d\n"
+		            "# TYPE nginx_ingress_controller_success counter\n"
+		            "nginx_ingress_controller_success %u\n",
+		            engine_last_was_good(m->in->engine), engine_reloads(m->in->engine));
 		if (body) {
 			strbuf_add_slice(&text, *body);
 		}
@@ -73,7 +73,8 @@ int ingress_health_start(struct ingress *in, struct err *err)
 	int on = 1;
 
 	if (!ip_parse(slice_of(in->o.health_host), &ip)) {
-		return err_raise(err, ERR_USAGE, "--healthz-host %s is no address", in->o.health_host);
+		return err_raise(err, ERR_USAGE, "--healthz-host %s is no address",
+		                 in->o.health_host);
 	}
 	len = ip_to_sockaddr(ip, in->o.health_port, &sa);
 	scoped_fd int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -85,8 +86,8 @@ int ingress_health_start(struct ingress *in, struct err *err)
 	if (bind(fd, (struct sockaddr *)&sa, len) < 0 || listen(fd, 128) < 0) {
 		return err_sys(err, "listen on health port %u", in->o.health_port);
 	}
-	in->health = http_server_new(in->loop, &(struct http_server_config){ .on_request = on_request,
-									     .arg = in,
-									     .name = "health" });
+	in->health = http_server_new(
+		in->loop, &(struct http_server_config){
+				  .on_request = on_request, .arg = in, .name = "health" });
 	return http_server_listen(in->health, take_fd(&fd), err);
 }

@@ -1,6 +1,6 @@
-/* What: the controller's state, shared by its parts: ingress.c starts and stops it, ingress-sync.c makes
- * nginx what the objects say, ingress-status.c writes status and events, ingress-health.c answers
- * on the health port. */
+/* What: the controller's state, shared by its parts: ingress.c starts and stops it, ingress-sync.c
+ * makes nginx what the objects say, ingress-status.c writes status and events, ingress-health.c
+ * answers on the health port. */
 #pragma once
 
 #include "base/map.h"
@@ -59,15 +59,18 @@ struct ingress {
 };
 
 /* ---- ingress-sync.c ---- */
-void ingress_sync_soon(struct ingress *in);     /* objects changed: look after a short while */
+void ingress_sync_soon(struct ingress *in);      /* objects changed: look after a short while */
 void ingress_endpoints_soon(struct ingress *in); /* only endpoints changed */
-void ingress_sync_refused(void *arg, struct slice text, struct slice messages); /* engine_config.refused */
+void ingress_sync_refused(void *arg, struct slice text,
+                          struct slice messages); /* engine_config.refused */
 void ingress_sync_fini(struct ingress *in);
-MUST_USE int ingress_sync_init(struct ingress *in, struct err *err); /* makes the self-signed certificate */
+MUST_USE int ingress_sync_init(struct ingress *in,
+                               struct err *err); /* makes the self-signed certificate */
 
 /* ---- ingress-status.c ---- */
-void ingress_status_write(struct ingress *in);   /* addresses into the status of our Ingresses */
-void ingress_tell_problems(struct ingress *in);  /* events for what is new in routes.problems, and Sync */
+void ingress_status_write(struct ingress *in); /* addresses into the status of our Ingresses */
+void ingress_tell_problems(
+	struct ingress *in); /* events for what is new in routes.problems, and Sync */
 void ingress_status_fini(struct ingress *in);
 /* Number over everything of an object that the user writes: spec and annotations. */
 uint64_t ingress_wish_of(const struct val *ingress);

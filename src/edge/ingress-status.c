@@ -1,5 +1,6 @@
 /* Why: what users see of an Ingress in kubectl: its address, and events that say what is wrong. See
- * ingress-priv.h. Both replicas of the controller write the same status, and only where it differs. */
+ * ingress-priv.h. Both replicas of the controller write the same status, and only where it differs.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ struct said {
 };
 
 struct known {
-	uint64_t wish;  /* last told of */
+	uint64_t wish; /* last told of */
 	bool writing;
 	bool now;
 	char *ns, *name;
@@ -43,16 +44,16 @@ static void tell(struct ingress *in, const struct route_problem *p)
 	scoped_strbuf struct strbuf key = { 0 };
 	struct said *s;
 
-	strbuf_addf(&key, SLICE_FMT "\n%s", SLICE_ARG(val_str(val_path(p->ingress->root, "metadata.uid"))),
-		    p->text);
+	strbuf_addf(&key, SLICE_FMT "\n%s",
+	            SLICE_ARG(val_str(val_path(p->ingress->root, "metadata.uid"))), p->text);
 	s = map_find(&in->said, strbuf_slice(&key));
 	if (!s) {
 		s = NEW(struct said);
 		map_set(&in->said, strbuf_slice(&key), s);
 		recorder_event(in->recorder, p->ingress->root, "Warning", p->reason, "%s", p->text);
 		log_odd("Ingress " SLICE_FMT "/" SLICE_FMT ": %s",
-			SLICE_ARG(val_str(val_path(p->ingress->root, "metadata.namespace"))),
-			SLICE_ARG(val_str(val_path(p->ingress->root, "metadata.name"))), p->text);
+		        SLICE_ARG(val_str(val_path(p->ingress->root, "metadata.namespace"))),
+		        SLICE_ARG(val_str(val_path(p->ingress->root, "metadata.name"))), p->text);
 	}
 	s->now = true;
 }
@@ -95,7 +96,8 @@ void ingress_tell_problems(struct ingress *in)
 
 		if (k->wish != wish) {
 			k->wish = wish;
-			recorder_event(in->recorder, d->root, "Normal", "Sync", "Scheduled for sync");
+			recorder_event(in->recorder, d->root, "Normal", "Sync",
+			               "Scheduled for sync");
 		}
 	}
 }
@@ -144,8 +146,11 @@ static void on_written(void *arg, const struct client_answer *a)
 	free(w);
 	if (a->status == 200 && a->body) {
 		replica_put(in->ingresses, a->body);
+		/* What changed while the write was under way was passed over. */
+		loop_timer_start(in->loop, &in->later, 0, on_later);
 	} else if (a->status != 404) {
-		log_odd("Status of an Ingress cannot be written: %s", a->why ? a->why->msg : "no answer");
+		log_odd("Status of an Ingress cannot be written: %s",
+		        a->why ? a->why->msg : "no answer");
 		loop_timer_start(in->loop, &in->later, again_us, on_later);
 	}
 }
@@ -167,12 +172,14 @@ static bool has_entries(const struct val *have, const struct val *want)
 	return true;
 }
 
-static void write_one(struct ingress *in, struct known *k, const struct doc *d, const struct val *want)
+static void write_one(struct ingress *in, struct known *k, const struct doc *d,
+                      const struct val *want)
 {
 	scoped_arena struct arena a = { 0 };
 	scoped_strbuf struct strbuf path = { 0 };
 	struct val *body = val_new_object(&a);
-	struct val *balancer = val_need_object(&a, val_need_object(&a, body, "status"), "loadBalancer");
+	struct val *balancer =
+		val_need_object(&a, val_need_object(&a, body, "status"), "loadBalancer");
 	struct writing *w;
 
 	if (k->writing || has_entries(val_path(d->root, "status.loadBalancer.ingress"), want)) {
@@ -182,9 +189,10 @@ static void write_one(struct ingress *in, struct known *k, const struct doc *d, 
 	*w = (struct writing){ in, slice_dup(val_str(val_path(d->root, "metadata.uid"))) };
 	k->writing = true;
 	val_set(&a, balancer, "ingress", val_len(want) ? val_copy(&a, want) : val_new_null(&a));
-	client_path(&path, "networking.k8s.io/v1", "ingresses", slice_of(k->ns), slice_of(k->name), "status");
-	(void)client_request(in->client, "PATCH", strbuf_str(&path), "application/merge-patch+json", body,
-			     on_written, w);
+	client_path(&path, "networking.k8s.io/v1", "ingresses", slice_of(k->ns), slice_of(k->name),
+	            "status");
+	(void)client_request(in->client, "PATCH", strbuf_str(&path), "application/merge-patch+json",
+	                     body, on_written, w);
 }
 
 static void known_free(struct known *k)
@@ -199,7 +207,9 @@ static void release_others(struct ingress *in, const struct val *nothing)
 {
 	for (struct map_iter it = { 0 }; map_next(&in->known, &it);) {
 		struct known *k = it.value;
-		const struct doc *d = k->now ? NULL : replica_find(in->ingresses, slice_of(k->ns), slice_of(k->name));
+		const struct doc *d =
+			k->now ? NULL
+			       : replica_find(in->ingresses, slice_of(k->ns), slice_of(k->name));
 
 		if (k->now || k->writing) {
 			continue;
@@ -230,10 +240,11 @@ void ingress_status_write(struct ingress *in)
 	for (size_t i = 0; i < in->routes.n_ingresses; i++) {
 		const struct val *meta = val_get(in->routes.ingresses[i]->root, "metadata");
 		/* the newest copy: ours may be from before our own write */
-		const struct doc *d =
-			replica_find(in->ingresses, val_get_str(meta, "namespace"), val_get_str(meta, "name"));
+		const struct doc *d = replica_find(in->ingresses, val_get_str(meta, "namespace"),
+		                                   val_get_str(meta, "name"));
 
-		if (d && slice_eq(val_str(val_path(d->root, "metadata.uid")), val_get_str(meta, "uid"))) {
+		if (d && slice_eq(val_str(val_path(d->root, "metadata.uid")),
+		                  val_get_str(meta, "uid"))) {
 			write_one(in, known_need(in, d), d, want);
 		}
 	}

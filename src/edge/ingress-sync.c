@@ -60,19 +60,21 @@ static void want_secret(void *arg, struct slice ns, struct slice name)
 	struct secret_watch *w = map_find(&in->secrets, key_of(&key, ns, name));
 
 	if (!w) {
-		scoped_free char *selector = mem_printf("metadata.name=" SLICE_FMT, SLICE_ARG(name));
+		scoped_free char *selector =
+			mem_printf("metadata.name=" SLICE_FMT, SLICE_ARG(name));
 		scoped_free char *ns_text = slice_dup(ns);
 
 		w = NEW(struct secret_watch);
 		w->in = in;
 		w->since_us = loop_now_us(in->loop);
-		w->replica = replica_new(in->client, &(struct replica_spec){ .api_version = "v1",
-									     .plural = "secrets",
-									     .ns = ns_text,
-									     .field_selector = selector,
-									     .changed = on_secret,
-									     .synced = on_secret_synced,
-									     .arg = w });
+		w->replica =
+			replica_new(in->client, &(struct replica_spec){ .api_version = "v1",
+		                                                        .plural = "secrets",
+		                                                        .ns = ns_text,
+		                                                        .field_selector = selector,
+		                                                        .changed = on_secret,
+		                                                        .synced = on_secret_synced,
+		                                                        .arg = w });
 		map_set(&in->secrets, strbuf_slice(&key), w);
 	}
 	w->wanted = true;
@@ -93,8 +95,8 @@ static void secret_watch_free(struct secret_watch *w)
 	free(w);
 }
 
-/* True when every wanted Secret is known to be there or not. One that the API does not answer for is
- * taken as missing after a while, so that it holds up only itself. */
+/* True when every wanted Secret is known to be there or not. One that the API does not answer for
+ * is taken as missing after a while, so that it holds up only itself. */
 static bool secrets_are_known(struct ingress *in)
 {
 	bool all = true;
@@ -106,7 +108,7 @@ static bool secrets_are_known(struct ingress *in)
 			map_remove(&in->secrets, it.key);
 			secret_watch_free(w);
 		} else if (!replica_is_synced(w->replica) &&
-			   loop_now_us(in->loop) - w->since_us < secret_wait_us) {
+		           loop_now_us(in->loop) - w->since_us < secret_wait_us) {
 			all = false;
 		}
 	}
@@ -181,29 +183,33 @@ static const struct route_cert *default_cert(struct ingress *in)
 	if (in->o.cert.len == 0) {
 		return in->fake_cert;
 	}
-	c = route_cert_read(&in->arena, find_secret(in, in->o.cert_ns, in->o.cert), in->o.cert_ns, in->o.cert,
-			    &problem);
+	c = route_cert_read(&in->arena, find_secret(in, in->o.cert_ns, in->o.cert), in->o.cert_ns,
+	                    in->o.cert, &problem);
 	if (!c) {
 		log_odd("Default certificate cannot be used: %s", problem);
 	}
 	return c ? c : in->fake_cert;
 }
 
-static struct engine_file *files_of(struct ingress *in, const struct route_cert *standard, size_t *ret_n)
+static struct engine_file *files_of(struct ingress *in, const struct route_cert *standard,
+                                    size_t *ret_n)
 {
 	struct arena *a = &in->arena;
 	struct engine_file *files =
 		ARENA_ARRAY(a, struct engine_file, in->routes.n_certs + in->routes.n_auths + 1);
 	size_t n = 0;
 
-	files[n++] = (struct engine_file){ arena_printf(a, "ssl/%s", standard->file), standard->pem };
+	files[n++] =
+		(struct engine_file){ arena_printf(a, "ssl/%s", standard->file), standard->pem };
 	for (size_t i = 0; i < in->routes.n_certs; i++) {
-		files[n++] = (struct engine_file){ arena_printf(a, "ssl/%s", in->routes.certs[i].file),
-						   in->routes.certs[i].pem };
+		files[n++] =
+			(struct engine_file){ arena_printf(a, "ssl/%s", in->routes.certs[i].file),
+			                      in->routes.certs[i].pem };
 	}
 	for (size_t i = 0; i < in->routes.n_auths; i++) {
-		files[n++] = (struct engine_file){ arena_printf(a, "auth/%s", in->routes.auths[i].name),
-						   in->routes.auths[i].text };
+		files[n++] =
+			(struct engine_file){ arena_printf(a, "auth/%s", in->routes.auths[i].name),
+			                      in->routes.auths[i].text };
 	}
 	*ret_n = n;
 	return files;
@@ -214,12 +220,12 @@ static void render_and_apply(struct ingress *in, const struct nginx_settings *g)
 	const struct route_cert *standard = default_cert(in);
 	scoped_strbuf struct strbuf text = { 0 };
 	struct nginx_layout l = { .dir = in->o.work_dir,
-				  .http_port = in->o.http_port,
-				  .https_port = in->o.https_port,
-				  .default_cert = standard->file,
-				  .as_root = geteuid() == 0,
-				  .can_log = in->can_log,
-				  .generation = in->generation };
+		                  .http_port = in->o.http_port,
+		                  .https_port = in->o.https_port,
+		                  .default_cert = standard->file,
+		                  .as_root = geteuid() == 0,
+		                  .can_log = in->can_log,
+		                  .generation = in->generation };
 	struct engine_file *files;
 	struct err err;
 	size_t n;
@@ -265,18 +271,20 @@ static bool replicas_are_synced(const struct ingress *in)
 static void sync_now(struct ingress *in)
 {
 	scoped_arena struct arena a = { 0 };
-	struct gather ingresses = gather_all(&a, in->ingresses), classes = gather_all(&a, in->classes);
-	const struct doc *config = in->config ? replica_find(in->config, in->o.config_ns, in->o.config) : NULL;
+	struct gather ingresses = gather_all(&a, in->ingresses),
+		      classes = gather_all(&a, in->classes);
+	const struct doc *config =
+		in->config ? replica_find(in->config, in->o.config_ns, in->o.config) : NULL;
 	struct routes_input ri = { .ingresses = ingresses.at,
-				   .n_ingresses = ingresses.n,
-				   .classes = classes.at,
-				   .n_classes = classes.n,
-				   .class_name = in->o.class_name,
-				   .controller = in->o.controller,
-				   .without_class = in->o.without_class,
-				   .secret = find_secret,
-				   .refused = is_refused,
-				   .arg = in };
+		                   .n_ingresses = ingresses.n,
+		                   .classes = classes.at,
+		                   .n_classes = classes.n,
+		                   .class_name = in->o.class_name,
+		                   .controller = in->o.controller,
+		                   .without_class = in->o.without_class,
+		                   .secret = find_secret,
+		                   .refused = is_refused,
+		                   .arg = in };
 
 	want_secrets(in, &ri);
 	if (!secrets_are_known(in)) {
@@ -285,7 +293,7 @@ static void sync_now(struct ingress *in)
 	}
 	let_go(in);
 	struct nginx_settings g = nginx_settings_read(&in->arena, config ? config->root : NULL,
-						      on_config_warning, in);
+	                                              on_config_warning, in);
 
 	if (config) {
 		hold(in, config);
@@ -347,14 +355,14 @@ void ingress_sync_refused(void *arg, struct slice text, struct slice messages)
 
 	if (line && nginx_line_owner(text, line, &ns, &name)) {
 		log_odd("nginx refuses an Ingress ingress=" SLICE_FMT "/" SLICE_FMT ": " SLICE_FMT,
-			SLICE_ARG(ns), SLICE_ARG(name), SLICE_ARG(why));
+		        SLICE_ARG(ns), SLICE_ARG(name), SLICE_ARG(why));
 		refuse(in, ns, name, why);
 		strbuf_reset(&in->text);
 		ingress_sync_soon(in);
 		return;
 	}
 	log_broken("nginx refuses the configuration, the last good one stays: " SLICE_FMT,
-		   SLICE_ARG(slice_head(messages, 2000)));
+	           SLICE_ARG(slice_head(messages, 2000)));
 }
 
 /* ---- endpoints ---- */
@@ -369,8 +377,8 @@ static void add_address(struct strbuf *out, struct ip ip, uint16_t port)
 {
 	char text[IP_TEXT_SIZE];
 
-	strbuf_addf(out, ip.family == IP_V6 ? "%s[%s]:%u" : "%s%s:%u", out->size ? " " : "", ip_format(ip, text),
-		    port);
+	strbuf_addf(out, ip.family == IP_V6 ? "%s[%s]:%u" : "%s%s:%u", out->size ? " " : "",
+	            ip_format(ip, text), port);
 }
 
 /* Ready ones; when there are none, those that still serve while they terminate. */
@@ -393,7 +401,8 @@ static bool on_service_port(void *arg, const struct service_port *p)
 	uint64_t number = 0;
 	bool is_number = slice_to_u64(r->backend->port, &number);
 
-	if (p->proto != PROTO_TCP || (is_number ? p->port != number : !slice_eq(p->name, r->backend->port))) {
+	if (p->proto != PROTO_TCP ||
+	    (is_number ? p->port != number : !slice_eq(p->name, r->backend->port))) {
 		return true;
 	}
 	if (r->backend->to_cluster_ip) {
@@ -448,10 +457,12 @@ int ingress_sync_init(struct ingress *in, struct err *err)
 {
 	static const char *const organizations[] = { "Acme Co", NULL };
 	static const char *const names[] = { "ingress.local", NULL };
-	const struct pki_request request = { .common_name = "Kubernetes Ingress Controller Fake Certificate",
-					     .organizations = organizations,
-					     .dns_names = names,
-					     .server = true };
+	const struct pki_request request = {
+		.common_name = "Kubernetes Ingress Controller Fake Certificate",
+		.organizations = organizations,
+		.dns_names = names,
+		.server = true
+	};
 	struct pki_pair ca = { 0 }, leaf = { 0 };
 	const char *problem = NULL;
 	int r = pki_make_ca("Kubernetes Ingress Controller Fake Certificate", &ca, err);
@@ -460,9 +471,12 @@ int ingress_sync_init(struct ingress *in, struct err *err)
 		r = pki_issue(strbuf_slice(&ca.cert), strbuf_slice(&ca.key), &request, &leaf, err);
 	}
 	if (r == 0) {
-		in->fake_cert = route_cert_of_pem(&in->fake_arena, SLICE(""), SLICE(""), strbuf_slice(&leaf.cert),
-						  strbuf_slice(&leaf.key), &problem);
-		r = in->fake_cert ? 0 : err_raise(err, ERR_INTERNAL, "default certificate: %s", problem);
+		in->fake_cert = route_cert_of_pem(&in->fake_arena, SLICE(""), SLICE(""),
+		                                  strbuf_slice(&leaf.cert), strbuf_slice(&leaf.key),
+		                                  &problem);
+		r = in->fake_cert
+		            ? 0
+		            : err_raise(err, ERR_INTERNAL, "default certificate: %s", problem);
 	}
 	pki_pair_fini(&ca);
 	pki_pair_fini(&leaf);

@@ -1,7 +1,8 @@
 /* Why: the role: options, replicas, signals and the order of start and stop. See ingress.h.
  *
  * Rights: any user; the low ports by CAP_NET_BIND_SERVICE or the pod's sysctl. It reads the Secrets
- * that its Ingresses name and no other; nginx sees only certificates and password files made of them. */
+ * that its Ingresses name and no other; nginx sees only certificates and password files made of
+ * them. */
 #include "edge/ingress.h"
 
 #include <fcntl.h>
@@ -47,15 +48,17 @@ static bool read_reference(const char *text, struct slice *ns, struct slice *nam
 
 static bool is_plain_path(const char *path)
 {
-	return path[0] == '/' && strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-					      "/._-") == strlen(path);
+	return path[0] == '/' &&
+	       strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	                    "/._-") == strlen(path);
 }
 
 /* Options of ingress-nginx that mean nothing here: there is no election, and no webhook. */
 static bool is_ignored(const char *name)
 {
-	static const char *const names[] = { "--election-id", "--v",	       "--enable-metrics",
-					     "--ingress-class-by-name", "--enable-leader-election" };
+	static const char *const names[] = { "--election-id", "--v", "--enable-metrics",
+		                             "--ingress-class-by-name",
+		                             "--enable-leader-election" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strcmp(name, names[i]) == 0) {
@@ -65,14 +68,18 @@ static bool is_ignored(const char *name)
 	return false;
 }
 
-static int take_option(struct ingress_options *o, const char *name, const char *value, struct err *err)
+static int take_option(struct ingress_options *o, const char *name, const char *value,
+                       struct err *err)
 {
 	const struct {
 		const char *name;
 		const char **to;
-	} texts[] = { { "--kubeconfig", &o->kubeconfig },     { "--work-dir", &o->work_dir },
-		      { "--nginx", &o->nginx },		      { "--ingress-class", &o->class_name },
-		      { "--controller-class", &o->controller }, { "--watch-namespace", &o->watch_namespace },
+	} texts[] = { { "--kubeconfig", &o->kubeconfig },
+		      { "--work-dir", &o->work_dir },
+		      { "--nginx", &o->nginx },
+		      { "--ingress-class", &o->class_name },
+		      { "--controller-class", &o->controller },
+		      { "--watch-namespace", &o->watch_namespace },
 		      { "--healthz-host", &o->health_host } };
 	bool good = true;
 
@@ -130,8 +137,9 @@ static int parse_options(int argc, char **argv, struct ingress_options *o, struc
 		}
 	}
 	if (!is_plain_path(o->work_dir)) {
-		return err_raise(err, ERR_USAGE, "--work-dir %s has to be absolute and of plain characters",
-				 o->work_dir);
+		return err_raise(err, ERR_USAGE,
+		                 "--work-dir %s has to be absolute and of plain characters",
+		                 o->work_dir);
 	}
 	return 0;
 }
@@ -180,28 +188,32 @@ static void on_service_changed(void *arg, const struct doc *old, const struct do
 	}
 }
 
-static struct replica *watch(struct ingress *in, const char *api, const char *plural, const char *ns,
-			     const char *field_selector,
-			     void (*changed)(void *arg, const struct doc *old, const struct doc *now))
+static struct replica *watch(struct ingress *in, const char *api, const char *plural,
+                             const char *ns, const char *field_selector,
+                             void (*changed)(void *arg, const struct doc *old,
+                                             const struct doc *now))
 {
 	return replica_new(in->client, &(struct replica_spec){ .api_version = api,
-							       .plural = plural,
-							       .ns = ns,
-							       .field_selector = field_selector,
-							       .changed = changed,
-							       .synced = on_synced,
-							       .arg = in });
+	                                                       .plural = plural,
+	                                                       .ns = ns,
+	                                                       .field_selector = field_selector,
+	                                                       .changed = changed,
+	                                                       .synced = on_synced,
+	                                                       .arg = in });
 }
 
 static void watch_all(struct ingress *in)
 {
-	in->ingresses = watch(in, "networking.k8s.io/v1", "ingresses", in->o.watch_namespace, NULL, on_changed);
+	in->ingresses = watch(in, "networking.k8s.io/v1", "ingresses", in->o.watch_namespace, NULL,
+	                      on_changed);
 	in->classes = watch(in, "networking.k8s.io/v1", "ingressclasses", NULL, NULL, on_changed);
 	in->services = watch(in, "v1", "services", NULL, NULL, on_service_changed);
-	in->slices = watch(in, "discovery.k8s.io/v1", "endpointslices", NULL, NULL, on_network_changed);
+	in->slices =
+		watch(in, "discovery.k8s.io/v1", "endpointslices", NULL, NULL, on_network_changed);
 	if (in->o.config.len) {
 		scoped_free char *ns = slice_dup(in->o.config_ns);
-		scoped_free char *selector = mem_printf("metadata.name=" SLICE_FMT, SLICE_ARG(in->o.config));
+		scoped_free char *selector =
+			mem_printf("metadata.name=" SLICE_FMT, SLICE_ARG(in->o.config));
 
 		in->config = watch(in, "v1", "configmaps", ns, selector, on_changed);
 	}
@@ -213,7 +225,8 @@ static void on_serving(void *arg, unsigned generation)
 {
 	struct ingress *in = arg;
 
-	log_info("Configuration is served generation=%u hosts=%zu", generation, in->routes.n_servers);
+	log_info("Configuration is served generation=%u hosts=%zu", generation,
+	         in->routes.n_servers);
 	ingress_endpoints_soon(in); /* drops what only the old one named */
 }
 
@@ -278,13 +291,14 @@ static bool can_open_stdout(void)
 static int start(struct ingress *in, struct err *err)
 {
 	const struct engine_config ec = { .loop = in->loop,
-					  .nginx = in->o.nginx,
-					  .dir = in->o.work_dir,
-					  .reload_gap_us = in->o.reload_gap_us,
-					  .refused = ingress_sync_refused,
-					  .serving = on_serving,
-					  .arg = in };
-	int r = client_new(in->loop, in->o.kubeconfig, "nginx-ingress-controller", &in->client, err);
+		                          .nginx = in->o.nginx,
+		                          .dir = in->o.work_dir,
+		                          .reload_gap_us = in->o.reload_gap_us,
+		                          .refused = ingress_sync_refused,
+		                          .serving = on_serving,
+		                          .arg = in };
+	int r = client_new(in->loop, in->o.kubeconfig, "nginx-ingress-controller", &in->client,
+	                   err);
 
 	if (r == 0) {
 		r = ingress_sync_init(in, err);
@@ -304,7 +318,8 @@ static int start(struct ingress *in, struct err *err)
 	if (r < 0) {
 		return r;
 	}
-	/* Workers whose master was killed become our children, so that they can be ended and reaped. */
+	/* Workers whose master was killed become our children, so that they can be ended and
+	 * reaped. */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	in->can_log = can_open_stdout();
 	if (!in->can_log) {
@@ -319,13 +334,14 @@ static int start(struct ingress *in, struct err *err)
 int ingress_main(int argc, char **argv)
 {
 	struct ingress in = { .o = { .work_dir = "/tmp/nginx",
-				     .nginx = "/usr/sbin/nginx",
-				     .class_name = "nginx",
-				     .controller = "k8s.io/ingress-nginx",
-				     .health_host = "0.0.0.0",
-				     .http_port = 80,
-				     .https_port = 443,
-				     .health_port = 10254 } };
+		                     .nginx = "/usr/sbin/nginx",
+		                     .class_name = "nginx",
+		                     .controller = "k8s.io/ingress-nginx",
+		                     .health_host = "0.0.0.0",
+		                     .http_port = 80,
+		                     .https_port = 443,
+		                     .health_port = 10254,
+		                     .reload_gap_us = US_PER_S } };
 	struct err err = { 0 };
 	int r = parse_options(argc, argv, &in.o, &err);
 

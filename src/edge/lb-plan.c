@@ -16,7 +16,8 @@ static struct slice annotation(const struct val *service, const char *suffix)
 	scoped_strbuf struct strbuf key = { 0 };
 
 	strbuf_addf(&key, LB_ANNOTATION "%s", suffix);
-	return val_str(val_get_slice(val_path(service, "metadata.annotations"), strbuf_slice(&key)));
+	return val_str(
+		val_get_slice(val_path(service, "metadata.annotations"), strbuf_slice(&key)));
 }
 
 bool lb_service_is_ours(const struct val *service)
@@ -32,11 +33,12 @@ bool lb_service_is_ours(const struct val *service)
 
 /* A number of an annotation within its bounds, or 'otherwise'. */
 static int64_t number(const struct val *service, const char *suffix, int64_t least, int64_t most,
-		      int64_t otherwise)
+                      int64_t otherwise)
 {
 	int64_t n;
 
-	return slice_to_i64(annotation(service, suffix), &n) && n >= least && n <= most ? n : otherwise;
+	return slice_to_i64(annotation(service, suffix), &n) && n >= least && n <= most ? n
+	                                                                                : otherwise;
 }
 
 static struct health_rule health_rule_of(const struct val *service)
@@ -81,8 +83,8 @@ static bool wants_proxy_protocol(const struct val *service, uint16_t port)
 	return slice_is(annotation(service, "proxy-protocol"), "*") ||
 	       list_has_port(annotation(service, "proxy-protocol-per-target-group"), port) ||
 	       slice_is(attribute(annotation(service, "target-group-attributes"),
-				  "proxy_protocol_v2.enabled"),
-			"true");
+	                          "proxy_protocol_v2.enabled"),
+	                "true");
 }
 
 static int64_t idle_us_of(const struct val *service, uint16_t port)
@@ -91,7 +93,8 @@ static int64_t idle_us_of(const struct val *service, uint16_t port)
 	int64_t seconds;
 
 	snprintf(suffix, sizeof(suffix), "listener-attributes.TCP-%u", port);
-	if (slice_to_i64(attribute(annotation(service, suffix), "tcp.idle_timeout.seconds"), &seconds) &&
+	if (slice_to_i64(attribute(annotation(service, suffix), "tcp.idle_timeout.seconds"),
+	                 &seconds) &&
 	    seconds >= IDLE_MIN_S && seconds <= IDLE_MAX_S) {
 		return seconds * US_PER_S;
 	}
@@ -111,16 +114,20 @@ static void read_ports(struct arena *a, const struct val *service, struct lb_ser
 		uint16_t node_port = (uint16_t)val_int(val_get(p, "nodePort"), 0);
 
 		if (proto.len && !slice_is(proto, "TCP")) {
-			s->hint = arena_printf(a, "port %u/" SLICE_FMT " is not served: the load balancer "
-						  "carries TCP only so far",
-					       port, SLICE_ARG(proto));
+			s->hint = arena_printf(a,
+			                       "port %u/" SLICE_FMT
+			                       " is not served: the load balancer "
+			                       "carries TCP only so far",
+			                       port, SLICE_ARG(proto));
 			continue;
 		}
 		if (port && !node_port && !s->waiting) {
 			s->waiting = true;
-			if (!val_bool(val_path(service, "spec.allocateLoadBalancerNodePorts"), true)) {
+			if (!val_bool(val_path(service, "spec.allocateLoadBalancerNodePorts"),
+			              true)) {
 				s->waiting = false;
-				s->problem = "allocateLoadBalancerNodePorts is false and there is no node "
+				s->problem = "allocateLoadBalancerNodePorts is false and there is "
+				             "no node "
 					     "port to send to";
 			}
 		}
@@ -139,7 +146,8 @@ static void read_ports(struct arena *a, const struct val *service, struct lb_ser
 static bool add_source(struct arena *a, struct lb_service *s, struct slice text)
 {
 	if (!prefix_parse(text, &s->sources[s->n_sources])) {
-		s->problem = arena_printf(a, "source range \"" SLICE_FMT "\" is not a CIDR", SLICE_ARG(text));
+		s->problem = arena_printf(a, "source range \"" SLICE_FMT "\" is not a CIDR",
+		                          SLICE_ARG(text));
 		return false;
 	}
 	s->n_sources++;
@@ -149,8 +157,9 @@ static bool add_source(struct arena *a, struct lb_service *s, struct slice text)
 static void read_sources(struct arena *a, const struct val *service, struct lb_service *s)
 {
 	const struct val *ranges = val_path(service, "spec.loadBalancerSourceRanges");
-	struct slice old = val_str(val_get(val_path(service, "metadata.annotations"),
-					   "service.beta.kubernetes.io/load-balancer-source-ranges"));
+	struct slice old =
+		val_str(val_get(val_path(service, "metadata.annotations"),
+	                        "service.beta.kubernetes.io/load-balancer-source-ranges"));
 	struct slice field;
 
 	if (val_len(ranges)) {
@@ -198,14 +207,14 @@ static int by_age(const void *x, const void *y)
 {
 	const struct lb_service *a = x, *b = y;
 	int c = slice_cmp(val_str(val_path(a->object->root, "metadata.creationTimestamp")),
-			  val_str(val_path(b->object->root, "metadata.creationTimestamp")));
+	                  val_str(val_path(b->object->root, "metadata.creationTimestamp")));
 
 	c = c ? c : slice_cmp(a->ns, b->ns);
 	return c ? c : slice_cmp(a->name, b->name);
 }
 
-static struct lb_service *holder_of_port(const struct lb_plan *p, size_t before, const struct lb_service *s,
-					 uint16_t *ret_port)
+static struct lb_service *holder_of_port(const struct lb_plan *p, size_t before,
+                                         const struct lb_service *s, uint16_t *ret_port)
 {
 	for (size_t i = 0; i < before; i++) {
 		struct lb_service *other = &p->services[i];
@@ -230,10 +239,11 @@ static void settle_ports(struct arena *a, struct lb_plan *p)
 		const struct lb_service *holder = holder_of_port(p, i, s, &port);
 
 		if (holder && !s->problem) {
-			s->problem = arena_printf(a,
-						  "port %u of the edge address belongs to service " SLICE_FMT
-						  "/" SLICE_FMT ", which is older",
-						  port, SLICE_ARG(holder->ns), SLICE_ARG(holder->name));
+			s->problem = arena_printf(
+				a,
+				"port %u of the edge address belongs to service " SLICE_FMT
+				"/" SLICE_FMT ", which is older",
+				port, SLICE_ARG(holder->ns), SLICE_ARG(holder->name));
 		}
 	}
 	for (size_t i = 0; i < p->n; i++) {

@@ -14,7 +14,7 @@
 #include "edge/health.h"
 
 #define LB_ANNOTATION "service.beta.kubernetes.io/aws-load-balancer-"
-#define LB_FINALIZER "service.kubernetes.io/load-balancer-cleanup"
+#define LB_FINALIZER  "service.kubernetes.io/load-balancer-cleanup"
 
 struct lb_port {
 	uint16_t port, node_port;
@@ -27,7 +27,7 @@ struct lb_service {
 	struct slice ns, name, uid;
 	bool wanted; /* it is ours and not being deleted */
 	struct lb_port *ports;
-	size_t n_ports; /* 0 when a problem keeps it from being served */
+	size_t n_ports;         /* 0 when a problem keeps it from being served */
 	struct prefix *sources; /* none: anybody */
 	size_t n_sources;
 	struct health_rule health;

@@ -1,7 +1,8 @@
 /* Why: the role that keeps listeners, status and finalizers in step with the Services; see lb.h.
  *
- * One reconcile looks at all Services: plan (lb-plan.c), open and close ports, then for each Service
- * at most one write towards what its object should say. Whatever changes asks for another look.
+ * One reconcile looks at all Services: plan (lb-plan.c), open and close ports, then for each
+ * Service at most one write towards what its object should say. Whatever changes asks for another
+ * look.
  *
  *   finalizer on --> ports open --> status set        wanted
  *   ports closed --> status clear --> finalizer off   deleted, or no longer ours */
@@ -25,8 +26,9 @@
 #include "edge/listener.h"
 
 enum { NODES_MAX = 64 };
-static const int64_t drain_us = 300 * US_PER_S, stop_us = 4 * US_PER_S, stop_look_us = 50 * US_PER_MS,
-		     again_us = 500 * US_PER_MS, port_again_us = 2 * US_PER_S;
+static const int64_t drain_us = 300 * US_PER_S, stop_us = 4 * US_PER_S,
+		     stop_look_us = 50 * US_PER_MS, again_us = 500 * US_PER_MS,
+		     port_again_us = 2 * US_PER_S;
 
 struct lb_options {
 	const char *kubeconfig;
@@ -128,7 +130,8 @@ static void forget(struct lb *lb, struct slice uid)
 }
 
 /* One event for a complaint, not one for each look; null: all is well again. */
-static void complain(struct lb *lb, const struct lb_service *s, const char *reason, const char *text)
+static void complain(struct lb *lb, const struct lb_service *s, const char *reason,
+                     const char *text)
 {
 	struct memory *m = memory_of(lb, s->uid);
 
@@ -138,7 +141,8 @@ static void complain(struct lb *lb, const struct lb_service *s, const char *reas
 	free(m->said);
 	m->said = mem_strdup(text);
 	if (text) {
-		log_odd("Service " SLICE_FMT "/" SLICE_FMT ": %s", SLICE_ARG(s->ns), SLICE_ARG(s->name), text);
+		log_odd("Service " SLICE_FMT "/" SLICE_FMT ": %s", SLICE_ARG(s->ns),
+		        SLICE_ARG(s->name), text);
 		recorder_event(lb->recorder, s->object->root, "Warning", reason, "%s", text);
 	}
 }
@@ -198,7 +202,8 @@ static int port_open(struct lb *lb, uint16_t port, struct open_port **ret_p, str
 }
 
 /* One port of a Service listens as planned when this returns 0. */
-static int serve_port(struct lb *lb, const struct lb_service *s, const struct lb_port *want, struct err *err)
+static int serve_port(struct lb *lb, const struct lb_service *s, const struct lb_port *want,
+                      struct err *err)
 {
 	struct open_port *p = port_find(lb, want->port);
 	int r = p ? 0 : port_open(lb, want->port, &p, err);
@@ -288,7 +293,8 @@ static void on_written(void *arg, const struct client_answer *a)
 	look_later(lb, again_us);
 }
 
-static void patch(struct lb *lb, const struct lb_service *s, const char *subresource, const struct val *body)
+static void patch(struct lb *lb, const struct lb_service *s, const char *subresource,
+                  const struct val *body)
 {
 	scoped_strbuf struct strbuf path = { 0 };
 	struct writing *w = NEW(struct writing);
@@ -296,8 +302,8 @@ static void patch(struct lb *lb, const struct lb_service *s, const char *subreso
 	*w = (struct writing){ lb, memory_of(lb, s->uid) };
 	w->memory->writing = true;
 	client_path(&path, "v1", "services", s->ns, s->name, subresource);
-	(void)client_request(lb->client, "PATCH", strbuf_str(&path), "application/merge-patch+json", body,
-			     on_written, w);
+	(void)client_request(lb->client, "PATCH", strbuf_str(&path), "application/merge-patch+json",
+	                     body, on_written, w);
 }
 
 static void write_finalizer(struct lb *lb, const struct lb_service *s, bool on)
@@ -315,7 +321,7 @@ static void write_finalizer(struct lb *lb, const struct lb_service *s, bool on)
 		val_append(list, val_new_cstr(&a, LB_FINALIZER));
 	}
 	val_set_str(&a, meta, "resourceVersion",
-		    val_str(val_path(s->object->root, "metadata.resourceVersion")));
+	            val_str(val_path(s->object->root, "metadata.resourceVersion")));
 	patch(lb, s, NULL, body);
 }
 
@@ -323,7 +329,8 @@ static void write_status(struct lb *lb, const struct lb_service *s, const struct
 {
 	scoped_arena struct arena a = { 0 };
 	struct val *body = val_new_object(&a);
-	struct val *balancer = val_need_object(&a, val_need_object(&a, body, "status"), "loadBalancer");
+	struct val *balancer =
+		val_need_object(&a, val_need_object(&a, body, "status"), "loadBalancer");
 
 	val_set(&a, balancer, "ingress", want ? val_copy(&a, want) : val_new_null(&a));
 	patch(lb, s, "status", body);
@@ -362,7 +369,7 @@ static void serve_service(struct lb *lb, const struct lb_service *s)
 	if (!has_finalizer(object)) {
 		if (!is_writing(lb, s->uid)) {
 			recorder_event(lb->recorder, object, "Normal", "EnsuringLoadBalancer",
-				       "Ensuring load balancer");
+			               "Ensuring load balancer");
 			write_finalizer(lb, s, true);
 		}
 		return;
@@ -378,7 +385,7 @@ static void serve_service(struct lb *lb, const struct lb_service *s)
 		write_status(lb, s, want);
 		if (want) {
 			recorder_event(lb->recorder, object, "Normal", "EnsuredLoadBalancer",
-				       "Ensured load balancer");
+			               "Ensured load balancer");
 		}
 	}
 }
@@ -393,10 +400,12 @@ static void release_service(struct lb *lb, const struct lb_service *s)
 	}
 	if (!has_finalizer(object)) {
 		forget(lb, s->uid);
-	} else if (val_is_null(val_path(object, "metadata.deletionTimestamp")) && !status_is(object, NULL)) {
+	} else if (val_is_null(val_path(object, "metadata.deletionTimestamp")) &&
+	           !status_is(object, NULL)) {
 		write_status(lb, s, NULL);
 	} else {
-		recorder_event(lb->recorder, object, "Normal", "DeletedLoadBalancer", "Deleted load balancer");
+		recorder_event(lb->recorder, object, "Normal", "DeletedLoadBalancer",
+		               "Deleted load balancer");
 		write_finalizer(lb, s, false);
 	}
 }
@@ -421,13 +430,14 @@ static void release_others(struct lb *lb, const struct gather *g)
 	for (size_t i = 0; i < g->n; i++) {
 		const struct val *meta = val_get(g->at[i]->root, "metadata");
 
-		if (lb_service_is_ours(g->at[i]->root) && val_is_null(val_get(meta, "deletionTimestamp"))) {
+		if (lb_service_is_ours(g->at[i]->root) &&
+		    val_is_null(val_get(meta, "deletionTimestamp"))) {
 			continue;
 		}
 		release_service(lb, &(struct lb_service){ .object = g->at[i],
-							  .ns = val_get_str(meta, "namespace"),
-							  .name = val_get_str(meta, "name"),
-							  .uid = val_get_str(meta, "uid") });
+		                                          .ns = val_get_str(meta, "namespace"),
+		                                          .name = val_get_str(meta, "name"),
+		                                          .uid = val_get_str(meta, "uid") });
 	}
 }
 
@@ -525,12 +535,14 @@ static int parse_option(struct lb_options *o, const char *name, const char *valu
 	if (strcmp(name, "--kubeconfig") == 0) {
 		o->kubeconfig = value;
 	} else if (strcmp(name, "--edge-address") == 0) {
-		return ip_parse(slice_of(value), &o->edge) ?
-			       0 :
-			       err_raise(err, ERR_USAGE, "--edge-address %s is no address", value);
+		return ip_parse(slice_of(value), &o->edge)
+		               ? 0
+		               : err_raise(err, ERR_USAGE, "--edge-address %s is no address",
+		                           value);
 	} else if (strcmp(name, "--node-ip") == 0) {
 		if (o->n_nodes == NODES_MAX || !ip_parse(slice_of(value), &o->nodes[o->n_nodes])) {
-			return err_raise(err, ERR_USAGE, "--node-ip %s is no address, or one too many", value);
+			return err_raise(err, ERR_USAGE,
+			                 "--node-ip %s is no address, or one too many", value);
 		}
 		o->n_nodes++;
 	} else if (strcmp(name, "--uid") == 0) {
@@ -547,15 +559,16 @@ static int parse_option(struct lb_options *o, const char *name, const char *valu
 static int parse_options(int argc, char **argv, struct lb_options *o, struct err *err)
 {
 	for (int i = 1; i < argc; i += 2) {
-		int r = i + 1 < argc ? parse_option(o, argv[i], argv[i + 1], err) :
-				       err_raise(err, ERR_USAGE, "%s needs a value", argv[i]);
+		int r = i + 1 < argc ? parse_option(o, argv[i], argv[i + 1], err)
+		                     : err_raise(err, ERR_USAGE, "%s needs a value", argv[i]);
 
 		if (r < 0) {
 			return r;
 		}
 	}
 	if (!o->edge.family || !o->n_nodes || !o->kubeconfig) {
-		return err_raise(err, ERR_USAGE, "--kubeconfig, --edge-address and --node-ip are needed");
+		return err_raise(err, ERR_USAGE,
+		                 "--kubeconfig, --edge-address and --node-ip are needed");
 	}
 	return 0;
 }
@@ -569,7 +582,8 @@ static int drop_rights(uid_t uid, struct err *err)
 		(void)setrlimit(RLIMIT_NOFILE, &files); /* two descriptors a connection */
 	}
 	if (uid && geteuid() == 0 &&
-	    (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)) {
+	    (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
+	     setresuid(uid, uid, uid) < 0)) {
 		return err_sys(err, "become user %u", uid);
 	}
 	return 0;
@@ -593,10 +607,10 @@ static int start(struct lb *lb, struct err *err)
 	}
 	lb->recorder = recorder_new(lb->client, "service-controller", NULL);
 	lb->services = replica_new(lb->client, &(struct replica_spec){ .api_version = "v1",
-								       .plural = "services",
-								       .changed = on_changed,
-								       .synced = on_synced,
-								       .arg = lb });
+	                                                               .plural = "services",
+	                                                               .changed = on_changed,
+	                                                               .synced = on_synced,
+	                                                               .arg = lb });
 	return 0;
 }
 
@@ -617,8 +631,8 @@ int lb_main(int argc, char **argv, const struct lb_provider *p)
 		fini(&lb);
 		loop_run_once(lb.loop);
 		loop_free(lb.loop);
-		/* Listeners that still drain after their port went hold relays of the pool: the process's
-		 * end frees both. */
+		/* Listeners that still drain after their port went hold relays of the pool: the
+		 * process's end frees both. */
 		if (lb.n_draining == 0) {
 			relay_pool_free(lb.pool);
 		}

@@ -34,7 +34,7 @@ struct target {
 	struct ip ip;
 	struct health health;
 	struct loop_timer next; /* check, or its time limit */
-	int fd;			/* of the check under way, or -1 */
+	int fd;                 /* of the check under way, or -1 */
 	struct loop_fd *watch;
 };
 
@@ -88,7 +88,7 @@ static void check_done(struct target *t, bool good)
 		char text[IP_TEXT_SIZE];
 
 		log_info("Target is %s target=%s:%u port=%u", health_state_name(t->health.state),
-			 ip_format(t->ip, text), l->spec.target_port, l->spec.port);
+		         ip_format(t->ip, text), l->spec.target_port, l->spec.port);
 		if (l->spec.changed) {
 			l->spec.changed(l->spec.arg, t->ip, t->health.state);
 		}
@@ -117,7 +117,8 @@ static void check_connected(void *arg, int fd, unsigned events)
 
 	(void)events;
 	if (!error && t->listener->spec.proxy_protocol) {
-		(void)send(fd, header, proxy_header_format_local(header), MSG_NOSIGNAL | MSG_DONTWAIT);
+		(void)send(fd, header, proxy_header_format_local(header),
+		           MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
 	check_done(t, error == 0);
 }
@@ -177,8 +178,10 @@ static void targets_make(struct listener *l)
 		struct target *t = &l->targets[i];
 
 		*t = (struct target){ .listener = l, .ip = l->spec.targets[i], .fd = -1 };
-		/* The first check at once, spread a little so that many ports do not check together. */
-		loop_timer_start(l->loop, &t->next, (int64_t)(chance_u32() % 20) * US_PER_MS, check_start);
+		/* The first check at once, spread a little so that many ports do not check
+		 * together. */
+		loop_timer_start(l->loop, &t->next, (int64_t)(chance_u32() % 20) * US_PER_MS,
+		                 check_start);
 	}
 }
 
@@ -246,19 +249,20 @@ static void relay(struct connection *c)
 	struct err err;
 
 	if (l->spec.proxy_protocol) {
-		size = proxy_header_format(c->client_ip, c->client_port, l->spec.ip, l->spec.port, header);
+		size = proxy_header_format(c->client_ip, c->client_port, l->spec.ip, l->spec.port,
+		                           header);
 	}
 	loop_timer_stop(&c->timer);
 	c->watch = loop_fd_close(c->watch);
 	int r = relay_start(l->pool,
-			    &(struct relay_spec){ .client_fd = take_fd(&c->client_fd),
-						  .target_fd = take_fd(&c->target_fd),
-						  .prefix = size ? header : NULL,
-						  .prefix_size = size,
-						  .idle_us = l->spec.idle_us,
-						  .done = on_relay_done,
-						  .arg = c },
-			    &c->relay, &err);
+	                    &(struct relay_spec){ .client_fd = take_fd(&c->client_fd),
+	                                          .target_fd = take_fd(&c->target_fd),
+	                                          .prefix = size ? header : NULL,
+	                                          .prefix_size = size,
+	                                          .idle_us = l->spec.idle_us,
+	                                          .done = on_relay_done,
+	                                          .arg = c },
+	                    &c->relay, &err);
 	if (r < 0) {
 		log_odd("Connection cannot be relayed: %s", err.msg);
 		connection_free(c);
@@ -280,7 +284,8 @@ static void dial_failed(struct connection *c, int error)
 		close(take_fd(&c->target_fd));
 	}
 	if (loop_now_us(l->loop) + wait_us >= c->until_us) {
-		log_odd("No target takes the connection port=%u: %s", l->spec.port, strerror(error));
+		log_odd("No target takes the connection port=%u: %s", l->spec.port,
+		        strerror(error));
 		connection_free(c);
 		return;
 	}
@@ -341,7 +346,8 @@ static void take_in(struct listener *l, int fd, const struct sockaddr *sa)
 	uint16_t port = 0;
 	int on = 1;
 
-	if (!ip_from_sockaddr(sa, &ip, &port) || !may_come(l, ip) || l->n_connections >= CONNECTIONS_MAX) {
+	if (!ip_from_sockaddr(sa, &ip, &port) || !may_come(l, ip) ||
+	    l->n_connections >= CONNECTIONS_MAX) {
 		relay_reset_fd(fd);
 		return;
 	}
@@ -382,9 +388,11 @@ static void on_accept(void *arg, int fd, unsigned events)
 		socklen_t len = sizeof(sa);
 		int conn = accept4(fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (conn < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+		if (conn < 0 &&
+		    (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
 			/* The client waits in the backlog; trying at once would only spin. */
-			log_odd("Connection has to wait port=%u: %s", l->spec.port, strerror(errno));
+			log_odd("Connection has to wait port=%u: %s", l->spec.port,
+			        strerror(errno));
 			loop_fd_set(l->watch, 0);
 			loop_timer_start(l->loop, &l->starved, starved_us, on_fed);
 			return;
@@ -410,7 +418,7 @@ static void keep_spec(struct listener *l, const struct listener_spec *s)
 }
 
 int listener_start(struct relay_pool *p, struct loop *loop, const struct listener_spec *s,
-		   struct listener **ret_l, struct err *err)
+                   struct listener **ret_l, struct err *err)
 {
 	struct listener *l = NEW(struct listener);
 	int r;

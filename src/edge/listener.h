@@ -1,8 +1,8 @@
-/* What: one port of the balancer: accepts, chooses a target, dials it (again, while it refuses), writes
- * the PROXY header and hands both sockets to a relay. Checks the health of its targets.
+/* What: one port of the balancer: accepts, chooses a target, dials it (again, while it refuses),
+ * writes the PROXY header and hands both sockets to a relay. Checks the health of its targets.
  *
- * The listening socket is the supervisor's: it is watched here, never closed, so connections that come
- * while the balancer restarts wait in it. */
+ * The listening socket is the supervisor's: it is watched here, never closed, so connections that
+ * come while the balancer restarts wait in it. */
 #pragma once
 
 #include "base/ip.h"
@@ -14,7 +14,7 @@ struct listener;
 struct listener_spec {
 	struct ip ip; /* of the edge; the PROXY header's destination */
 	uint16_t port;
-	int fd; /* listening; borrowed */
+	int fd;                   /* listening; borrowed */
 	const struct ip *targets; /* copied */
 	size_t n_targets;
 	uint16_t target_port;
@@ -30,7 +30,7 @@ struct listener_spec {
 
 /* Failure: ERR_IO. */
 MUST_USE int listener_start(struct relay_pool *p, struct loop *l, const struct listener_spec *s,
-			    struct listener **ret_l, struct err *err);
+                            struct listener **ret_l, struct err *err);
 /* New settings for new connections; ip, port and fd stay. */
 void listener_change(struct listener *l, const struct listener_spec *s);
 /* Accepts no more; what there is goes on. */

@@ -7,7 +7,7 @@
 /* ---- request fields ---- */
 
 void nginx_put_request_headers(struct strbuf *o, const char *indent, const char *module,
-			       const struct ingress_settings *s)
+                               const struct ingress_settings *s)
 {
 	static const char *const lines[] = {
 		"X-Request-ID $req_id",
@@ -34,9 +34,9 @@ void nginx_put_request_headers(struct strbuf *o, const char *indent, const char 
 	}
 	if (strcmp(module, "proxy") == 0) {
 		strbuf_addf(o,
-			    "%sproxy_set_header Upgrade $http_upgrade;\n"
-			    "%sproxy_set_header Connection $connection_upgrade;\n",
-			    indent, indent);
+		            "%sproxy_set_header Upgrade $http_upgrade;\n"
+		            "%sproxy_set_header Connection $connection_upgrade;\n",
+		            indent, indent);
 	}
 	if (s && s->forwarded_prefix.len) {
 		strbuf_addf(o, "%s%s_set_header X-Forwarded-Prefix ", indent, module);
@@ -69,12 +69,13 @@ static void put_sources(struct strbuf *o, const struct prefixes *deny, const str
 	}
 }
 
-static void put_access(struct strbuf *o, const struct ingress_settings *s, const struct nginx_settings *g,
-		       const struct nginx_layout *l)
+static void put_access(struct strbuf *o, const struct ingress_settings *s,
+                       const struct nginx_settings *g, const struct nginx_layout *l)
 {
 	put_sources(o, s->deny.n ? &s->deny : &g->deny, s->allow.n ? &s->allow : &g->allow);
 	if (s->auth.enabled) {
-		put_quoted(o, "auth_basic", s->auth.realm.len ? s->auth.realm : SLICE("Authentication Required"));
+		put_quoted(o, "auth_basic",
+		           s->auth.realm.len ? s->auth.realm : SLICE("Authentication Required"));
 		strbuf_addf(o, "\t\t\tauth_basic_user_file %s/auth/%s;\n", l->dir, s->auth.file);
 	}
 }
@@ -94,7 +95,7 @@ static void put_limit_uses(struct strbuf *o, const struct route_location *loc)
 			strbuf_adds(o, "\t\t\tlimit_req zone=");
 			put_zone_name(o, loc->ns, loc->ingress);
 			strbuf_addf(o, "/%s burst=%lld nodelay;\n", i ? "rpm" : "rps",
-				    (long long)(rates[i] * s->limit.burst));
+			            (long long)(rates[i] * s->limit.burst));
 		}
 	}
 	if (s->limit.connections) {
@@ -152,11 +153,12 @@ static bool has_star(struct slice origins)
 }
 
 static void put_cors_headers(struct strbuf *o, const struct ingress_settings *s, const char *indent,
-			     bool preflight)
+                             bool preflight)
 {
 	strbuf_addf(o, "%sadd_header Access-Control-Allow-Origin $cors_origin always;\n", indent);
 	if (s->cors.credentials) {
-		strbuf_addf(o, "%sadd_header Access-Control-Allow-Credentials true always;\n", indent);
+		strbuf_addf(o, "%sadd_header Access-Control-Allow-Credentials true always;\n",
+		            indent);
 	}
 	strbuf_addf(o, "%sadd_header Access-Control-Allow-Methods ", indent);
 	nginx_quote(o, s->cors.methods);
@@ -168,7 +170,8 @@ static void put_cors_headers(struct strbuf *o, const struct ingress_settings *s,
 		nginx_quote(o, s->cors.expose);
 		strbuf_adds(o, " always;\n");
 	}
-	strbuf_addf(o, "%sadd_header Access-Control-Max-Age %lld always;\n", indent, (long long)s->cors.max_age);
+	strbuf_addf(o, "%sadd_header Access-Control-Max-Age %lld always;\n", indent,
+	            (long long)s->cors.max_age);
 	if (preflight) {
 		strbuf_addf(o, "%sadd_header Content-Type \"text/plain charset=UTF-8\";\n", indent);
 	}
@@ -181,7 +184,8 @@ static void put_hsts(struct strbuf *o, const struct nginx_settings *g, const cha
 	}
 }
 
-static void put_cors(struct strbuf *o, const struct ingress_settings *s, const struct nginx_settings *g)
+static void put_cors(struct strbuf *o, const struct ingress_settings *s,
+                     const struct nginx_settings *g)
 {
 	if (!s->cors.enabled) {
 		return;
@@ -194,7 +198,7 @@ static void put_cors(struct strbuf *o, const struct ingress_settings *s, const s
 		strbuf_adds(o, ") { set $cors_origin $http_origin; }\n");
 	}
 	strbuf_adds(o, "\t\t\tset $cors_preflight \"$request_method:$cors_origin\";\n"
-		       "\t\t\tif ($cors_preflight ~ \"^OPTIONS:.\") {\n");
+	               "\t\t\tif ($cors_preflight ~ \"^OPTIONS:.\") {\n");
 	put_cors_headers(o, s, "\t\t\t\t", true);
 	put_hsts(o, g, "\t\t\t\t");
 	strbuf_adds(o, "\t\t\t\treturn 204;\n\t\t\t}\n");
@@ -217,7 +221,8 @@ static void put_timeouts(struct strbuf *o, const struct ingress_settings *s, con
 
 	for (size_t i = 0; i < 3; i++) {
 		if (each[i].s) {
-			strbuf_addf(o, "\t\t\t%s_%s_timeout %llds;\n", module, each[i].name, (long long)each[i].s);
+			strbuf_addf(o, "\t\t\t%s_%s_timeout %llds;\n", module, each[i].name,
+			            (long long)each[i].s);
 		}
 	}
 }
@@ -225,17 +230,21 @@ static void put_timeouts(struct strbuf *o, const struct ingress_settings *s, con
 static void put_retries(struct strbuf *o, const struct ingress_settings *s, const char *module)
 {
 	if (s->next_upstream.len) {
-		strbuf_addf(o, "\t\t\t%s_next_upstream " SLICE_FMT ";\n", module, SLICE_ARG(s->next_upstream));
+		strbuf_addf(o, "\t\t\t%s_next_upstream " SLICE_FMT ";\n", module,
+		            SLICE_ARG(s->next_upstream));
 	}
 	if (s->next_tries != 3) {
-		strbuf_addf(o, "\t\t\t%s_next_upstream_tries %lld;\n", module, (long long)s->next_tries);
+		strbuf_addf(o, "\t\t\t%s_next_upstream_tries %lld;\n", module,
+		            (long long)s->next_tries);
 	}
 	if (s->next_timeout_s) {
-		strbuf_addf(o, "\t\t\t%s_next_upstream_timeout %llds;\n", module, (long long)s->next_timeout_s);
+		strbuf_addf(o, "\t\t\t%s_next_upstream_timeout %llds;\n", module,
+		            (long long)s->next_timeout_s);
 	}
 }
 
-static void put_buffers(struct strbuf *o, const struct ingress_settings *s, const struct nginx_settings *g)
+static void put_buffers(struct strbuf *o, const struct ingress_settings *s,
+                        const struct nginx_settings *g)
 {
 	struct slice size = s->buffer_size.len ? s->buffer_size : g->proxy_buffer_size;
 
@@ -250,9 +259,10 @@ static void put_buffers(struct strbuf *o, const struct ingress_settings *s, cons
 	}
 	if (s->buffer_size.len || s->buffers_number != 4) {
 		put_quoted(o, "proxy_buffer_size", size);
-		strbuf_addf(o, "\t\t\tproxy_buffers %lld " SLICE_FMT ";\n", (long long)s->buffers_number,
-			    SLICE_ARG(size));
-		/* The default of busy buffers is computed from 8k ones, and could then be too small. */
+		strbuf_addf(o, "\t\t\tproxy_buffers %lld " SLICE_FMT ";\n",
+		            (long long)s->buffers_number, SLICE_ARG(size));
+		/* The default of busy buffers is computed from 8k ones, and could then be too
+		 * small. */
 		put_quoted(o, "proxy_busy_buffers_size", size);
 	}
 	if (s->buffering) {
@@ -268,7 +278,8 @@ static void put_buffers(struct strbuf *o, const struct ingress_settings *s, cons
 
 static bool needs_rewrite(const struct route_location *loc)
 {
-	return loc->settings->rewrite_target.len && !slice_eq(loc->settings->rewrite_target, loc->path);
+	return loc->settings->rewrite_target.len &&
+	       !slice_eq(loc->settings->rewrite_target, loc->path);
 }
 
 static void put_rewrite(struct strbuf *o, const struct route_location *loc)
@@ -287,7 +298,8 @@ static void put_rewrite(struct strbuf *o, const struct route_location *loc)
 	strbuf_adds(o, " break;\n");
 }
 
-static void put_pass(struct strbuf *o, const struct route_location *loc, const struct nginx_settings *g)
+static void put_pass(struct strbuf *o, const struct route_location *loc,
+                     const struct nginx_settings *g)
 {
 	static const char *const schemes[] = { "http", "https", "grpc", "grpcs" };
 	const struct ingress_settings *s = loc->settings;
@@ -321,10 +333,11 @@ static void put_canary_vars(struct strbuf *o, const struct route_location *loc)
 		return;
 	}
 	strbuf_addf(o, "\t\t\tset $canary_weight %lld;\n\t\t\tset $canary_total %lld;\n",
-		    (long long)c->canary.weight, (long long)c->canary.weight_total);
+	            (long long)c->canary.weight, (long long)c->canary.weight_total);
 	put_var(o, "canary_header", c->canary.header);
 	put_var(o, "canary_value", c->canary.header_value);
-	put_var(o, "canary_pattern", c->canary.header_value.len ? SLICE("") : c->canary.header_pattern);
+	put_var(o, "canary_pattern",
+	        c->canary.header_value.len ? SLICE("") : c->canary.header_pattern);
 	put_var(o, "canary_cookie", c->canary.cookie);
 }
 
@@ -339,9 +352,9 @@ static void put_cookie_vars(struct strbuf *o, const struct route_location *loc)
 	}
 	strbuf_adds(&tail, "; Path=");
 	/* A path that is an expression is no cookie path. */
-	strbuf_add_slice(&tail, s->cookie.path.len		   ? s->cookie.path :
-				s->use_regex || needs_rewrite(loc) ? SLICE("/") :
-								     loc->path);
+	strbuf_add_slice(&tail, s->cookie.path.len                   ? s->cookie.path
+	                        : s->use_regex || needs_rewrite(loc) ? SLICE("/")
+	                                                             : loc->path);
 	if (s->cookie.domain.len) {
 		strbuf_addf(&tail, "; Domain=" SLICE_FMT, SLICE_ARG(s->cookie.domain));
 	}
@@ -368,8 +381,9 @@ static void put_backend(struct strbuf *o, const struct route_location *loc)
 
 /* ---- the location ---- */
 
-static void put_body(struct strbuf *o, const struct route_server *s, const struct route_location *loc,
-		     const struct nginx_settings *g, const struct nginx_layout *l)
+static void put_body(struct strbuf *o, const struct route_server *s,
+                     const struct route_location *loc, const struct nginx_settings *g,
+                     const struct nginx_layout *l)
 {
 	const struct ingress_settings *set = loc->settings;
 
@@ -386,7 +400,7 @@ static void put_body(struct strbuf *o, const struct route_server *s, const struc
 	}
 	if (set->force_ssl_redirect || (set->ssl_redirect && s->has_tls)) {
 		strbuf_addf(o, "\t\t\tif ($to_https) { return %lld https://$host$request_uri; }\n",
-			    (long long)g->redirect_code);
+		            (long long)g->redirect_code);
 	}
 	put_access(o, set, g, l);
 	put_limit_uses(o, loc);
@@ -404,7 +418,7 @@ static void put_body(struct strbuf *o, const struct route_server *s, const struc
 
 /* "= /foo", "/foo/" or "~* ^/foo". */
 static void put_head(struct strbuf *o, const char *modifier, const char *before, struct slice path,
-		     const char *after)
+                     const char *after)
 {
 	scoped_strbuf struct strbuf text = { 0 };
 
@@ -426,8 +440,9 @@ static bool has_exact(const struct route_server *s, struct slice path)
 	return false;
 }
 
-void nginx_put_location(struct strbuf *o, const struct route_server *s, const struct route_location *loc,
-			const struct nginx_settings *g, const struct nginx_layout *l)
+void nginx_put_location(struct strbuf *o, const struct route_server *s,
+                        const struct route_location *loc, const struct nginx_settings *g,
+                        const struct nginx_layout *l)
 {
 	bool root = slice_is(loc->path, "/");
 
@@ -451,11 +466,14 @@ void nginx_put_location(struct strbuf *o, const struct route_server *s, const st
 /* ---- limits, said once an Ingress ---- */
 
 static void put_zone(struct strbuf *o, const struct route_location *loc, const char *directive,
-		     const char *suffix, int64_t rate, const char *unit)
+                     const char *suffix, int64_t rate, const char *unit)
 {
 	strbuf_addf(o, "\t%s $limit_%s zone=", directive, suffix);
 	put_zone_name(o, loc->ns, loc->ingress);
-	strbuf_addf(o, "/%s:5m", strcmp(unit, "") == 0 ? "conn" : strcmp(unit, "r/s") == 0 ? "rps" : "rpm");
+	strbuf_addf(o, "/%s:5m",
+	            strcmp(unit, "") == 0      ? "conn"
+	            : strcmp(unit, "r/s") == 0 ? "rps"
+	                                       : "rpm");
 	if (*unit) {
 		strbuf_addf(o, " rate=%lld%s", (long long)rate, unit);
 	}
@@ -472,7 +490,8 @@ static void put_limit_key(struct strbuf *o, const struct route_location *loc, co
 	for (size_t i = 0; i < except->n; i++) {
 		strbuf_addf(o, "\t\t%s 1;\n", prefix_format(except->at[i], text));
 	}
-	strbuf_addf(o, "\t}\n\tmap $excepted_%s $limit_%s { 0 $binary_remote_addr; 1 \"\"; }\n", suffix, suffix);
+	strbuf_addf(o, "\t}\n\tmap $excepted_%s $limit_%s { 0 $binary_remote_addr; 1 \"\"; }\n",
+	            suffix, suffix);
 }
 
 static void put_zones_of(struct strbuf *o, const struct route_location *loc, size_t number)
@@ -511,7 +530,8 @@ static bool is_repeated(const struct routes *r, size_t server, size_t location)
 		for (size_t j = 0; j < (i == server ? location : r->servers[i].n_locations); j++) {
 			const struct route_location *o = &r->servers[i].locations[j];
 
-			if (has_limits(o) && slice_eq(o->ns, loc->ns) && slice_eq(o->ingress, loc->ingress)) {
+			if (has_limits(o) && slice_eq(o->ns, loc->ns) &&
+			    slice_eq(o->ingress, loc->ingress)) {
 				return true;
 			}
 		}

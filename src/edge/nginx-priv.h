@@ -3,11 +3,13 @@
 
 #include "edge/nginx.h"
 
-/* The fields that every request to a backend carries, as NAME_set_header lines; settings may be null. */
+/* The fields that every request to a backend carries, as NAME_set_header lines; settings may be
+ * null. */
 void nginx_put_request_headers(struct strbuf *o, const char *indent, const char *module,
-			       const struct ingress_settings *s);
-void nginx_put_location(struct strbuf *o, const struct route_server *s, const struct route_location *loc,
-			const struct nginx_settings *g, const struct nginx_layout *l);
+                               const struct ingress_settings *s);
+void nginx_put_location(struct strbuf *o, const struct route_server *s,
+                        const struct route_location *loc, const struct nginx_settings *g,
+                        const struct nginx_layout *l);
 /* Zones and address lists of limits, one set for each Ingress that has limits. */
 void nginx_put_zones(struct strbuf *o, const struct routes *r);
 /* A comment that says whose the following lines are; nginx_line_owner reads it. */

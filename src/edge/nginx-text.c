@@ -1,4 +1,5 @@
-/* Why: injection into nginx.conf is the known way to lose an ingress controller; see nginx-text.h. */
+/* Why: injection into nginx.conf is the known way to lose an ingress controller; see nginx-text.h.
+ */
 #include "edge/nginx-text.h"
 
 #include <string.h>
@@ -89,17 +90,18 @@ bool nginx_authority_is_valid(struct slice authority)
 	if (!slice_cut(authority, ':', &host, &port)) {
 		return host.len > 0 && host.len <= 253 && is_of(host, "-._");
 	}
-	return host.len > 0 && host.len <= 253 && is_of(host, "-._") && slice_to_u64(port, &n) && n > 0 &&
-	       n < 65536;
+	return host.len > 0 && host.len <= 253 && is_of(host, "-._") && slice_to_u64(port, &n) &&
+	       n > 0 && n < 65536;
 }
 
 /* ---- paths ---- */
 
 bool nginx_path_is_strict(struct slice path)
 {
-	return path.len > 0 && path.len <= 4096 && path.p[0] == '/' && is_of(path, "-._~/%+,@:=!*") &&
-	       !has(path, "//") && !has(path, "/./") && !has(path, "/../") && !has(path, "%2f") &&
-	       !has(path, "%2F") && !slice_has_suffix(path, SLICE("/.")) && !slice_has_suffix(path, SLICE("/.."));
+	return path.len > 0 && path.len <= 4096 && path.p[0] == '/' &&
+	       is_of(path, "-._~/%+,@:=!*") && !has(path, "//") && !has(path, "/./") &&
+	       !has(path, "/../") && !has(path, "%2f") && !has(path, "%2F") &&
+	       !slice_has_suffix(path, SLICE("/.")) && !slice_has_suffix(path, SLICE("/.."));
 }
 
 /* Brackets outside of character classes and escapes come in pairs. */
@@ -117,7 +119,8 @@ static bool is_balanced(struct slice s)
 			class = c != ']';
 		} else if (c == '[') {
 			class = true;
-			/* A bracket right at the start of a class, or after its '^', is a member. */
+			/* A bracket right at the start of a class, or after its '^', is a member.
+			 */
 			i += i + 1 < s.len && s.p[i + 1] == '^';
 			i += i + 1 < s.len && s.p[i + 1] == ']';
 		} else {
@@ -154,7 +157,8 @@ static const char url_chars[] = "-._~:/?@!&()*+,=%";
 bool nginx_target_is_valid(struct slice target)
 {
 	if (target.len == 0 || target.len > 4096 ||
-	    !(target.p[0] == '/' || target.p[0] == '$' || slice_has_prefix(target, SLICE("http://")) ||
+	    !(target.p[0] == '/' || target.p[0] == '$' ||
+	      slice_has_prefix(target, SLICE("http://")) ||
 	      slice_has_prefix(target, SLICE("https://")))) {
 		return false;
 	}
@@ -164,7 +168,8 @@ bool nginx_target_is_valid(struct slice target)
 			if (i == target.len || !is_digit(target.p[i]) || target.p[i] == '0') {
 				return false;
 			}
-		} else if (!is_alnum(target.p[i]) && (target.p[i] == '\0' || !strchr(url_chars, target.p[i]))) {
+		} else if (!is_alnum(target.p[i]) &&
+		           (target.p[i] == '\0' || !strchr(url_chars, target.p[i]))) {
 			return false;
 		}
 	}
@@ -174,7 +179,8 @@ bool nginx_target_is_valid(struct slice target)
 /* Length of the allowed variable that s begins with, '$' included; 0: none. */
 static size_t variable_len(struct slice s)
 {
-	static const char *const allowed[] = { "$request_uri", "$scheme", "$is_args", "$host", "$args" };
+	static const char *const allowed[] = { "$request_uri", "$scheme", "$is_args", "$host",
+		                               "$args" };
 
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++) {
 		size_t len = strlen(allowed[i]);
@@ -191,14 +197,15 @@ bool nginx_url_is_valid(struct slice url)
 {
 	if (url.len == 0 || url.len > 4096 ||
 	    !(url.p[0] == '/' || slice_has_prefix(url, SLICE("http://")) ||
-	      slice_has_prefix(url, SLICE("https://")) || slice_has_prefix(url, SLICE("$scheme://")))) {
+	      slice_has_prefix(url, SLICE("https://")) ||
+	      slice_has_prefix(url, SLICE("$scheme://")))) {
 		return false;
 	}
 	for (size_t i = 0; i < url.len;) {
 		size_t len = url.p[i] == '$' ? variable_len(slice_from(url, i)) : 1;
 
 		if (len == 0 || (len == 1 && !is_alnum(url.p[i]) &&
-				 (url.p[i] == '\0' || !strchr(url_chars, url.p[i])))) {
+		                 (url.p[i] == '\0' || !strchr(url_chars, url.p[i])))) {
 			return false;
 		}
 		i += len;
@@ -223,7 +230,8 @@ bool nginx_origin_is_valid(struct slice origin)
 		return false;
 	}
 	rest = slice_from(rest, 3);
-	return nginx_authority_is_valid(slice_has_prefix(rest, SLICE("*.")) ? slice_from(rest, 2) : rest);
+	return nginx_authority_is_valid(slice_has_prefix(rest, SLICE("*.")) ? slice_from(rest, 2)
+	                                                                    : rest);
 }
 
 /* ---- values ---- */

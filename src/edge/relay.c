@@ -122,7 +122,8 @@ static bool take_pipe(struct relay_pool *p, struct pipe_pair *ret)
 	if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0) {
 		return false;
 	}
-	(void)fcntl(fds[0], F_SETPIPE_SZ, PIPE_BYTES); /* refused past the user's share: 64 KiB do too */
+	(void)fcntl(fds[0], F_SETPIPE_SZ,
+	            PIPE_BYTES); /* refused past the user's share: 64 KiB do too */
 	*ret = (struct pipe_pair){ fds[0], fds[1] };
 	return true;
 }
@@ -209,7 +210,8 @@ static enum moved flush_held(struct half *h, int to)
 static enum moved flush_pipe(struct half *h, int to)
 {
 	while (h->in_pipe) {
-		ssize_t n = splice(h->pipe.r, NULL, to, NULL, h->in_pipe, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		ssize_t n = splice(h->pipe.r, NULL, to, NULL, h->in_pipe,
+		                   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
 		if (n <= 0) {
 			return n < 0 && errno == EAGAIN ? MOVED_SOME : MOVED_FAIL;
@@ -278,7 +280,8 @@ static enum step copy_once(struct relay *r, int from)
 	}
 	h->full_reads = n == RELAY_HELD ? h->full_reads + 1 : 0;
 	if (h->full_reads >= FULL_READS_FOR_SPLICE && m == MOVED_ALL && h->pipe.r < 0) {
-		(void)take_pipe(r->pool, &h->pipe); /* without descriptors to spare copying goes on */
+		(void)take_pipe(r->pool,
+		                &h->pipe); /* without descriptors to spare copying goes on */
 	}
 	/* A short read emptied the socket: what comes next wakes us. */
 	return m == MOVED_ALL && n < RELAY_HELD ? STEP_WAIT : step_of(m);
@@ -288,7 +291,7 @@ static enum step splice_once(struct relay *r, int from)
 {
 	struct half *h = &r->half[from];
 	ssize_t n = splice(r->side[from].fd, NULL, h->pipe.w, NULL, PIPE_BYTES,
-			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	                   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
 	if (n < 0 && errno != EAGAIN) {
 		return STEP_FAIL;
@@ -438,14 +441,15 @@ static void init(struct relay *r, struct relay_pool *p, const struct relay_spec 
 	}
 }
 
-int relay_start(struct relay_pool *p, const struct relay_spec *s, struct relay **ret_r, struct err *err)
+int relay_start(struct relay_pool *p, const struct relay_spec *s, struct relay **ret_r,
+                struct err *err)
 {
 	struct relay *r = NEW(struct relay);
 
 	init(r, p, s);
 	for (int i = CLIENT; i <= TARGET; i++) {
 		int ret = loop_fd_open(p->loop, r->side[i].fd, 0, on_events, &r->side[i],
-				       &r->side[i].watch, err);
+		                       &r->side[i].watch, err);
 
 		if (ret < 0) {
 			r->done = NULL;

@@ -24,7 +24,7 @@ struct relay_pool *relay_pool_new(struct loop *l);
 struct relay_pool *relay_pool_free(struct relay_pool *p); /* no relay may be left */
 
 enum relay_end {
-	RELAY_DONE, /* both directions ended in order */
+	RELAY_DONE,  /* both directions ended in order */
 	RELAY_RESET, /* one side was reset or failed */
 	RELAY_IDLE,  /* no byte for idle_us */
 	RELAY_ABORTED,
@@ -42,7 +42,7 @@ struct relay_spec {
 };
 /* done never comes from inside. Failure: ERR_IO, and the sockets are closed. */
 MUST_USE int relay_start(struct relay_pool *p, const struct relay_spec *s, struct relay **ret_r,
-			 struct err *err);
+                         struct err *err);
 void relay_abort(struct relay *r); /* resets both; done comes from inside */
 /* The last bytes came from the client, or some came within the last 200 ms: somebody may be waiting
  * for an answer. */

@@ -19,8 +19,8 @@ const char *route_file_name(struct arena *a, struct slice pem)
 	return arena_printf(a, "%s.pem", strbuf_str(&hex));
 }
 
-struct route_cert *route_cert_of_pem(struct arena *a, struct slice ns, struct slice name, struct slice cert,
-				     struct slice key, const char **ret_problem)
+struct route_cert *route_cert_of_pem(struct arena *a, struct slice ns, struct slice name,
+                                     struct slice cert, struct slice key, const char **ret_problem)
 {
 	struct route_cert *c;
 	struct err err;
@@ -36,13 +36,14 @@ struct route_cert *route_cert_of_pem(struct arena *a, struct slice ns, struct sl
 	c = ARENA_NEW(a, struct route_cert);
 	c->ns = ns;
 	c->name = name;
-	c->pem = slice_of(arena_printf(a, SLICE_FMT "\n" SLICE_FMT "\n", SLICE_ARG(cert), SLICE_ARG(key)));
+	c->pem = slice_of(
+		arena_printf(a, SLICE_FMT "\n" SLICE_FMT "\n", SLICE_ARG(cert), SLICE_ARG(key)));
 	c->file = route_file_name(a, c->pem);
 	return c;
 }
 
 struct route_cert *route_cert_read(struct arena *a, const struct doc *secret, struct slice ns,
-				   struct slice name, const char **ret_problem)
+                                   struct slice name, const char **ret_problem)
 {
 	scoped_strbuf struct strbuf cert = { 0 }, key = { 0 };
 	const struct val *data = secret ? val_get(secret->root, "data") : NULL;
@@ -69,7 +70,8 @@ bool route_cert_covers(const struct route_cert *c, struct slice host)
 	}
 	memcpy(text, host.p, host.len);
 	text[host.len] = '\0';
-	/* A host "*.x" is covered by the same name in the certificate: any label stands for the star. */
+	/* A host "*.x" is covered by the same name in the certificate: any label stands for the
+	 * star. */
 	if (text[0] == '*') {
 		text[0] = 'a';
 	}
@@ -86,17 +88,20 @@ static bool lists_host(const struct val *entry, struct slice host)
 	return false;
 }
 
-static bool secret_covers(const struct routes_input *in, struct slice ns, struct slice secret, struct slice host)
+static bool secret_covers(const struct routes_input *in, struct slice ns, struct slice secret,
+                          struct slice host)
 {
 	scoped_arena struct arena a = { 0 };
 	const char *problem;
-	const struct route_cert *c = route_cert_read(&a, in->secret(in->arg, ns, secret), ns, secret, &problem);
+	const struct route_cert *c =
+		route_cert_read(&a, in->secret(in->arg, ns, secret), ns, secret, &problem);
 
 	return c && route_cert_covers(c, host);
 }
 
-struct slice route_cert_secret_for(const struct val *tls, struct slice host, const struct routes_input *in,
-				   struct slice ns, bool *ret_has_tls)
+struct slice route_cert_secret_for(const struct val *tls, struct slice host,
+                                   const struct routes_input *in, struct slice ns,
+                                   bool *ret_has_tls)
 {
 	val_for_each (tls, entry) {
 		if (lists_host(entry, host)) {

@@ -49,9 +49,12 @@ static bool class_is_ours(const struct routes_input *in, const struct val *class
 static bool default_is_ours(const struct routes_input *in)
 {
 	for (size_t i = 0; i < in->n_classes; i++) {
-		const struct val *annotations = val_path(in->classes[i]->root, "metadata.annotations");
+		const struct val *annotations =
+			val_path(in->classes[i]->root, "metadata.annotations");
 
-		if (slice_is(val_get_str(annotations, "ingressclass.kubernetes.io/is-default-class"), "true") &&
+		if (slice_is(
+			    val_get_str(annotations, "ingressclass.kubernetes.io/is-default-class"),
+			    "true") &&
 		    class_is_ours(in, in->classes[i]->root)) {
 			return true;
 		}
@@ -62,7 +65,8 @@ static bool default_is_ours(const struct routes_input *in)
 bool routes_is_ours(const struct routes_input *in, const struct val *ingress)
 {
 	struct slice name = val_str(val_path(ingress, "spec.ingressClassName"));
-	struct slice old = val_get_str(val_path(ingress, "metadata.annotations"), "kubernetes.io/ingress.class");
+	struct slice old = val_get_str(val_path(ingress, "metadata.annotations"),
+	                               "kubernetes.io/ingress.class");
 
 	if (name.len) {
 		return class_is_ours(in, class_find(in, name));
@@ -94,21 +98,23 @@ static const struct route_backend *backend_of(struct builder *b, const struct va
 	const struct val *service = val_get(backend, "service"), *port = val_get(service, "port");
 	struct slice name = val_get_str(service, "name"), port_name = val_get_str(port, "name");
 	int64_t number = val_int(val_get(port, "number"), 0);
-	struct route_backend found = { .ns = b->ns, .service = name, .to_cluster_ip = b->settings->service_upstream };
+	struct route_backend found = { .ns = b->ns,
+		                       .service = name,
+		                       .to_cluster_ip = b->settings->service_upstream };
 
 	if (!val_is_null(val_get(backend, "resource"))) {
 		complain(b, "UnsupportedBackend", "a backend of kind resource is not supported");
 		return NULL;
 	}
-	found.port = number > 0 && number < 65536 ?
-			     slice_of(arena_printf(b->a, "%d", (int)number)) :
-			     port_name;
+	found.port = number > 0 && number < 65536 ? slice_of(arena_printf(b->a, "%d", (int)number))
+	                                          : port_name;
 	if (!nginx_name_is_valid(name) || !nginx_name_is_valid(found.port)) {
 		complain(b, "InvalidBackend", "the backend's service needs a name and a port");
 		return NULL;
 	}
 	found.key = arena_printf(b->a, SLICE_FMT "/" SLICE_FMT ":" SLICE_FMT "%s", SLICE_ARG(b->ns),
-				 SLICE_ARG(name), SLICE_ARG(found.port), found.to_cluster_ip ? "@ip" : "");
+	                         SLICE_ARG(name), SLICE_ARG(found.port),
+	                         found.to_cluster_ip ? "@ip" : "");
 	for (size_t i = 0; i < b->backends.n; i++) {
 		if (strcmp(b->backends.at[i]->key, found.key) == 0) {
 			return b->backends.at[i];
@@ -148,8 +154,8 @@ static struct build_server *server_need(struct builder *b, struct slice host)
 
 /* ---- locations ---- */
 
-/* The text after which nginx would call two locations duplicates: a Prefix "/foo" is the location "/foo/"
- * besides "= /foo". */
+/* The text after which nginx would call two locations duplicates: a Prefix "/foo" is the location
+ * "/foo/" besides "= /foo". */
 static bool same_place(const struct route_location *l, struct slice path, enum route_match match)
 {
 	struct slice mine = l->path;
@@ -164,11 +170,13 @@ static bool same_place(const struct route_location *l, struct slice path, enum r
 		path = t;
 	}
 	/* 'mine' is raw, 'path' a prefix without its final '/', unless it is "/". */
-	return path.len == 1 ? slice_eq(mine, path) :
-			       mine.len == path.len + 1 && mine.p[path.len] == '/' && slice_has_prefix(mine, path);
+	return path.len == 1 ? slice_eq(mine, path)
+	                     : mine.len == path.len + 1 && mine.p[path.len] == '/' &&
+	                               slice_has_prefix(mine, path);
 }
 
-static struct route_location *location_find(struct build_server *s, struct slice path, enum route_match match)
+static struct route_location *location_find(struct build_server *s, struct slice path,
+                                            enum route_match match)
 {
 	for (size_t i = 0; i < s->locations.n; i++) {
 		if (same_place(&s->locations.at[i], path, match)) {
@@ -178,8 +186,8 @@ static struct route_location *location_find(struct build_server *s, struct slice
 	return NULL;
 }
 
-static void add_canary(struct builder *b, struct build_server *s, struct slice path, enum route_match match,
-		       const struct route_backend *backend)
+static void add_canary(struct builder *b, struct build_server *s, struct slice path,
+                       enum route_match match, const struct route_backend *backend)
 {
 	struct route_location *main = s ? location_find(s, path, match) : NULL;
 
@@ -188,19 +196,22 @@ static void add_canary(struct builder *b, struct build_server *s, struct slice p
 	}
 	if (!main) {
 		complain(b, "CanaryIgnored",
-			 arena_printf(b->a, "no other Ingress has the path " SLICE_FMT " that this canary is for",
-				      SLICE_ARG(path)));
+		         arena_printf(b->a,
+		                      "no other Ingress has the path " SLICE_FMT
+		                      " that this canary is for",
+		                      SLICE_ARG(path)));
 	} else if (main->canary) {
 		complain(b, "CanaryIgnored",
-			 arena_printf(b->a, "the path " SLICE_FMT " has a canary already", SLICE_ARG(path)));
+		         arena_printf(b->a, "the path " SLICE_FMT " has a canary already",
+		                      SLICE_ARG(path)));
 	} else {
 		main->canary = backend;
 		main->canary_settings = b->settings;
 	}
 }
 
-static void add_location(struct builder *b, struct build_server *s, struct slice path, enum route_match match,
-			 const struct route_backend *backend)
+static void add_location(struct builder *b, struct build_server *s, struct slice path,
+                         enum route_match match, const struct route_backend *backend)
 {
 	const struct route_location *other = location_find(s, path, match);
 	const struct route_location l = {
@@ -210,21 +221,26 @@ static void add_location(struct builder *b, struct build_server *s, struct slice
 		.ns = b->ns,
 		.ingress = b->name,
 		.backend = backend,
-		.denied = b->settings->denied ? b->settings->denied : backend ? NULL : "its backend is not usable",
+		.denied = b->settings->denied ? b->settings->denied
+		          : backend           ? NULL
+		                              : "its backend is not usable",
 	};
 
 	if (other) {
 		complain(b, "PathIgnored",
-			 arena_printf(b->a, "path " SLICE_FMT " of host \"" SLICE_FMT "\" belongs to the older "
-					    "ingress " SLICE_FMT "/" SLICE_FMT,
-				      SLICE_ARG(path), SLICE_ARG(s->s.host), SLICE_ARG(other->ns),
-				      SLICE_ARG(other->ingress)));
+		         arena_printf(b->a,
+		                      "path " SLICE_FMT " of host \"" SLICE_FMT
+		                      "\" belongs to the older "
+		                      "ingress " SLICE_FMT "/" SLICE_FMT,
+		                      SLICE_ARG(path), SLICE_ARG(s->s.host), SLICE_ARG(other->ns),
+		                      SLICE_ARG(other->ingress)));
 		return;
 	}
 	vec_push(&s->locations, l);
 }
 
-static bool path_read(struct builder *b, const struct val *p, struct slice *ret_path, enum route_match *ret_match)
+static bool path_read(struct builder *b, const struct val *p, struct slice *ret_path,
+                      enum route_match *ret_match)
 {
 	struct slice path = val_get_str(p, "path"), type = val_get_str(p, "pathType");
 	bool strict = slice_is(type, "Exact") || slice_is(type, "Prefix");
@@ -233,15 +249,21 @@ static bool path_read(struct builder *b, const struct val *p, struct slice *ret_
 		path = SLICE("/");
 	}
 	/* With use-regex the path is an expression whatever its type says. */
-	if (strict && !b->settings->use_regex ? !nginx_path_is_strict(path) : !nginx_path_is_regex(path)) {
+	if (strict && !b->settings->use_regex ? !nginx_path_is_strict(path)
+	                                      : !nginx_path_is_regex(path)) {
 		complain(b, "InvalidPath",
-			 arena_printf(b->a, "path \"" SLICE_FMT "\" cannot be used with pathType " SLICE_FMT,
-				      SLICE_ARG(path), SLICE_ARG(type)));
+		         arena_printf(b->a,
+		                      "path \"" SLICE_FMT
+		                      "\" cannot be used with pathType " SLICE_FMT,
+		                      SLICE_ARG(path), SLICE_ARG(type)));
 		return false;
 	}
-	*ret_match = slice_is(type, "Exact") ? ROUTE_EXACT : slice_is(type, "Prefix") ? ROUTE_PREFIX : ROUTE_RAW;
+	*ret_match = slice_is(type, "Exact")    ? ROUTE_EXACT
+	             : slice_is(type, "Prefix") ? ROUTE_PREFIX
+	                                        : ROUTE_RAW;
 	/* As a prefix "/foo/" is "/foo". */
-	if (*ret_match == ROUTE_PREFIX && !b->settings->use_regex && path.len > 1 && path.p[path.len - 1] == '/') {
+	if (*ret_match == ROUTE_PREFIX && !b->settings->use_regex && path.len > 1 &&
+	    path.p[path.len - 1] == '/') {
 		path = slice_head(path, path.len - 1);
 	}
 	*ret_path = arena_slice(b->a, path);
@@ -250,8 +272,8 @@ static bool path_read(struct builder *b, const struct val *p, struct slice *ret_
 
 static bool uses_regex(const struct builder *b, struct slice path)
 {
-	return b->settings->use_regex || (b->settings->rewrite_target.len &&
-					  !slice_eq(b->settings->rewrite_target, path));
+	return b->settings->use_regex ||
+	       (b->settings->rewrite_target.len && !slice_eq(b->settings->rewrite_target, path));
 }
 
 static bool host_read(struct builder *b, const struct val *rule, struct slice *ret_host)
@@ -260,7 +282,8 @@ static bool host_read(struct builder *b, const struct val *rule, struct slice *r
 
 	if (host.len && !nginx_host_is_valid(host)) {
 		complain(b, "InvalidHost",
-			 arena_printf(b->a, "host \"" SLICE_FMT "\" is not a DNS name", SLICE_ARG(host)));
+		         arena_printf(b->a, "host \"" SLICE_FMT "\" is not a DNS name",
+		                      SLICE_ARG(host)));
 		return false;
 	}
 	*ret_host = arena_slice(b->a, host);
@@ -277,7 +300,8 @@ static void read_path(struct builder *b, struct slice host, const struct val *p)
 		return;
 	}
 	if (b->settings->canary.enabled) {
-		add_canary(b, server_find(b, host), path, match, backend_of(b, val_get(p, "backend")));
+		add_canary(b, server_find(b, host), path, match,
+		           backend_of(b, val_get(p, "backend")));
 		return;
 	}
 	s = server_need(b, host);
@@ -306,9 +330,10 @@ static void add_www(struct builder *b, struct build_server *s)
 	if (!b->settings->from_to_www || host.len == 0 || host.p[0] == '*') {
 		return;
 	}
-	s->s.redirect_from = slice_has_prefix(host, SLICE("www.")) ?
-				     slice_from(host, 4) :
-				     slice_of(arena_printf(b->a, "www." SLICE_FMT, SLICE_ARG(host)));
+	s->s.redirect_from =
+		slice_has_prefix(host, SLICE("www."))
+			? slice_from(host, 4)
+			: slice_of(arena_printf(b->a, "www." SLICE_FMT, SLICE_ARG(host)));
 }
 
 static void add_tls(struct builder *b, struct build_server *s)
@@ -330,8 +355,8 @@ static void add_tls(struct builder *b, struct build_server *s)
 		}
 	}
 	if (!s->s.cert) {
-		struct route_cert *c = route_cert_read(b->a, b->in->secret(b->in->arg, b->ns, secret), b->ns,
-						       secret, &problem);
+		struct route_cert *c = route_cert_read(
+			b->a, b->in->secret(b->in->arg, b->ns, secret), b->ns, secret, &problem);
 
 		if (c) {
 			vec_push(&b->certs, c);
@@ -340,13 +365,15 @@ static void add_tls(struct builder *b, struct build_server *s)
 	}
 	if (s->s.cert && !route_cert_covers(s->s.cert, s->s.host)) {
 		problem = arena_printf(b->a, "its certificate does not name host " SLICE_FMT,
-				       SLICE_ARG(s->s.host));
+		                       SLICE_ARG(s->s.host));
 		s->s.cert = NULL;
 	}
 	if (problem) {
 		complain(b, "CertificateProblem",
-			 arena_printf(b->a, "secret " SLICE_FMT ": %s; the default certificate is served instead",
-				      SLICE_ARG(secret), problem));
+		         arena_printf(b->a,
+		                      "secret " SLICE_FMT
+		                      ": %s; the default certificate is served instead",
+		                      SLICE_ARG(secret), problem));
 	}
 }
 
@@ -385,7 +412,8 @@ static void read_rules(struct builder *b)
 	}
 }
 
-/* What no path of its hosts takes goes to the default backend; without rules, what no host takes. */
+/* What no path of its hosts takes goes to the default backend; without rules, what no host takes.
+ */
 static void read_default(struct builder *b)
 {
 	const struct val *backend = val_path(b->ingress->root, "spec.defaultBackend");
@@ -411,7 +439,8 @@ static void read_default(struct builder *b)
 	}
 }
 
-/* htpasswd lines out of the Secret: its key "auth", or a key a user. Without them the route stays shut. */
+/* htpasswd lines out of the Secret: its key "auth", or a key a user. Without them the route stays
+ * shut. */
 static void read_auth_file(struct builder *b, struct ingress_settings *s)
 {
 	const struct doc *secret = b->in->secret(b->in->arg, b->ns, s->auth.secret);
@@ -427,14 +456,18 @@ static void read_auth_file(struct builder *b, struct ingress_settings *s)
 		}
 	}
 	if (text.size == 0) {
-		s->denied = arena_printf(b->a, "secret " SLICE_FMT " has no passwords", SLICE_ARG(s->auth.secret));
+		s->denied = arena_printf(b->a, "secret " SLICE_FMT " has no passwords",
+		                         SLICE_ARG(s->auth.secret));
 		complain(b, "InvalidAnnotation",
-			 arena_printf(b->a, INGRESS_PREFIX "auth-secret: %s; the routes answer 503 until it is "
-							   "put right", s->denied));
+		         arena_printf(b->a,
+		                      INGRESS_PREFIX
+		                      "auth-secret: %s; the routes answer 503 until it is "
+		                      "put right",
+		                      s->denied));
 		return;
 	}
 	const struct route_file f = { .name = route_file_name(b->a, strbuf_slice(&text)),
-				      .text = arena_slice(b->a, strbuf_slice(&text)) };
+		                      .text = arena_slice(b->a, strbuf_slice(&text)) };
 
 	s->auth.file = f.name;
 	vec_push(&b->auths, f);
@@ -447,13 +480,16 @@ static void begin_ingress(struct builder *b, const struct doc *d)
 	b->ingress = d;
 	b->ns = val_str(val_path(d->root, "metadata.namespace"));
 	b->name = val_str(val_path(d->root, "metadata.name"));
-	struct ingress_settings s = ingress_settings_read(b->a, d->root, b->in->global, on_warning, b);
+	struct ingress_settings s =
+		ingress_settings_read(b->a, d->root, b->in->global, on_warning, b);
 
 	if (b->in->refused && b->in->refused(b->in->arg, b->ns, b->name, &why)) {
 		s = (struct ingress_settings){ .denied = why };
 		complain(b, "Rejected",
-			 arena_printf(b->a, "nginx refuses what this Ingress asks for (%s); its routes answer 503",
-				      why));
+		         arena_printf(b->a,
+		                      "nginx refuses what this Ingress asks for (%s); its routes "
+		                      "answer 503",
+		                      why));
 	}
 	if (s.auth.enabled && !s.denied) {
 		read_auth_file(b, &s);
@@ -480,7 +516,8 @@ static void choose_ingresses(struct builder *b, struct routes *r)
 		const struct doc *d = b->in->ingresses[i];
 		const struct val *meta = val_get(d->root, "metadata");
 
-		if (routes_is_ours(b->in, d->root) && val_is_null(val_get(meta, "deletionTimestamp")) &&
+		if (routes_is_ours(b->in, d->root) &&
+		    val_is_null(val_get(meta, "deletionTimestamp")) &&
 		    nginx_name_is_valid(val_get_str(meta, "namespace")) &&
 		    nginx_name_is_valid(val_get_str(meta, "name"))) {
 			r->ingresses[r->n_ingresses++] = d;
@@ -508,7 +545,8 @@ static int by_length(const void *x, const void *y)
 
 static int by_host(const void *x, const void *y)
 {
-	return slice_cmp(((const struct route_server *)x)->host, ((const struct route_server *)y)->host);
+	return slice_cmp(((const struct route_server *)x)->host,
+	                 ((const struct route_server *)y)->host);
 }
 
 static void *copy_of(struct arena *a, const void *at, size_t size)
@@ -522,7 +560,8 @@ static void drop_taken_names(struct builder *b, struct build_server *s)
 		s->s.redirect_from = (struct slice){ 0 };
 	}
 	for (size_t i = s->aliases.n; i-- > 0;) {
-		bool taken = server_find(b, s->aliases.at[i]) || slice_eq(s->aliases.at[i], s->s.redirect_from);
+		bool taken = server_find(b, s->aliases.at[i]) ||
+		             slice_eq(s->aliases.at[i], s->s.redirect_from);
 
 		for (size_t j = 0; !taken && j < b->servers.n && b->servers.at[j] != s; j++) {
 			for (size_t k = 0; !taken && k < b->servers.at[j]->aliases.n; k++) {
@@ -550,7 +589,8 @@ static void keep_servers(struct builder *b, struct routes *r)
 		}
 		*to = s->s;
 		to->n_locations = s->locations.n;
-		to->locations = copy_of(b->a, s->locations.at, s->locations.n * sizeof(*s->locations.at));
+		to->locations =
+			copy_of(b->a, s->locations.at, s->locations.n * sizeof(*s->locations.at));
 		to->n_aliases = s->aliases.n;
 		to->aliases = copy_of(b->a, s->aliases.at, s->aliases.n * sizeof(*s->aliases.at));
 		vec_fini(&s->locations);
@@ -570,7 +610,8 @@ struct routes routes_make(struct arena *a, const struct routes_input *in)
 	/* Canaries last: they hang on to what the others define. */
 	for (int canaries = 0; canaries <= 1; canaries++) {
 		for (size_t i = 0; i < r.n_ingresses; i++) {
-			const struct val *annotations = val_path(r.ingresses[i]->root, "metadata.annotations");
+			const struct val *annotations =
+				val_path(r.ingresses[i]->root, "metadata.annotations");
 
 			if (slice_is(val_get_str(annotations, INGRESS_PREFIX "canary"), "true") ==
 			    (canaries == 1)) {
@@ -601,11 +642,12 @@ struct routes routes_make(struct arena *a, const struct routes_input *in)
 	return r;
 }
 
-void routes_each_secret(const struct val *ingress, void (*fn)(void *arg, struct slice ns, struct slice name),
-			void *arg)
+void routes_each_secret(const struct val *ingress,
+                        void (*fn)(void *arg, struct slice ns, struct slice name), void *arg)
 {
 	struct slice ns = val_str(val_path(ingress, "metadata.namespace"));
-	struct slice auth = val_get_str(val_path(ingress, "metadata.annotations"), INGRESS_PREFIX "auth-secret");
+	struct slice auth = val_get_str(val_path(ingress, "metadata.annotations"),
+	                                INGRESS_PREFIX "auth-secret");
 	ptrdiff_t slash = slice_find(auth, '/');
 
 	val_for_each (val_path(ingress, "spec.tls"), t) {

@@ -1,9 +1,9 @@
-/* What: all Ingresses of our class as one table of servers, paths and certificates. Pure: objects in,
- * routes and complaints out; nginx.c writes the table down.
+/* What: all Ingresses of our class as one table of servers, paths and certificates. Pure: objects
+ * in, routes and complaints out; nginx.c writes the table down.
  *
- * Rules that several Ingresses give to one host are merged, the oldest Ingress first: it wins the same
- * path, and what belongs to the whole server (certificate, aliases, app-root) is taken from the first
- * that has it. Source: k8s/ingress, ingress-nginx/basic-usage. */
+ * Rules that several Ingresses give to one host are merged, the oldest Ingress first: it wins the
+ * same path, and what belongs to the whole server (certificate, aliases, app-root) is taken from
+ * the first that has it. Source: k8s/ingress, ingress-nginx/basic-usage. */
 #pragma once
 
 #include <stdbool.h>
@@ -43,8 +43,8 @@ struct route_server {
 	size_t n_aliases;
 	struct route_location *locations; /* in the order nginx has to see them */
 	size_t n_locations;
-	bool is_regex; /* every path of the host is a regular expression */
-	bool has_tls;  /* some tls entry speaks of the host */
+	bool is_regex;                 /* every path of the host is a regular expression */
+	bool has_tls;                  /* some tls entry speaks of the host */
 	const struct route_cert *cert; /* null: the default one */
 	struct slice app_root;         /* may be empty */
 	struct slice ns, ingress;      /* the first Ingress of the host */
@@ -52,7 +52,7 @@ struct route_server {
 	const struct ingress_settings *settings; /* of the first Ingress; null: none */
 };
 
-struct route_file { /* of passwords */
+struct route_file {       /* of passwords */
 	const char *name; /* derived from the content */
 	struct slice text;
 };
@@ -99,5 +99,5 @@ struct routes routes_make(struct arena *a, const struct routes_input *in);
 /* Whether an Ingress is ours, by class. */
 bool routes_is_ours(const struct routes_input *in, const struct val *ingress);
 /* Calls fn for every Secret that the Ingress names. */
-void routes_each_secret(const struct val *ingress, void (*fn)(void *arg, struct slice ns, struct slice name),
-			void *arg);
+void routes_each_secret(const struct val *ingress,
+                        void (*fn)(void *arg, struct slice ns, struct slice name), void *arg);

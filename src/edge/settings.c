@@ -12,9 +12,9 @@
 
 static bool is_next_upstream(struct slice s)
 {
-	static const char *const words[] = { "error",    "timeout",  "invalid_header", "http_500", "http_502",
-					     "http_503", "http_504", "http_403",       "http_404", "http_429",
-					     "non_idempotent", "off" };
+	static const char *const words[] = { "error",    "timeout",  "invalid_header", "http_500",
+		                             "http_502", "http_503", "http_504",       "http_403",
+		                             "http_404", "http_429", "non_idempotent", "off" };
 	struct slice word;
 
 	while (slice_next(&s, ' ', &word)) {
@@ -81,7 +81,8 @@ static bool is_samesite(struct slice s)
 	       slice_eq_nocase(s, SLICE("Strict"));
 }
 
-/* A PCRE for Lua's eyes: it reaches nginx only as a quoted value, so '$' (a variable there) may not be in it. */
+/* A PCRE for Lua's eyes: it reaches nginx only as a quoted value, so '$' (a variable there) may not
+ * be in it. */
 static bool is_pattern(struct slice s)
 {
 	if (s.len == 0 || s.len > 512) {
@@ -120,8 +121,14 @@ static bool is_address(struct slice s)
 
 /* ---- the ConfigMap ---- */
 
-#define A(key) { key, FIELD_ASIDE, 0 }
-#define G(key, type_, member, ...) { key, type_, offsetof(struct nginx_settings, member), ##__VA_ARGS__ }
+#define A(key)                                                                                     \
+	{                                                                                          \
+		key, FIELD_ASIDE, 0                                                                \
+	}
+#define G(key, type_, member, ...)                                                                 \
+	{                                                                                          \
+		key, type_, offsetof(struct nginx_settings, member), ##__VA_ARGS__                 \
+	}
 #define TEXT_OF(check_) .check = check_
 
 static const struct field global_fields[] = {
@@ -132,9 +139,12 @@ static const struct field global_fields[] = {
 	G("bind-address", FIELD_TEXT, bind_address, TEXT_OF(is_address)),
 	G("proxy-body-size", FIELD_TEXT, proxy_body_size, TEXT_OF(nginx_size_is_valid)),
 	G("proxy-buffer-size", FIELD_TEXT, proxy_buffer_size, TEXT_OF(nginx_size_is_valid)),
-	G("client-header-buffer-size", FIELD_TEXT, client_header_buffer_size, TEXT_OF(nginx_size_is_valid)),
-	G("client-body-buffer-size", FIELD_TEXT, client_body_buffer_size, TEXT_OF(nginx_size_is_valid)),
-	G("large-client-header-buffers", FIELD_TEXT, large_header_buffers, TEXT_OF(is_header_buffers)),
+	G("client-header-buffer-size", FIELD_TEXT, client_header_buffer_size,
+	  TEXT_OF(nginx_size_is_valid)),
+	G("client-body-buffer-size", FIELD_TEXT, client_body_buffer_size,
+	  TEXT_OF(nginx_size_is_valid)),
+	G("large-client-header-buffers", FIELD_TEXT, large_header_buffers,
+	  TEXT_OF(is_header_buffers)),
 	G("proxy-connect-timeout", FIELD_NUMBER, connect_s, 1, 3600),
 	G("proxy-read-timeout", FIELD_NUMBER, read_s, 1, 86400),
 	G("proxy-send-timeout", FIELD_NUMBER, send_s, 1, 86400),
@@ -211,8 +221,8 @@ static const struct nginx_settings global_defaults = {
 	.access_log = true,
 };
 
-static void read_global(struct arena *a, struct nginx_settings *s, struct slice key, struct slice value,
-			settings_warn_fn *warn, void *arg)
+static void read_global(struct arena *a, struct nginx_settings *s, struct slice key,
+                        struct slice value, settings_warn_fn *warn, void *arg)
 {
 	const struct field *f = field_find(global_fields, ARRAY_SIZE(global_fields), key);
 	const char *wrong = f ? field_set(a, f, s, value) : "this controller does not know the key";
@@ -228,7 +238,7 @@ static void read_global(struct arena *a, struct nginx_settings *s, struct slice 
 }
 
 struct nginx_settings nginx_settings_read(struct arena *a, const struct val *configmap,
-					  settings_warn_fn *warn, void *arg)
+                                          settings_warn_fn *warn, void *arg)
 {
 	struct nginx_settings s = global_defaults;
 
@@ -240,7 +250,10 @@ struct nginx_settings nginx_settings_read(struct arena *a, const struct val *con
 
 /* ---- annotations ---- */
 
-#define I(key, type_, member, ...) { key, type_, offsetof(struct ingress_settings, member), ##__VA_ARGS__ }
+#define I(key, type_, member, ...)                                                                 \
+	{                                                                                          \
+		key, type_, offsetof(struct ingress_settings, member), ##__VA_ARGS__               \
+	}
 
 static const char *const protocols[] = { "HTTP", "HTTPS", "GRPC", "GRPCS", NULL };
 
@@ -251,7 +264,8 @@ static const struct field ingress_fields[] = {
 	I("force-ssl-redirect", FIELD_BOOL, force_ssl_redirect),
 	I("proxy-body-size", FIELD_TEXT, body_size, TEXT_OF(nginx_size_is_valid)),
 	I("proxy-buffer-size", FIELD_TEXT, buffer_size, TEXT_OF(nginx_size_is_valid)),
-	I("client-body-buffer-size", FIELD_TEXT, client_body_buffer_size, TEXT_OF(nginx_size_is_valid)),
+	I("client-body-buffer-size", FIELD_TEXT, client_body_buffer_size,
+	  TEXT_OF(nginx_size_is_valid)),
 	I("proxy-max-temp-file-size", FIELD_TEXT, max_temp_file_size, TEXT_OF(nginx_size_is_valid)),
 	I("proxy-buffers-number", FIELD_NUMBER, buffers_number, 2, 1024),
 	I("proxy-connect-timeout", FIELD_NUMBER, connect_s, 1, 3600),
@@ -319,9 +333,9 @@ static const struct field ingress_fields[] = {
 
 /* What decides who gets in must not be left out in silence: such a route does not open. */
 static const char *const guards[] = {
-	"auth-url",        "auth-signin",      "auth-tls-secret",       "auth-tls-verify-client",
+	"auth-url",          "auth-signin",        "auth-tls-secret",     "auth-tls-verify-client",
 	"auth-tls-match-cn", "enable-modsecurity", "modsecurity-snippet", "enable-global-auth",
-	"satisfy",         "ssl-passthrough",
+	"satisfy",           "ssl-passthrough",
 };
 
 struct reading {
@@ -344,7 +358,8 @@ static struct slice annotation(const struct reading *r, const char *name)
 static void deny(struct reading *r, const char *name, const char *why)
 {
 	r->s->denied = arena_printf(r->a, INGRESS_PREFIX "%s: %s", name, why);
-	r->warn(r->arg, arena_printf(r->a, "%s; the routes answer 503 until it is put right", r->s->denied));
+	r->warn(r->arg, arena_printf(r->a, "%s; the routes answer 503 until it is put right",
+	                             r->s->denied));
 }
 
 static bool is_one_of(struct slice s, const char *const *names, size_t n)
@@ -367,8 +382,9 @@ static void read_one(struct reading *r, struct slice name, struct slice value)
 	} else if (is_one_of(name, guards, ARRAY_SIZE(guards))) {
 		deny(r, known_name, "this protection is not supported");
 	} else if (!f) {
-		r->warn(r->arg, arena_printf(r->a, INGRESS_PREFIX "%s is not supported and has no effect",
-					     known_name));
+		r->warn(r->arg,
+		        arena_printf(r->a, INGRESS_PREFIX "%s is not supported and has no effect",
+		                     known_name));
 	} else if (f->type != FIELD_ASIDE && (wrong = field_set(r->a, f, r->s, value))) {
 		deny(r, known_name, wrong);
 	}
@@ -418,7 +434,7 @@ static void read_redirect(struct reading *r)
 	}
 	r->s->redirect_code = permanent ? 301 : 302;
 	if (code.len && (!slice_to_i64(code, &r->s->redirect_code) || r->s->redirect_code < 300 ||
-			 r->s->redirect_code > (permanent ? 308 : 307))) {
+	                 r->s->redirect_code > (permanent ? 308 : 307))) {
 		deny(r, code_name, "it is no redirect code");
 		return;
 	}
@@ -432,7 +448,8 @@ static bool is_on(struct reading *r, const char *name, bool otherwise)
 	if (v.len == 0) {
 		return otherwise;
 	}
-	if (!slice_is(v, "on") && !slice_is(v, "off") && !slice_is(v, "true") && !slice_is(v, "false")) {
+	if (!slice_is(v, "on") && !slice_is(v, "off") && !slice_is(v, "true") &&
+	    !slice_is(v, "false")) {
 		deny(r, name, "on or off is wanted");
 	}
 	return slice_is(v, "on") || slice_is(v, "true");
@@ -447,32 +464,37 @@ static void read_affinity(struct reading *r)
 	}
 	r->s->cookie.enabled = slice_is(type, "cookie");
 	if (balance.len && !slice_is(balance, "round_robin")) {
-		r->warn(r->arg, INGRESS_PREFIX "load-balance: only round_robin is supported, and used");
+		r->warn(r->arg,
+		        INGRESS_PREFIX "load-balance: only round_robin is supported, and used");
 	}
 }
 
 struct ingress_settings ingress_settings_read(struct arena *a, const struct val *ingress,
-					      const struct nginx_settings *global, settings_warn_fn *warn,
-					      void *arg)
+                                              const struct nginx_settings *global,
+                                              settings_warn_fn *warn, void *arg)
 {
 	struct ingress_settings s = {
 		.ssl_redirect = global->ssl_redirect,
 		.force_ssl_redirect = global->force_ssl_redirect,
 		.limit = { .burst = 5 },
 		.cors = { .credentials = true,
-			  .max_age = 1728000,
-			  .origins = SLICE("*"),
-			  .methods = SLICE("GET, PUT, POST, DELETE, PATCH, OPTIONS"),
-			  .headers = SLICE("DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,"
-					   "Cache-Control,Content-Type,Range,Authorization") },
+		          .max_age = 1728000,
+		          .origins = SLICE("*"),
+		          .methods = SLICE("GET, PUT, POST, DELETE, PATCH, OPTIONS"),
+		          .headers = SLICE(
+				  "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,"
+				  "Cache-Control,Content-Type,Range,Authorization") },
 		.cookie = { .name = SLICE("INGRESSCOOKIE") },
 		.canary = { .weight_total = 100 },
 		.next_tries = 3,
 		.buffers_number = 4,
 	};
-	struct reading r = { a,  val_path(ingress, "metadata.annotations"),
-			     val_str(val_path(ingress, "metadata.namespace")),
-			     &s, warn, arg };
+	struct reading r = { a,
+		             val_path(ingress, "metadata.annotations"),
+		             val_str(val_path(ingress, "metadata.namespace")),
+		             &s,
+		             warn,
+		             arg };
 	struct slice prefix = SLICE(INGRESS_PREFIX);
 
 	val_for_each (r.annotations, it) {

@@ -25,7 +25,8 @@ struct nginx_settings {
 	bool use_proxy_protocol, use_forwarded_headers, compute_full_forwarded_for;
 	struct prefixes real_ip_from; /* proxy-real-ip-cidr */
 	struct slice bind_address;    /* empty: every address */
-	struct slice proxy_body_size, proxy_buffer_size, client_header_buffer_size, client_body_buffer_size;
+	struct slice proxy_body_size, proxy_buffer_size, client_header_buffer_size,
+		client_body_buffer_size;
 	struct slice large_header_buffers; /* "4 8k" */
 	int64_t connect_s, read_s, send_s;
 	bool ssl_redirect, force_ssl_redirect;
@@ -55,7 +56,8 @@ struct ingress_settings {
 	struct slice rewrite_target;
 	bool use_regex;
 	bool ssl_redirect, force_ssl_redirect;
-	struct slice body_size, buffer_size, client_body_buffer_size, max_temp_file_size; /* empty: global */
+	struct slice body_size, buffer_size, client_body_buffer_size,
+		max_temp_file_size; /* empty: global */
 	int64_t buffers_number;
 	int64_t connect_s, read_s, send_s; /* 0: global */
 	bool buffering, no_request_buffering;
@@ -102,7 +104,7 @@ typedef void settings_warn_fn(void *arg, const char *text);
 
 /* configmap may be null. Everything lives in a. */
 struct nginx_settings nginx_settings_read(struct arena *a, const struct val *configmap,
-					  settings_warn_fn *warn, void *arg);
+                                          settings_warn_fn *warn, void *arg);
 struct ingress_settings ingress_settings_read(struct arena *a, const struct val *ingress,
-					      const struct nginx_settings *global, settings_warn_fn *warn,
-					      void *arg);
+                                              const struct nginx_settings *global,
+                                              settings_warn_fn *warn, void *arg);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,6 +25,7 @@ struct hierarchy {
 };
 
 struct cgroups {
+	atomic_uint refs;
 	bool is_v2;
 	VEC(struct hierarchy) all;
 };
@@ -66,6 +68,7 @@ int cgroups_open(struct cgroups **ret, struct err *err)
 	ssize_t n;
 	struct statfs fs;
 
+	atomic_init(&c->refs, 1);
 	c->is_v2 = statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
 	while (f && (n = getline(&line, &room, f)) > 0) {
 		read_mount(c, (struct slice){ line, (size_t)n });
@@ -78,9 +81,15 @@ int cgroups_open(struct cgroups **ret, struct err *err)
 	return 0;
 }
 
+struct cgroups *cgroups_ref(struct cgroups *c)
+{
+	atomic_fetch_add(&c->refs, 1);
+	return c;
+}
+
 struct cgroups *cgroups_close(struct cgroups *c)
 {
-	if (c) {
+	if (c && atomic_fetch_sub(&c->refs, 1) == 1) {
 		for (size_t i = 0; i < c->all.n; i++) {
 			free(c->all.at[i].mount);
 			free(c->all.at[i].controllers);
@@ -266,59 +275,6 @@ int cgroup_make(const struct cgroups *c, const char *path, const struct cgroup_l
 		free(dirs[i]);
 	}
 	return r;
-}
-
-/* A group of cpuset without processors takes no process: what is above is passed down. */
-static void fill_cpuset(const struct hierarchy *h, const char *path)
-{
-	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
-	scoped_free char *dir = mem_printf("%s%s", h->mount, path);
-	char buf[256], text[257];
-
-	for (char *at = dir + strlen(h->mount) + 1;; at++) {
-		char kept = *at, *slash;
-
-		if (kept != '/' && kept != '\0') {
-			continue;
-		}
-		*at = '\0';
-		slash = strrchr(dir, '/');
-		for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-			struct slice above;
-
-			*slash = '\0';
-			above = slice_trim(read_small(dir, files[i], buf, sizeof(buf)));
-			*slash = '/';
-			snprintf(text, sizeof(text), SLICE_FMT, SLICE_ARG(above));
-			(void)write_file(dir, files[i], text);
-		}
-		*at = kept;
-		if (!kept) {
-			return;
-		}
-	}
-}
-
-int cgroup_enter(const struct cgroups *c, const char *path, struct err *err)
-{
-	for (size_t i = 0; i < c->all.n; i++) {
-		const struct hierarchy *h = &c->all.at[i];
-		scoped_free char *dir = mem_printf("%s%s", h->mount, path);
-		int r = make_in(c, h, path, err);
-
-		if (r < 0) {
-			return r;
-		}
-		if (strstr(h->controllers, ",cpuset,")) {
-			fill_cpuset(h, path);
-		}
-		r = write_file(dir, "cgroup.procs", "0");
-		if (r < 0) {
-			errno = -r;
-			return err_sys(err, "enter %s", dir);
-		}
-	}
-	return 0;
 }
 
 /* ---- killing and removing ---- */

@@ -15,7 +15,8 @@ struct cgroups;
 
 /* Finds out from the mount table of this process. Failure: ERR_UNSUPPORTED when nothing is mounted. */
 MUST_USE int cgroups_open(struct cgroups **ret, struct err *err);
-struct cgroups *cgroups_close(struct cgroups *c);
+struct cgroups *cgroups_ref(struct cgroups *c);   /* one more share, for work off the loop; never changes after open */
+struct cgroups *cgroups_close(struct cgroups *c); /* gives a share back */
 bool cgroups_is_v2(const struct cgroups *c);
 
 struct cgroup_limits {
@@ -28,8 +29,6 @@ struct cgroup_limits {
 /* Makes the group in the hierarchies of cpu, memory and pids, with all above it. Existing is fine. */
 MUST_USE int cgroup_make(const struct cgroups *c, const char *path, const struct cgroup_limits *limits,
 			 struct err *err);
-/* Moves this process into it, in every hierarchy, so that children start there at no cost. */
-MUST_USE int cgroup_enter(const struct cgroups *c, const char *path, struct err *err);
 /* One signal to every process of the tree; returns how many there were. */
 size_t cgroup_signal(const struct cgroups *c, const char *path, int signum);
 /* SIGKILL to every process of the tree, until none is left or about 100 ms have gone. True: empty. */

@@ -127,17 +127,6 @@ static struct nlmsghdr *begin(struct netlink *nl, uint16_t type, uint16_t flags,
 	return nlh;
 }
 
-/* Without this every link would invent an address, join multicast groups and send solicitations. */
-static void put_no_link_local(struct nlmsghdr *nlh)
-{
-	struct nlattr *families = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
-	struct nlattr *v6 = mnl_attr_nest_start(nlh, AF_INET6);
-
-	mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
-	mnl_attr_nest_end(nlh, v6);
-	mnl_attr_nest_end(nlh, families);
-}
-
 static void put_end(struct nlmsghdr *nlh, const char *name, const uint8_t *mac, unsigned mtu)
 {
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
@@ -145,7 +134,6 @@ static void put_end(struct nlmsghdr *nlh, const char *name, const uint8_t *mac, 
 	if (mac) {
 		mnl_attr_put(nlh, IFLA_ADDRESS, LINK_MAC_SIZE, mac);
 	}
-	put_no_link_local(nlh);
 }
 
 void link_queue_veth(struct netlink *nl, const struct veth_spec *spec)
@@ -184,6 +172,18 @@ void link_queue_bridge(struct netlink *nl, const char *name, unsigned mtu)
 	mnl_attr_put_u8(nlh, IFLA_BR_MCAST_SNOOPING, 0);
 	mnl_attr_nest_end(nlh, data);
 	mnl_attr_nest_end(nlh, info);
+}
+
+void link_queue_no_link_local(struct netlink *nl, int index)
+{
+	/* A kernel without IPv6 refuses to hear of it. */
+	struct nlmsghdr *nlh = begin(nl, RTM_NEWLINK, 0, index, EAFNOSUPPORT);
+	struct nlattr *families = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	struct nlattr *v6 = mnl_attr_nest_start(nlh, AF_INET6);
+
+	mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(nlh, v6);
+	mnl_attr_nest_end(nlh, families);
 }
 
 void link_queue_up(struct netlink *nl, int index)

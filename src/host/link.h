@@ -37,10 +37,12 @@ struct veth_spec {
 	int peer_ns_fd;                  /* namespace of the far end */
 	unsigned mtu;                    /* of both */
 };
-/* A pair of connected links, both down, without IPv6 link-local addresses. */
+/* A pair of connected links, both down. */
 void link_queue_veth(struct netlink *nl, const struct veth_spec *spec);
 /* A bridge without spanning tree; fine when it exists. */
 void link_queue_bridge(struct netlink *nl, const char *name, unsigned mtu);
+/* Before it is up: it shall not invent an IPv6 address, join multicast groups and send solicitations. */
+void link_queue_no_link_local(struct netlink *nl, int index);
 void link_queue_up(struct netlink *nl, int index);
 void link_queue_mtu(struct netlink *nl, int index, unsigned mtu);
 void link_queue_master(struct netlink *nl, int index, int master);

@@ -116,6 +116,21 @@ static const char *chain_of(const struct nlattr *nest)
 	return text_of(v[NFTA_VERDICT_CHAIN]);
 }
 
+static uint64_t packets_of(const struct nlattr *expression)
+{
+	const struct nlattr *e[NFTA_EXPR_DATA + 1], *c[NFTA_COUNTER_PACKETS + 1];
+
+	if (!expression) {
+		return 0;
+	}
+	nested(expression, e, NFTA_EXPR_DATA);
+	if (!e[NFTA_EXPR_DATA]) {
+		return 0;
+	}
+	nested(e[NFTA_EXPR_DATA], c, NFTA_COUNTER_PACKETS);
+	return u64_of(c[NFTA_COUNTER_PACKETS]);
+}
+
 static void show_element(struct elements *e, const struct nlattr *nest)
 {
 	const struct nlattr *a[NFTA_SET_ELEM_KEY_END + 1];
@@ -132,6 +147,7 @@ static void show_element(struct elements *e, const struct nlattr *nest)
 		element.data = value_of(a[NFTA_SET_ELEM_DATA], data, nft_set_data_size(e->set));
 	}
 	element.timeout_ms = u64_of(a[NFTA_SET_ELEM_TIMEOUT]);
+	element.packets = e->set->counts ? packets_of(a[NFTA_SET_ELEM_EXPR]) : 0;
 	if (element.key) {
 		e->fn(e->arg, &element);
 	}

@@ -237,17 +237,32 @@ void nft_rule_count(struct nft *n, const char *counter)
 	end(n, o);
 }
 
-void nft_rule_learn(struct nft *n, const struct nft_set *map, unsigned key_reg, unsigned data_reg, uint64_t timeout_ms)
+static struct operation begin_update(struct nft *n, const struct nft_set *set, unsigned key_reg, uint64_t timeout_ms)
 {
 	struct operation o = begin(n, "dynset");
 
-	mnl_attr_put_strz(n->open, NFTA_DYNSET_SET_NAME, map->name);
+	mnl_attr_put_strz(n->open, NFTA_DYNSET_SET_NAME, set->name);
 	put_u32(n, NFTA_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
 	put_reg(n, NFTA_DYNSET_SREG_KEY, key_reg);
-	if (map->data[0]) {
-		put_reg(n, NFTA_DYNSET_SREG_DATA, data_reg);
-	}
 	mnl_attr_put_u64(n->open, NFTA_DYNSET_TIMEOUT, htobe64(timeout_ms));
+	return o;
+}
+
+void nft_rule_learn(struct nft *n, const struct nft_set *map, unsigned key_reg, unsigned data_reg, uint64_t timeout_ms)
+{
+	struct operation o = begin_update(n, map, key_reg, timeout_ms);
+
+	put_reg(n, NFTA_DYNSET_SREG_DATA, data_reg);
+	end(n, o);
+}
+
+void nft_rule_tally(struct nft *n, const struct nft_set *set, unsigned key_reg, uint64_t timeout_ms)
+{
+	struct operation o = begin_update(n, set, key_reg, timeout_ms);
+	struct nlattr *counter = mnl_attr_nest_start(n->open, NFTA_DYNSET_EXPR);
+
+	mnl_attr_put_strz(n->open, NFTA_EXPR_NAME, "counter");
+	mnl_attr_nest_end(n->open, counter);
 	end(n, o);
 }
 

@@ -36,6 +36,8 @@ void nft_rule_set_ct_mark(struct nft *n, unsigned reg); /* of the flow */
 void nft_rule_count(struct nft *n, const char *counter);
 /* Adds or refreshes an element that ends after timeout_ms. */
 void nft_rule_learn(struct nft *n, const struct nft_set *map, unsigned key_reg, unsigned data_reg, uint64_t timeout_ms);
+/* The same for a set that counts: one more packet in the element. */
+void nft_rule_tally(struct nft *n, const struct nft_set *set, unsigned key_reg, uint64_t timeout_ms);
 void nft_rule_dnat(struct nft *n, unsigned ip_reg, unsigned port_reg); /* ends the chain */
 void nft_rule_masquerade(struct nft *n);
 void nft_rule_reject_tcp(struct nft *n);  /* a reset */

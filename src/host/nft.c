@@ -142,9 +142,28 @@ struct nlmsghdr *nft_message(struct nft *n, uint16_t type, uint16_t flags)
 	return n->open;
 }
 
-bool nft_has_changes(const struct nft *n)
+uint64_t nft_changes_digest(struct nft *n)
 {
-	return n->n_changes > 0;
+	uint64_t digest = 0;
+	int left;
+
+	nft_finish_message(n);
+	left = (int)n->batch.size;
+	for (struct nlmsghdr *nlh = (void *)n->batch.p; n->batch.size && mnl_nlmsg_ok(nlh, left);
+	     nlh = mnl_nlmsg_next(nlh, &left)) {
+		struct slice body = { mnl_nlmsg_get_payload(nlh), mnl_nlmsg_get_payload_len(nlh) };
+
+		digest = (digest ^ slice_hash(body) ^ nlh->nlmsg_type) * UINT64_C(0x9e3779b97f4a7c15);
+	}
+	return digest;
+}
+
+void nft_forget_changes(struct nft *n)
+{
+	nft_finish_message(n);
+	strbuf_reset(&n->batch);
+	n->n_changes = 0;
+	n->n_sets = 0;
 }
 
 static const char *change_name(unsigned type)
@@ -243,9 +262,7 @@ int nft_commit(struct nft *n, struct err *err)
 			r = read_refusals(n, err);
 		}
 	}
-	strbuf_reset(&n->batch);
-	n->n_changes = 0;
-	n->n_sets = 0;
+	nft_forget_changes(n);
 	return r;
 }
 
@@ -346,6 +363,12 @@ void nft_set_add(struct nft *n, const struct nft_set *s)
 		mnl_attr_put_u32(nlh, NFTA_SET_DATA_LEN, htonl(length_of(s->data)));
 	}
 	put_description(nlh, s);
+	if (s->counts) {
+		struct nlattr *counter = mnl_attr_nest_start(nlh, NFTA_SET_EXPR);
+
+		mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, "counter");
+		mnl_attr_nest_end(nlh, counter);
+	}
 }
 
 static void put_value(struct nlmsghdr *nlh, uint16_t type, const void *value, size_t size)

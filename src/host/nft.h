@@ -38,6 +38,7 @@ struct nft_set {
 	bool verdicts; /* a map to chains to go to */
 	bool ranges;   /* elements are key..key_end, both included, field by field; two fields at least */
 	bool timeouts; /* elements may end by themselves; rules may add elements */
+	bool counts;   /* rules that add elements count packets in them */
 	uint32_t max;  /* elements; 0: no limit. Needed with timeouts */
 };
 size_t nft_set_key_size(const struct nft_set *s);
@@ -55,6 +56,7 @@ struct nft_element {
 	const void *data;    /* of a map */
 	const char *chain;   /* with verdicts: to go to */
 	uint64_t timeout_ms; /* 0: stays */
+	uint64_t packets;    /* reading, with counts */
 };
 
 /* ---- changes ---- */
@@ -67,7 +69,9 @@ void nft_counter_add(struct nft *n, const char *name);
 void nft_set_add(struct nft *n, const struct nft_set *s);
 void nft_element_add(struct nft *n, const struct nft_set *s, const struct nft_element *e);
 void nft_element_delete(struct nft *n, const struct nft_set *s, const struct nft_element *e);
-bool nft_has_changes(const struct nft *n);
+/* A number that is equal for equal queues, whenever and by whomever they were made. */
+uint64_t nft_changes_digest(struct nft *n);
+void nft_forget_changes(struct nft *n);
 /* Carries out what is queued and empties the queue, also on failure. Failure: ERR_IO and closer codes, naming
  * the first refused change; then nothing of it was done. */
 MUST_USE int nft_commit(struct nft *n, struct err *err);

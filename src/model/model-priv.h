@@ -57,7 +57,7 @@ struct pod {
 };
 void pod_put(struct model *m, const struct doc *d);
 void pod_remove(struct model *m, const struct doc *d);
-void pod_free(struct pod *p);
+void model_pod_free(struct pod *p);
 /* The pod that policies see at an address, or null. */
 struct pod *pod_at(const struct model *m, struct ip ip);
 /* Number of a named port, first in containers, then in sidecars; 0: it has none. */

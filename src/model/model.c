@@ -76,7 +76,7 @@ struct model *model_free(struct model *m)
 		return NULL;
 	}
 	for (struct map_iter it = { 0 }; map_next(&m->pods, &it);) {
-		pod_free(it.value);
+		model_pod_free(it.value);
 	}
 	for (struct map_iter it = { 0 }; map_next(&m->policies, &it);) {
 		policy_free(it.value);

@@ -1,7 +1,8 @@
 /* What: objects turned into the network's meaning. Pure: no I/O, no clock, no chance; same objects,
  * same answers. Dataplane, DNS, edge and analyser all ask here, so they cannot disagree.
  *
- * Feed it with documents as they come and go; ask. Answers borrow from the model until its next change. */
+ * Feed it with documents as they come and go; ask. Answers borrow from the model until its next
+ * change. */
 #pragma once
 
 #include "base/ip.h"
@@ -33,36 +34,38 @@ struct endpoint {
 struct service_port {
 	struct slice ns, service, name; /* name of the port may be empty */
 	enum proto proto;
-	uint16_t port, node_port; /* node_port 0: none */
-	int32_t affinity_s;       /* ClientIP timeout; 0: none */
+	uint16_t port, node_port;            /* node_port 0: none */
+	int32_t affinity_s;                  /* ClientIP timeout; 0: none */
 	bool internal_local, external_local; /* traffic policies */
 	const struct ip *cluster_ips;        /* those of the service; none when headless */
 	size_t n_cluster_ips;
-	const struct ip *lb_ips;             /* status.loadBalancer.ingress[].ip */
+	const struct ip *lb_ips; /* status.loadBalancer.ingress[].ip */
 	size_t n_lb_ips;
-	const struct endpoint *endpoints;    /* all, in canonical order */
+	const struct endpoint *endpoints; /* all, in canonical order */
 	size_t n_endpoints;
-	const struct prefix *lb_sources;     /* spec.loadBalancerSourceRanges; none: any client */
+	const struct prefix *lb_sources; /* spec.loadBalancerSourceRanges; none: any client */
 	size_t n_lb_sources;
-	const struct ip *external_ips;       /* spec.externalIPs */
+	const struct ip *external_ips; /* spec.externalIPs */
 	size_t n_external_ips;
 	uint64_t version; /* of MODEL_SERVICES when anything of this service last changed */
 };
 typedef bool model_service_fn(void *arg, const struct service_port *p);
-/* Every port of every service that has cluster IPs, node ports or endpoints, in order of namespace, name, port. */
+/* Every port of every service that has cluster IPs, node ports or endpoints, in order of namespace,
+ * name, port. */
 void model_each_service_port(const struct model *m, model_service_fn *fn, void *arg);
 /* The same for one service; nothing when there is none of that name. */
-void model_each_port_of(const struct model *m, struct slice ns, struct slice service, model_service_fn *fn,
-			void *arg);
-/* Names every service that changed, came or went after the MODEL_SERVICES version 'since', oldest change
- * first, each once. False: that is too long ago, look at all of them. */
+void model_each_port_of(const struct model *m, struct slice ns, struct slice service,
+                        model_service_fn *fn, void *arg);
+/* Names every service that changed, came or went after the MODEL_SERVICES version 'since', oldest
+ * change first, each once. False: that is too long ago, look at all of them. */
 typedef void model_changed_fn(void *arg, struct slice ns, struct slice service);
-bool model_each_changed_service(const struct model *m, uint64_t since, model_changed_fn *fn, void *arg);
-/* The endpoints a new connection may go to (ready ones; else serving terminating ones), for traffic that
- * starts inside (external false) or comes by node port or balancer (external true) on 'node'. Writes at most
- * max pointers, returns how many there are. */
+bool model_each_changed_service(const struct model *m, uint64_t since, model_changed_fn *fn,
+                                void *arg);
+/* The endpoints a new connection may go to (ready ones; else serving terminating ones), for traffic
+ * that starts inside (external false) or comes by node port or balancer (external true) on 'node'.
+ * Writes at most max pointers, returns how many there are. */
 size_t service_usable(const struct service_port *p, bool external, struct slice node,
-		      const struct endpoint **ret, size_t max);
+                      const struct endpoint **ret, size_t max);
 
 /* ---- a flow and its verdict: networking.md section 3 ---- */
 struct flow {
@@ -80,8 +83,15 @@ enum verdict policy_decide(const struct model *m, const struct flow *f, const st
 
 /* ---- names: networking.md section 5 ---- */
 enum name_type {
-	NAME_A = 1, NAME_NS = 2, NAME_CNAME = 5, NAME_SOA = 6, NAME_PTR = 12, NAME_TXT = 16, NAME_AAAA = 28,
-	NAME_SRV = 33, NAME_ANY = 255,
+	NAME_A = 1,
+	NAME_NS = 2,
+	NAME_CNAME = 5,
+	NAME_SOA = 6,
+	NAME_PTR = 12,
+	NAME_TXT = 16,
+	NAME_AAAA = 28,
+	NAME_SRV = 33,
+	NAME_ANY = 255,
 };
 struct name_record {
 	enum name_type type;
@@ -91,17 +101,19 @@ struct name_record {
 	uint16_t port, priority, weight; /* SRV */
 };
 enum name_result {
-	NAME_FOUND,    /* records follow */
-	NAME_NODATA,   /* the name exists, not with this type */
-	NAME_MISSING,  /* NXDOMAIN, we are authoritative */
-	NAME_FOREIGN,  /* not ours: forward */
+	NAME_FOUND,   /* records follow */
+	NAME_NODATA,  /* the name exists, not with this type */
+	NAME_MISSING, /* NXDOMAIN, we are authoritative */
+	NAME_FOREIGN, /* not ours: forward */
 };
-/* name: lower case without final dot. Records are allocated in a. SOA and NS of the zone's apex are the
- * server's to make: the apex exists, here, without records. */
+/* name: lower case without final dot. Records are allocated in a. SOA and NS of the zone's apex are
+ * the server's to make: the apex exists, here, without records. */
 enum name_result name_lookup(const struct model *m, struct slice name, enum name_type type,
-			     struct arena *a, struct name_record **ret, size_t *ret_n);
+                             struct arena *a, struct name_record **ret, size_t *ret_n);
 void model_set_cluster_domain(struct model *m, struct slice domain); /* default cluster.local */
-struct slice model_cluster_domain(const struct model *m); /* lower case, without final dot; borrowed */
+struct slice
+model_cluster_domain(const struct model *m); /* lower case, without final dot; borrowed */
 
 /* ---- hosts outside the cluster (ACK databases and caches) ---- */
-#define HOST_ADDRESS_ANNOTATION "kennel.dev/vpc-address" /* on DBInstance, CacheCluster: the private IP */
+#define HOST_ADDRESS_ANNOTATION                                                                    \
+	"kennel.dev/vpc-address" /* on DBInstance, CacheCluster: the private IP */

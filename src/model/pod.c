@@ -141,7 +141,7 @@ static void unlink_pod(struct model *m, struct pod *p)
 	model_changed(m, MODEL_POLICIES);
 }
 
-void pod_free(struct pod *p)
+void model_pod_free(struct pod *p)
 {
 	free(p->addresses);
 	doc_unref(p->doc);
@@ -173,7 +173,7 @@ void pod_put(struct model *m, const struct doc *d)
 	p = pod_new(m, d);
 	if (old) {
 		unlink_pod(m, old);
-		pod_free(old);
+		model_pod_free(old);
 	}
 	map_set(&m->pods, key, p);
 	link_pod(m, p);
@@ -190,7 +190,7 @@ void pod_remove(struct model *m, const struct doc *d)
 	if (p) {
 		s = p->space;
 		unlink_pod(m, p);
-		pod_free(p);
+		model_pod_free(p);
 		space_drop_unused(m, s);
 	}
 }

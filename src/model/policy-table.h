@@ -1,51 +1,55 @@
-/* What: NetworkPolicies compiled to a table that a kernel can look up in constant time per connection,
- * whatever the number of pods and policies (networking.md 3.5).
+/* What: NetworkPolicies compiled to a table that a kernel can look up in constant time per
+ * connection, whatever the number of pods and policies (networking.md 3.5).
  *
- * The idea: addresses that no policy can tell apart form a class. A pod's address has a class by the
- * selectors that match the pod, the ipBlocks that hold the address and the numbers of the named ports
- * that policies mention; any other address has a class by the ipBlocks that hold it. Class 0 is every
- * address that is in neither list: an address nobody names, admitted by any-peer rules only.
+ * The idea: addresses that no policy can tell apart form a class. A pod's address has a class by
+ * the selectors that match the pod, the ipBlocks that hold the address and the numbers of the named
+ * ports that policies mention; any other address has a class by the ipBlocks that hold it. Class 0
+ * is every address that is in neither list: an address nobody names, admitted by any-peer rules
+ * only.
  *
- * Reading it, for the first packet of a connection, after DNAT and before SNAT (the reference reader is
- * policy_table_decide, the tests hold it against policy_decide):
+ * Reading it, for the first packet of a connection, after DNAT and before SNAT (the reference
+ * reader is policy_table_decide, the tests hold it against policy_decide):
  *
  *     same address on both ends -> admitted (hairpin)
  *     s = class of source, d = class of destination: 'pods' first, else 'blocks', else 0
- *     egress:  s not isolated[POLICY_EGRESS]   or a row of rows[POLICY_EGRESS]   with subject s and peer d
- *     ingress: d not isolated[POLICY_INGRESS]  or a row of rows[POLICY_INGRESS]  with subject d and peer s
- *     a row matches with peer equal or POLICY_PEER_ANY, protocol equal or POLICY_PROTO_ANY, and the
- *     destination port inside port_from..port_to
+ *     egress:  s not isolated[POLICY_EGRESS]   or a row of rows[POLICY_EGRESS]   with subject s and
+ * peer d ingress: d not isolated[POLICY_INGRESS]  or a row of rows[POLICY_INGRESS]  with subject d
+ * and peer s a row matches with peer equal or POLICY_PEER_ANY, protocol equal or POLICY_PROTO_ANY,
+ * and the destination port inside port_from..port_to
  *
- * Not in the table, because it is not the policies' business: a node always reaches its own pods (let the
- * node's own output pass), replies and ICMP errors of admitted connections pass, hostNetwork pods are
- * plain node addresses.
+ * Not in the table, because it is not the policies' business: a node always reaches its own pods
+ * (let the node's own output pass), replies and ICMP errors of admitted connections pass,
+ * hostNetwork pods are plain node addresses.
  *
- * Change: a class keeps its id as long as it exists, and an empty class is kept until policies change. So
- * a pod coming or going is one element of 'pods' per address and nothing else, unless it brings a class
- * that never was. All arrays are sorted, so two tables are compared by one walk side by side. */
+ * Change: a class keeps its id as long as it exists, and an empty class is kept until policies
+ * change. So a pod coming or going is one element of 'pods' per address and nothing else, unless it
+ * brings a class that never was. All arrays are sorted, so two tables are compared by one walk side
+ * by side. */
 #pragma once
 
 #include "model/model.h"
 
 enum policy_direction { POLICY_INGRESS, POLICY_EGRESS, POLICY_DIRECTIONS };
 
-#define POLICY_CLASS_NONE 0u          /* an address that no policy and no ipBlock names */
-#define POLICY_PEER_ANY UINT32_MAX    /* row.peer: every address, class 0 too */
-#define POLICY_PROTO_ANY 0            /* row.proto: every protocol, ICMP too; ports are then 0..65535 */
+#define POLICY_CLASS_NONE 0u         /* an address that no policy and no ipBlock names */
+#define POLICY_PEER_ANY   UINT32_MAX /* row.peer: every address, class 0 too */
+#define POLICY_PROTO_ANY  0 /* row.proto: every protocol, ICMP too; ports are then 0..65535 */
 
 struct policy_pod { /* exact address of a pod */
 	struct ip ip;
 	uint32_t class_id; /* never 0 */
 };
 
-struct policy_block { /* addresses from..to, both included, of one family; disjoint from other blocks */
+struct policy_block { /* addresses from..to, both included, of one family; disjoint from other
+	                 blocks */
 	struct ip from, to;
 	uint32_t class_id; /* never 0 */
 };
 
 struct policy_isolated {
 	uint32_t class_id;
-	const struct val *const *policies; /* NetworkPolicies that isolate it, by namespace and name */
+	const struct val *const
+		*policies; /* NetworkPolicies that isolate it, by namespace and name */
 	size_t n_policies;
 };
 
@@ -57,7 +61,8 @@ struct policy_row {
 };
 
 struct policy_table {
-	/* by address (ip_cmp). Holds every pod that has an address, is not hostNetwork and not finished. */
+	/* by address (ip_cmp). Holds every pod that has an address, is not hostNetwork and not
+	 * finished. */
 	const struct policy_pod *pods;
 	size_t n_pods;
 	/* by 'from'. A pod's address may lie inside; 'pods' is asked first. */
@@ -66,9 +71,10 @@ struct policy_table {
 	/* by class_id */
 	const struct policy_isolated *isolated[POLICY_DIRECTIONS];
 	size_t n_isolated[POLICY_DIRECTIONS];
-	/* by subject, peer, proto, port_from. Rows already covered by a POLICY_PEER_ANY row are left out.
-	 * Rows of one subject with one peer never overlap; those of POLICY_PEER_ANY may overlap those of a
-	 * peer, so give them a set of their own in the kernel (keyed without peer). */
+	/* by subject, peer, proto, port_from. Rows already covered by a POLICY_PEER_ANY row are
+	 * left out. Rows of one subject with one peer never overlap; those of POLICY_PEER_ANY may
+	 * overlap those of a peer, so give them a set of their own in the kernel (keyed without
+	 * peer). */
 	const struct policy_row *rows[POLICY_DIRECTIONS];
 	size_t n_rows[POLICY_DIRECTIONS];
 	/* grow when that part changed */
@@ -86,6 +92,7 @@ uint32_t policy_table_class(const struct policy_table *t, struct ip ip);
 /* Reads the table as the kernel does. */
 enum verdict policy_table_decide(const struct policy_table *t, const struct flow *f);
 
-/* Policies that isolate a class in a direction; null when it is not isolated. For naming who dropped. */
+/* Policies that isolate a class in a direction; null when it is not isolated. For naming who
+ * dropped. */
 const struct policy_isolated *policy_table_isolation(const struct policy_table *t,
-						     enum policy_direction dir, uint32_t class_id);
+                                                     enum policy_direction dir, uint32_t class_id);

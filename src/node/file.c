@@ -125,6 +125,9 @@ static int remove_children(int dir_fd, dev_t dev, const char *path, struct err *
 			                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 			int r;
 
+			if (child < 0 && errno == ENOENT) {
+				continue; /* another one removes here as well */
+			}
 			if (child < 0 || fstat(child, &st) < 0) {
 				return err_sys(err, "open %s/%s", path, e->d_name);
 			}
@@ -137,7 +140,7 @@ static int remove_children(int dir_fd, dev_t dev, const char *path, struct err *
 			if (r < 0) {
 				return r;
 			}
-			if (unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) < 0) {
+			if (unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
 				return err_sys(err, "rmdir %s/%s", path, e->d_name);
 			}
 		} else if (errno != ENOENT) {
@@ -156,6 +159,9 @@ int tree_remove(const char *path, struct err *err)
 		return 0;
 	}
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		return 0;
+	}
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		return err_sys(err, "open %s", path);
 	}
@@ -163,7 +169,7 @@ int tree_remove(const char *path, struct err *err)
 	if (r < 0) {
 		return r;
 	}
-	if (rmdir(path) < 0) {
+	if (rmdir(path) < 0 && errno != ENOENT) {
 		return err_sys(err, "rmdir %s", path);
 	}
 	return 0;

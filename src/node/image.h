@@ -47,8 +47,8 @@ void image_store_each(struct image_store *s, image_each_fn *fn, void *arg);
 /* H/images/<id>/rootfs */
 void image_root(const struct image_store *s, const char *id, struct strbuf *out);
 
-/* Loads every image of an OCI archive, OCI layout folder or docker archive; 'name' (may be null)
- * names the only image in it. Names put in are appended to *loaded, one a line (may be null). */
+/* Loads every image of an OCI archive, OCI layout folder or docker archive, or of every .tar of a
+ * folder; 'name' (may be null) names the only image of an archive. Names put in are appended to *loaded, one a line (may be null). */
 MUST_USE int image_store_load(struct image_store *s, const char *path, const char *name,
                               struct strbuf *loaded, struct err *err);
 /* Fetches from a registry. authfile: docker config.json for it, or null. */

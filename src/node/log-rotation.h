@@ -7,5 +7,3 @@ struct log_rotation;
 
 struct log_rotation *log_rotation_new(struct loop *l, const struct pods *pods);
 struct log_rotation *log_rotation_free(struct log_rotation *r);
-/* One log: renames PATH to PATH.<time>, removes the oldest beyond 'keep'. True: rotated; the writer has to open it again. */
-bool log_rotate(const char *path, int64_t max_bytes, int keep, int64_t now_wall_us);

@@ -15,11 +15,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "host/cgroup.h"
 #include "node/agent.h"
 #include "node/builtin.h"
 #include "node/file.h"
 #include "node/log-rotation.h"
+#include "node/managed.h"
 #include "node/pods-priv.h"
 #include "node/registration.h"
 #include "node/server.h"
@@ -29,6 +29,7 @@ struct role {
 	struct registration *registration;
 	struct log_rotation *rotation;
 	struct server *server;
+	struct managed *managed;
 	struct loop_timer sync_again;
 	int vpc_ns, node_ns;
 	char *exe, *run_dir, *cgroup; /* owned */
@@ -146,14 +147,6 @@ static int make_dataplane(struct role *r, struct err *err)
 	return dataplane_new(a->loop, &c, &a->dataplane, err);
 }
 
-/* Whatever this process starts begins inside the instance's group, where removal finds it. */
-static int enter_cgroup(const struct role *r, struct err *err)
-{
-	scoped_free char *path = mem_printf("%s/node", r->cgroup);
-
-	return cgroup_enter(runtime_cgroups(r->agent.runtime), path, err);
-}
-
 static char *own_path(void)
 {
 	char path[4096];
@@ -193,9 +186,6 @@ static int make_base(struct role *r, const struct options *o, struct err *err)
 		ret = runtime_new(a->loop, r->run_dir, &a->runtime, err);
 	}
 	if (ret == 0) {
-		ret = enter_cgroup(r, err);
-	}
-	if (ret == 0) {
 		ret = image_store_open(o->home, &a->images, err);
 	}
 	return ret < 0 ? ret : builtin_make(o->home, err);
@@ -216,6 +206,10 @@ static int make_parts(struct role *r, const struct options *o, struct err *err)
 	if (ret < 0) {
 		return ret;
 	}
+	ret = managed_new(a, &r->managed, err); /* takes up its containers before pods sweep the strays */
+	if (ret < 0) {
+		return ret;
+	}
 	(void)pods_new(a);
 	ret = server_new(a, socket, &r->server, err);
 	if (ret < 0) {
@@ -233,6 +227,7 @@ static void free_parts(struct role *r)
 
 	r->registration = registration_free(r->registration);
 	r->rotation = log_rotation_free(r->rotation);
+	r->managed = managed_free(r->managed);
 	r->server = server_free(r->server);
 	a->pods = pods_free(a->pods);
 	loop_defer_cancel(&a->sync);

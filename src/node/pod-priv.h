@@ -95,6 +95,7 @@ struct pod {
 	/* status to the API server */
 	struct client_call *writing;
 	struct loop_timer write_later;
+	int64_t write_not_before_us; /* monotonic: after a failure */
 	struct backoff write_backoff;
 	bool is_finalizing;  /* the last DELETE is under way or done */
 	int64_t seen_mono_us;

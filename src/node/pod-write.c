@@ -62,10 +62,10 @@ static bool is_worth_saying(const struct pod *p)
 void pod_write_status(struct pod *p)
 {
 	scoped_arena struct arena a = { 0 };
-	int64_t age_us = loop_now_us(p->pods->agent->loop) - p->seen_mono_us;
+	int64_t now = loop_now_us(p->pods->agent->loop), age_us = now - p->seen_mono_us;
 	struct val *status;
 
-	if (p->writing || p->is_deleted || p->is_finalizing || loop_timer_is_armed(&p->write_later)) {
+	if (p->writing || p->is_deleted || p->is_finalizing || p->write_not_before_us > now) {
 		return;
 	}
 	if (p->phase && p->reason && !*p->reason) {
@@ -84,6 +84,7 @@ void pod_write_status(struct pod *p)
 static void on_written(void *arg, const struct client_answer *answer)
 {
 	struct pod *p = arg;
+	int64_t wait_us;
 
 	p->writing = NULL;
 	if (answer->status == 200 && answer->body) {
@@ -100,7 +101,9 @@ static void on_written(void *arg, const struct client_answer *answer)
 			answer->why ? answer->why->msg : "");
 	}
 	/* a conflict: the watch brings the newer revision, from which it is computed again */
-	loop_timer_start(p->pods->agent->loop, &p->write_later, backoff_next_us(&p->write_backoff, 0), on_later);
+	wait_us = backoff_next_us(&p->write_backoff, 0);
+	p->write_not_before_us = loop_now_us(p->pods->agent->loop) + wait_us;
+	loop_timer_start(p->pods->agent->loop, &p->write_later, wait_us, on_later);
 }
 
 static void send_status(struct pod *p, const struct val *status)

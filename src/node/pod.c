@@ -437,7 +437,7 @@ static void dismantle(struct pod *p)
 
 struct last_work { /* of a deleted pod, off the loop */
 	char *dir, *logs, *cgroup;
-	const struct cgroups *cgroups;
+	struct cgroups *cgroups; /* a share */
 };
 
 static void sweep(void *arg)
@@ -456,6 +456,7 @@ static void swept(void *arg)
 {
 	struct last_work *w = arg;
 
+	cgroups_close(w->cgroups);
 	free(w->dir);
 	free(w->logs);
 	free(w->cgroup);
@@ -470,7 +471,7 @@ static void bury(struct pod *p)
 	w->dir = mem_strdup(p->dir);
 	w->logs = mem_printf("%s/logs/pods/%s_%s_%s", p->pods->agent->home, p->ns, p->name, p->uid);
 	w->cgroup = mem_strdup(p->cgroup);
-	w->cgroups = runtime_cgroups(p->pods->agent->runtime);
+	w->cgroups = cgroups_ref(runtime_cgroups(p->pods->agent->runtime));
 	loop_work(p->pods->agent->loop, sweep, swept, w);
 	pod_free(p);
 }

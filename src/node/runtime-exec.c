@@ -284,8 +284,10 @@ static void on_end(void *arg, const struct process_result *r)
 		struct slice line, rest = strbuf_slice(&said);
 
 		slice_cut(rest, '\n', &line, &rest);
-		(void)err_raise(&e->why, ERR_NOTFOUND, SLICE_FMT,
-				SLICE_ARG(json_parse_doc(line, 0, &d, NULL) == 0 ? val_get_str(d->root, "msg") : line));
+		if (json_parse_doc(line, 0, &d, NULL) == 0) {
+			line = val_get_str(d->root, "msg");
+		}
+		(void)err_raise(&e->why, ERR_NOTFOUND, SLICE_FMT, SLICE_ARG(line));
 	}
 	if (e->is_dropped) {
 		loop_defer(e->rt->loop, &e->finish, on_finish);

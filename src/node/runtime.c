@@ -465,8 +465,7 @@ void runtime_kill_all(struct runtime_container *c)
 /* ---- removal: off the loop, as the last processes may take a moment ---- */
 
 struct removal {
-	struct runtime *rt;
-	const struct cgroups *cgroups;
+	struct cgroups *cgroups; /* a share */
 	char *dir, *crun_dir, *exit_file, *cgroup; /* owned */
 	void (*done)(void *arg);
 	void *arg;
@@ -494,6 +493,7 @@ static void removal_done(void *arg)
 	if (r->done) {
 		r->done(r->arg);
 	}
+	cgroups_close(r->cgroups);
 	free(r->dir);
 	free(r->crun_dir);
 	free(r->exit_file);
@@ -510,8 +510,7 @@ void runtime_remove(struct runtime_container *c, void (*done)(void *arg), void *
 	if (c->starter) {
 		process_kill(c->starter, SIGKILL);
 	}
-	r->rt = rt;
-	r->cgroups = rt->cgroups;
+	r->cgroups = cgroups_ref(rt->cgroups);
 	r->dir = mem_strdup(c->dir);
 	r->crun_dir = mem_printf("%s/%s", rt->crun_root, c->id);
 	r->exit_file = mem_printf("%s/%s", rt->exit_dir, c->id);

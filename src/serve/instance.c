@@ -111,7 +111,7 @@ static int make_run_folder(const char *run, const struct home *h, struct err *er
 		return err_sys(err, "make folder %s", run);
 	}
 	if (!is_mount_point(run) &&
-	    mount("kennel", run, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0711,size=4m") < 0) {
+	    mount("kennel", run, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0711,size=64m") < 0) {
 		return err_sys(err, "mount %s", run);
 	}
 	if (mount(NULL, run, NULL, MS_PRIVATE, NULL) < 0) {

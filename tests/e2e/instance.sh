@@ -2,6 +2,7 @@
 # scripts run side by side. Source it after tests/tap.sh; the instance and its home are gone when the script ends.
 #
 #   instance_up ARG...      kennel up with these arguments; exports KUBECONFIG
+#   happy_tails_up          the same with the images and manifests of Happy Tails
 #   kubectls                every kubectl on this machine, one a line
 #   edge PATH [CURL-ARG...] curl of https://app.happy-tails.com/PATH through the edge, trusting kennel's CA only
 #   pod_of APP [NS]         name of a ready pod with that app label
@@ -16,6 +17,25 @@ export KUBECACHEDIR=$HOME_DIR/../cache # discovery of one instance must not serv
 
 instance_up() {
 	"$KENNEL" up --name "$NAME" --home "$HOME_DIR" --edge-address "$EDGE" "$@" </dev/null
+}
+
+# The images are unpacked once for all scripts; each home gets links to the files, which nobody writes to.
+happy_tails_up() {
+	local kept=$KENNEL_BUILD/e2e stamp
+	stamp=$(cat "$KENNEL_BUILD/images/stamp") || return 1
+	mkdir -p "$kept" "$HOME_DIR"
+	(
+		flock 9
+		[ "$(cat "$kept/stamp" 2>/dev/null)" = "$stamp" ] || {
+			rm -rf "$kept/images" "$kept/stamp"
+			"$KENNEL" image load --home "$kept" "$KENNEL_BUILD/images" && echo "$stamp" >"$kept/stamp"
+		}
+	) 9>"$kept/lock" || return 1
+	cp -al "$kept/images" "$HOME_DIR/" 2>/dev/null || {
+		rm -rf "$HOME_DIR/images"
+		cp -a "$kept/images" "$HOME_DIR/"
+	}
+	instance_up -f "$top/examples/happy-tails/manifests"
 }
 
 instance_cleanup() {

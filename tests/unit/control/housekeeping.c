@@ -86,6 +86,26 @@ static void a_deleted_namespace_takes_its_content_along_and_waits_for_pods(void 
 	assert_int_equal(world_count(w, w->serviceaccount, "x"), 0);
 }
 
+static void nothing_outlives_its_namespace(void **state)
+{
+	struct world *w = *state;
+
+	put_namespace(w, "x");
+	world_put(
+		w,
+		"{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"d\","
+		"\"namespace\":\"x\"},\"spec\":{\"replicas\":2,\"selector\":{\"matchLabels\":{"
+		"\"a\":\"b\"}},\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{"
+		"\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}");
+	world_run_ms(w, 500);
+	assert_int_equal(world_count(w, w->pod, "x"), 2);
+	world_delete(w, w->namespace, "", "x", "Background");
+	world_run_ms(w, 2000);
+	assert_null(world_get(w, w->namespace, "", "x"));
+	assert_int_equal(world_count(w, w->event, "x"), 0);
+	assert_int_equal(world_count(w, w->replicaset, "x"), 0);
+}
+
 /* ---- garbage ---- */
 
 static const char *uid_of(struct world *w, const struct kind *k, const char *name)
@@ -99,7 +119,7 @@ static void put_config(struct world *w, const char *name, const char *owner, con
 	world_put(
 		w,
 		"{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"%s\","
-	        "\"ownerReferences\":[{"
+		"\"ownerReferences\":[{"
 		"\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"name\":\"%s\",\"uid\":\"%s\"%s}]}}",
 		name, owner, owner_uid, flags);
 }
@@ -245,6 +265,24 @@ static void a_pod_waits_until_there_is_room(void **state)
 	assert_int_equal(world_events(w, "FailedScheduling"), 1);
 	world_delete(w, w->pod, "default", "a", NULL);
 	world_run_ms(w, 1000);
+	assert_string_equal(node_of(w, "b"), "n1");
+}
+
+static void a_pod_that_is_removed_at_once_makes_room(void **state)
+{
+	struct world *w = *state;
+	struct store_delete_opts o = { .grace_s = 0 };
+
+	put_pod(w, "a", CPU("3"));
+	world_run_ms(w, 500);
+	put_pod(w, "b", CPU("1500m"));
+	world_run_ms(w, 100);
+	assert_string_equal(node_of(w, "b"), "");
+	assert_int_equal(store_delete(w->store,
+	                              (struct key){ w->pod, SLICE("default"), SLICE("a") }, &o,
+	                              NULL, NULL),
+	                 STORE_REMOVED);
+	world_run_ms(w, 100);
 	assert_string_equal(node_of(w, "b"), "n1");
 }
 
@@ -455,6 +493,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_namespace_gets_its_label_account_and_ca),
 		TEST(a_deleted_namespace_takes_its_content_along_and_waits_for_pods),
+		TEST(nothing_outlives_its_namespace),
 		TEST(dependents_follow_a_deleted_owner),
 		TEST(foreground_deletion_waits_for_blocking_dependents),
 		TEST(orphaned_dependents_stay_and_forget_their_owner),
@@ -462,6 +501,7 @@ int main(void)
 		TEST(one_living_owner_is_enough),
 		TEST(owners_of_unknown_kinds_are_believed),
 		TEST(a_pod_waits_until_there_is_room),
+		TEST(a_pod_that_is_removed_at_once_makes_room),
 		TEST(selectors_and_taints_keep_pods_away),
 		TEST(a_cordoned_node_takes_no_pods),
 		TEST(without_nodes_pods_wait_for_the_first),

@@ -216,6 +216,37 @@ static void recreate_never_runs_two_templates_at_once(void **state)
 	assert_int_equal(world_tally(w, "default", "b").active_of_image, 3);
 }
 
+struct changes {
+	size_t n;
+};
+
+static void count_change(struct world *w)
+{
+	if (++((struct changes *)w->arg)->n > 500) {
+		fail_msg("the controllers do not come to rest");
+	}
+}
+
+static void a_template_without_its_defaults_is_still_one_template(void **state)
+{
+	struct world *w = *state;
+	scoped_arena struct arena a = { 0 };
+	struct changes changes = { 0 };
+	struct val *d, *c;
+
+	put_web(w, "a", 2, ROLLING("1", "0"));
+	d = val_copy(&a, web(w));
+	c = val_at(val_path(d, "spec.template.spec.containers"), 0);
+	val_set_cstr(&a, c, "image", "b");
+	val_remove(c, "terminationMessagePath"); /* as an older release may have stored it */
+	w->arg = &changes;
+	w->each_change = count_change;
+	assert_int_equal(store_update(w->store, w->deployment, d, NULL, NULL), 0);
+	world_run_ms(w, 3000);
+	assert_true(is_rolled_out(w));
+	assert_int_equal(world_count(w, w->replicaset, "default"), 1);
+}
+
 static void undo_uses_the_old_set_again(void **state)
 {
 	struct world *w = *state;
@@ -442,6 +473,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_new_deployment_gets_its_pods),
 		TEST(nothing_is_written_once_at_rest),
+		TEST(a_template_without_its_defaults_is_still_one_template),
 		TEST(a_rollout_keeps_its_bounds_at_every_change),
 		TEST(a_rollout_without_surge_keeps_its_bounds),
 		TEST(percentages_round_surge_up_and_unavailability_down),

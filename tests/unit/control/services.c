@@ -181,7 +181,7 @@ static void pods_with_other_numbers_for_a_named_port_go_to_another_slice(void **
 		w,
 		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"b\",\"labels\":{"
 		"\"app\":\"web\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\","
-	        "\"ports\":[{"
+		"\"ports\":[{"
 		"\"name\":\"http\",\"containerPort\":9090}]}]}}");
 	world_run_ms(w, 1000);
 	assert_int_equal(world_count(w, w->slice, "default"), 2);

@@ -43,7 +43,7 @@ static const char world[] =
 	"spec: {clusterIP: 10.0.0.10, ports: [{name: dns, port: 53, protocol: UDP}]}}\n"
 	"---\n"
 	"{apiVersion: rds.services.k8s.aws/v1alpha1, kind: DBInstance, metadata: {name: main, "
-        "namespace: shop, "
+	"namespace: shop, "
 	"annotations: {kennel.dev/vpc-address: 10.0.2.30}}, "
 	"status: {endpoint: {address: main.abc.us-east-1.rds.amazonaws.com}}}\n";
 

@@ -16,7 +16,7 @@ static const char world[] =
 	"kind: Service\n"
 	"metadata: {name: web, namespace: shop}\n"
 	"spec: {clusterIP: 10.1.0.7, ports: [{name: http, port: 80}, {name: dns, port: 53, "
-        "protocol: UDP}]}\n"
+	"protocol: UDP}]}\n"
 	"---\n"
 	"apiVersion: discovery.k8s.io/v1\n"
 	"kind: EndpointSlice\n"
@@ -44,7 +44,7 @@ static const char world[] =
 	"- {addresses: [10.244.0.22], hostname: db-2, conditions: {ready: false}}\n"
 	"---\n"
 	"{apiVersion: v1, kind: Service, metadata: {name: empty, namespace: shop}, spec: "
-        "{clusterIP: None}}\n"
+	"{clusterIP: None}}\n"
 	"---\n"
 	"{apiVersion: v1, kind: Service, metadata: {name: six, namespace: shop}, "
 	"spec: {clusterIP: 'fd01::7', ipFamilies: [IPv6], ports: [{port: 80}]}}\n"
@@ -59,15 +59,15 @@ static const char world[] =
 	"spec: {clusterIP: 10.1.0.1, ports: [{name: https, port: 443}]}}\n"
 	"---\n"
 	"{apiVersion: rds.services.k8s.aws/v1alpha1, kind: DBInstance, metadata: {name: main, "
-        "namespace: shop, "
+	"namespace: shop, "
 	"annotations: {kennel.dev/vpc-address: 10.0.2.30}}, "
 	"status: {endpoint: {address: main.abc.us-east-1.rds.amazonaws.com, port: 3306}}}\n"
 	"---\n"
 	"{apiVersion: elasticache.services.k8s.aws/v1alpha1, kind: CacheCluster, metadata: {name: "
-        "main, "
+	"main, "
 	"namespace: shop, annotations: {kennel.dev/vpc-address: 10.0.3.31}}, "
 	"status: {cacheNodes: [{endpoint: {address: main.abc.0001.use1.cache.amazonaws.com, port: "
-        "6379}}]}}\n";
+	"6379}}]}}\n";
 
 static int setup(void **state)
 {

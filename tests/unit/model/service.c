@@ -27,7 +27,7 @@ static const char web_slice[] =
 	"- {addresses: [10.244.0.9], nodeName: a, conditions: {ready: true}}\n"
 	"- {addresses: [10.244.0.3], nodeName: b}\n"
 	"- {addresses: [10.244.0.5], nodeName: a, conditions: {ready: false, serving: true, "
-        "terminating: true}}\n";
+	"terminating: true}}\n";
 
 struct seen {
 	struct service_port ports[8];

@@ -1,0 +1,500 @@
+/* Why: all rules of the node in one place, to be read top to bottom as a packet meets them. */
+#include "dataplane/node-table.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/nft-rule.h"
+
+#define IP4 NFT_FIELD_IP4
+#define PROTO NFT_FIELD_PROTO
+#define PORT NFT_FIELD_PORT
+#define MARK NFT_FIELD_MARK
+
+const struct nft_set node_sets[NODE_SETS] = {
+	[SET_ENTRIES] = { "entries", { IP4, PROTO, PORT }, { MARK } },
+	[SET_ENTRIES_INSIDE] = { "entries_inside", { IP4, PROTO, PORT }, { MARK } },
+	[SET_POOLS] = { "pools", { MARK }, .verdicts = true },
+	[SET_SLOTS] = { "slots", { MARK, MARK }, { IP4, PORT } },
+	[SET_CLUSTER_IPS] = { "cluster_ips", { IP4 } },
+	[SET_MASQUERADED] = { "masqueraded", { IP4, PROTO, PORT } },
+	[SET_GUARDED] = { "guarded", { IP4, PROTO, PORT } },
+	[SET_SOURCES] = { "sources", { IP4, PROTO, PORT, IP4 }, .ranges = true },
+	[SET_PODS] = { "pods", { IP4 }, { MARK } },
+	[SET_SAME] = { "same", { IP4, IP4 } },
+	[SET_BLOCKS] = { "blocks", { IP4, PROTO }, { MARK }, .ranges = true },
+	[SET_ISOLATED_INGRESS] = { "isolated_ingress", { MARK } },
+	[SET_ISOLATED_EGRESS] = { "isolated_egress", { MARK } },
+	[SET_ROWS_INGRESS] = { "rows_ingress", { MARK, MARK, PROTO, PORT }, .ranges = true },
+	[SET_ROWS_EGRESS] = { "rows_egress", { MARK, MARK, PROTO, PORT }, .ranges = true },
+	[SET_ANY_INGRESS] = { "any_ingress", { MARK, PROTO, PORT }, .ranges = true },
+	[SET_ANY_EGRESS] = { "any_egress", { MARK, PROTO, PORT }, .ranges = true },
+	[SET_SETTLED] = { "settled", { MARK } },
+	[SET_GENERATION] = { "generation", { MARK }, { MARK } },
+};
+const struct nft_set node_affinity = {
+	"affinity", { MARK, IP4 }, { IP4, PORT }, .timeouts = true, .max = 65536
+};
+#define DROPS_MAX 4096
+#define DROPS_MS (10 * 60 * 1000)
+const struct nft_set node_dropped_egress = {
+	"dropped_egress", { IP4, IP4, PROTO, PORT }, .timeouts = true, .counts = true, .max = DROPS_MAX
+};
+const struct nft_set node_dropped_ingress = {
+	"dropped_ingress", { IP4, IP4, PROTO, PORT }, .timeouts = true, .counts = true, .max = DROPS_MAX
+};
+
+static const char *const counters[] = {
+	COUNT_DROP_EGRESS, COUNT_DROP_INGRESS, COUNT_DROP_UNKNOWN, COUNT_DROP_INVALID,
+	COUNT_DROP_SOURCE, COUNT_DROP_SERVICE, COUNT_REFUSE,       COUNT_ACCEPT,
+};
+
+#define ORIGINAL 0
+#define REPLY 1
+
+/* ---- pieces of rules ---- */
+
+static void load_entry_key(struct nft *n) /* r0..r2 := daddr . proto . dport */
+{
+	nft_rule_daddr(n, 0);
+	nft_rule_meta(n, 1, NFT_META_L4PROTO);
+	nft_rule_dport(n, 2);
+}
+
+static void from_link_with_prefix(struct nft *n, const char *prefix)
+{
+	nft_rule_meta(n, 0, NFT_META_IIFNAME);
+	nft_rule_equal(n, 0, prefix, strlen(prefix));
+}
+
+static void to_link_with_prefix(struct nft *n, const char *prefix)
+{
+	nft_rule_meta(n, 0, NFT_META_OIFNAME);
+	nft_rule_equal(n, 0, prefix, strlen(prefix));
+}
+
+static void link_is(struct nft *n, enum nft_meta_keys key, const char *name)
+{
+	char padded[16] = { 0 };
+
+	memcpy(padded, name, strlen(name));
+	nft_rule_meta(n, 0, key);
+	nft_rule_equal(n, 0, padded, sizeof(padded));
+}
+
+static void ct_state(struct nft *n, uint32_t bits)
+{
+	static const uint32_t none;
+
+	nft_rule_ct(n, 0, NFT_CT_STATE);
+	nft_rule_mask(n, 0, &bits, sizeof(bits));
+	nft_rule_not_equal(n, 0, &none, sizeof(none));
+}
+
+static void ct_is_translated(struct nft *n)
+{
+	static const uint32_t none, dnat = IPS_DST_NAT;
+
+	nft_rule_ct(n, 0, NFT_CT_STATUS);
+	nft_rule_mask(n, 0, &dnat, sizeof(dnat));
+	nft_rule_not_equal(n, 0, &none, sizeof(none));
+}
+
+/* The address in reg r0 lies in p (inside) or not. */
+static void in_prefix(struct nft *n, struct prefix p, bool inside)
+{
+	uint32_t mask = htonl(p.len ? ~UINT32_C(0) << (32 - p.len) : 0);
+
+	nft_rule_mask(n, 0, &mask, sizeof(mask));
+	if (inside) {
+		nft_rule_equal(n, 0, p.ip.bytes, 4);
+	} else {
+		nft_rule_not_equal(n, 0, p.ip.bytes, 4);
+	}
+}
+
+static void count_and_drop(struct nft *n, const char *counter)
+{
+	nft_rule_count(n, counter);
+	nft_rule_drop(n);
+}
+
+/* ---- services ---- */
+
+static void find_entry(struct nft *n, const char *chain, enum node_set set, bool from_pods)
+{
+	nft_rule_begin(n, chain);
+	if (from_pods) {
+		from_link_with_prefix(n, POD_LINK_PREFIX);
+	}
+	load_entry_key(n);
+	nft_rule_map(n, 0, &node_sets[set], 0);
+	nft_rule_set_mark(n, 0);
+}
+
+static void translate(struct nft *n, const char *chain, bool from_pods)
+{
+	nft_rule_begin(n, chain);
+	nft_rule_u32(n, 0, 0);
+	nft_rule_set_mark(n, 0);
+	find_entry(n, chain, SET_ENTRIES, false);
+	find_entry(n, chain, SET_ENTRIES_INSIDE, from_pods);
+	nft_rule_begin(n, chain);
+	nft_rule_goto(n, "services");
+}
+
+static void services(struct nft *n, const struct node_table_config *c)
+{
+	nft_rule_begin(n, "services");
+	load_entry_key(n);
+	nft_rule_saddr(n, 3);
+	nft_rule_in(n, 0, &node_sets[SET_GUARDED]);
+	nft_rule_not_in(n, 0, &node_sets[SET_SOURCES]);
+	count_and_drop(n, COUNT_DROP_SOURCE);
+
+	nft_rule_begin(n, "services");
+	nft_rule_meta(n, 0, NFT_META_MARK);
+	nft_rule_vmap(n, 0, &node_sets[SET_POOLS]);
+
+	/* A port that the service does not have is refused, an address that no service has gets no answer. */
+	nft_rule_begin(n, "services");
+	nft_rule_daddr(n, 0);
+	nft_rule_in(n, 0, &node_sets[SET_CLUSTER_IPS]);
+	nft_rule_goto(n, CHAIN_REFUSE);
+	nft_rule_begin(n, "services");
+	nft_rule_daddr(n, 0);
+	in_prefix(n, c->service_range, true);
+	nft_rule_goto(n, CHAIN_DISCARD);
+	nft_rule_begin(n, "services");
+	nft_rule_daddr(n, 0);
+	nft_rule_equal(n, 0, c->dns_ip.bytes, 4);
+	nft_rule_goto(n, CHAIN_DISCARD);
+
+	nft_rule_begin(n, CHAIN_REFUSE);
+	nft_rule_count(n, COUNT_REFUSE);
+	nft_rule_begin(n, CHAIN_REFUSE);
+	nft_rule_meta(n, 0, NFT_META_L4PROTO);
+	nft_rule_equal(n, 0, &(uint8_t){ IPPROTO_TCP }, 1);
+	nft_rule_reject_tcp(n);
+	nft_rule_begin(n, CHAIN_REFUSE);
+	nft_rule_reject_icmp(n);
+
+	nft_rule_begin(n, CHAIN_DISCARD);
+	count_and_drop(n, COUNT_DROP_SERVICE);
+}
+
+/* ---- who is hidden behind the node's address ---- */
+
+static void masquerading(struct nft *n, const struct node_table_config *c)
+{
+	static const char chain[] = "postrouting";
+
+	/* A pod that reaches itself must not see its own address as the client's. */
+	nft_rule_begin(n, chain);
+	ct_is_translated(n);
+	nft_rule_saddr(n, 0);
+	nft_rule_daddr(n, 1);
+	nft_rule_in(n, 0, &node_sets[SET_SAME]);
+	nft_rule_masquerade(n);
+
+	nft_rule_begin(n, chain);
+	ct_is_translated(n);
+	nft_rule_ct_dir(n, 0, NFT_CT_DST_IP, ORIGINAL);
+	nft_rule_meta(n, 1, NFT_META_L4PROTO);
+	nft_rule_ct_dir(n, 2, NFT_CT_PROTO_DST, ORIGINAL);
+	nft_rule_in(n, 0, &node_sets[SET_MASQUERADED]);
+	nft_rule_masquerade(n);
+
+	/* A client from outside that was routed to a cluster IP: its answers must come back this way. */
+	nft_rule_begin(n, chain);
+	ct_is_translated(n);
+	nft_rule_ct_dir(n, 0, NFT_CT_DST_IP, ORIGINAL);
+	nft_rule_in(n, 0, &node_sets[SET_CLUSTER_IPS]);
+	nft_rule_saddr(n, 0);
+	nft_rule_not_equal(n, 0, c->node_ip.bytes, 4);
+	in_prefix(n, c->pod_range, false);
+	nft_rule_masquerade(n);
+
+	nft_rule_begin(n, chain);
+	link_is(n, NFT_META_OIFNAME, NODE_LINK);
+	nft_rule_saddr(n, 0);
+	in_prefix(n, c->pod_range, true);
+	nft_rule_masquerade(n);
+}
+
+/* ---- policies ---- */
+
+struct direction {
+	const char *chain, *next, *counter;
+	enum node_set isolated, rows, any;
+	const struct nft_set *dropped;
+	uint8_t subject, peer; /* whose source address names it: ORIGINAL the client, REPLY the server */
+};
+
+static void load_proto_port(struct nft *n, unsigned reg)
+{
+	nft_rule_meta(n, reg, NFT_META_L4PROTO);
+	nft_rule_ct_dir(n, reg + 1, NFT_CT_PROTO_SRC, REPLY);
+}
+
+/* mark := class of the subject; a miss ends a rule and keeps what was there. */
+static void find_subject(struct nft *n, const struct direction *dir)
+{
+	nft_rule_begin(n, dir->chain);
+	nft_rule_u32(n, 0, 0);
+	nft_rule_set_mark(n, 0);
+	nft_rule_begin(n, dir->chain);
+	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, dir->subject);
+	nft_rule_meta(n, 1, NFT_META_L4PROTO);
+	nft_rule_map(n, 0, &node_sets[SET_BLOCKS], 0);
+	nft_rule_set_mark(n, 0);
+	nft_rule_begin(n, dir->chain);
+	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, dir->subject);
+	nft_rule_map(n, 0, &node_sets[SET_PODS], 0);
+	nft_rule_set_mark(n, 0);
+}
+
+static void judge(struct nft *n, const struct direction *dir)
+{
+	find_subject(n, dir);
+	nft_rule_begin(n, dir->chain);
+	nft_rule_meta(n, 0, NFT_META_MARK);
+	nft_rule_not_in(n, 0, &node_sets[dir->isolated]);
+	nft_rule_goto(n, dir->next);
+
+	nft_rule_begin(n, dir->chain);
+	nft_rule_meta(n, 0, NFT_META_MARK);
+	nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, dir->peer);
+	nft_rule_map(n, 1, &node_sets[SET_PODS], 1);
+	load_proto_port(n, 2);
+	nft_rule_in(n, 0, &node_sets[dir->rows]);
+	nft_rule_goto(n, dir->next);
+
+	/* A pod's class holds the ipBlocks of its address, so what its block admits its class admits: the order of
+	 * these two does not matter. */
+	nft_rule_begin(n, dir->chain);
+	nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, dir->peer);
+	nft_rule_meta(n, 2, NFT_META_L4PROTO);
+	nft_rule_map(n, 1, &node_sets[SET_BLOCKS], 1);
+	nft_rule_meta(n, 0, NFT_META_MARK);
+	load_proto_port(n, 2);
+	nft_rule_in(n, 0, &node_sets[dir->rows]);
+	nft_rule_goto(n, dir->next);
+
+	nft_rule_begin(n, dir->chain);
+	nft_rule_meta(n, 0, NFT_META_MARK);
+	load_proto_port(n, 1);
+	nft_rule_in(n, 0, &node_sets[dir->any]);
+	nft_rule_goto(n, dir->next);
+
+	/* A rule of its own: it ends when there is no room for one more. */
+	nft_rule_begin(n, dir->chain);
+	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, ORIGINAL);
+	nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, REPLY);
+	load_proto_port(n, 2);
+	nft_rule_tally(n, dir->dropped, 0, DROPS_MS);
+	nft_rule_begin(n, dir->chain);
+	count_and_drop(n, dir->counter);
+}
+
+static void unknown_pods(struct nft *n)
+{
+	nft_rule_begin(n, "policies");
+	from_link_with_prefix(n, POD_LINK_PREFIX);
+	nft_rule_saddr(n, 0);
+	nft_rule_saddr(n, 1);
+	nft_rule_not_in(n, 0, &node_sets[SET_SAME]);
+	count_and_drop(n, COUNT_DROP_UNKNOWN);
+	nft_rule_begin(n, "policies");
+	to_link_with_prefix(n, POD_LINK_PREFIX);
+	nft_rule_daddr(n, 0);
+	nft_rule_daddr(n, 1);
+	nft_rule_not_in(n, 0, &node_sets[SET_SAME]);
+	count_and_drop(n, COUNT_DROP_UNKNOWN);
+}
+
+static void policies(struct nft *n)
+{
+	static const struct direction egress = {
+		.chain = "egress", .next = "ingress", .counter = COUNT_DROP_EGRESS, .dropped = &node_dropped_egress,
+		.isolated = SET_ISOLATED_EGRESS, .rows = SET_ROWS_EGRESS, .any = SET_ANY_EGRESS,
+		.subject = ORIGINAL, .peer = REPLY,
+	};
+	static const struct direction ingress = {
+		.chain = "ingress", .next = "admit", .counter = COUNT_DROP_INGRESS, .dropped = &node_dropped_ingress,
+		.isolated = SET_ISOLATED_INGRESS, .rows = SET_ROWS_INGRESS, .any = SET_ANY_INGRESS,
+		.subject = REPLY, .peer = ORIGINAL,
+	};
+
+	unknown_pods(n);
+	nft_rule_begin(n, "policies");
+	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, ORIGINAL);
+	nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, REPLY);
+	nft_rule_in(n, 0, &node_sets[SET_SAME]);
+	nft_rule_goto(n, "admit");
+	nft_rule_begin(n, "policies");
+	nft_rule_goto(n, "egress");
+	judge(n, &egress);
+	judge(n, &ingress);
+
+	nft_rule_begin(n, "admit");
+	nft_rule_u32(n, 0, 0);
+	nft_rule_set_mark(n, 0);
+	nft_rule_map(n, 0, &node_sets[SET_GENERATION], 0);
+	nft_rule_set_ct_mark(n, 0);
+	nft_rule_begin(n, "admit");
+	ct_state(n, NF_CT_STATE_BIT(IP_CT_NEW));
+	nft_rule_count(n, COUNT_ACCEPT);
+	nft_rule_begin(n, "admit");
+	nft_rule_accept(n);
+}
+
+/* What needs no judging: flows of the present generation, and errors about flows that passed. */
+static void known_flows(struct nft *n, const char *chain)
+{
+	nft_rule_begin(n, chain);
+	nft_rule_ct(n, 0, NFT_CT_MARK);
+	nft_rule_in(n, 0, &node_sets[SET_SETTLED]);
+	nft_rule_accept(n);
+	nft_rule_begin(n, chain);
+	ct_state(n, NF_CT_STATE_BIT(IP_CT_RELATED));
+	nft_rule_accept(n);
+}
+
+static void filters(struct nft *n)
+{
+	nft_rule_begin(n, "forward");
+	ct_state(n, NF_CT_STATE_INVALID_BIT); /* invalid: would pass untranslated */
+	count_and_drop(n, COUNT_DROP_INVALID);
+	known_flows(n, "forward");
+	nft_rule_begin(n, "forward");
+	nft_rule_goto(n, "policies");
+
+	nft_rule_begin(n, "input");
+	link_is(n, NFT_META_IIFNAME, "lo");
+	nft_rule_accept(n);
+	known_flows(n, "input");
+	/* Answers to what the node itself opened: a node always reaches its pods. */
+	nft_rule_begin(n, "input");
+	nft_rule_ct(n, 0, NFT_CT_DIRECTION);
+	nft_rule_equal(n, 0, &(uint8_t){ IP_CT_DIR_REPLY }, 1);
+	nft_rule_accept(n);
+	nft_rule_begin(n, "input");
+	nft_rule_goto(n, "policies");
+}
+
+void node_table_queue(struct nft *n, const struct node_table_config *c)
+{
+	static const char *const plain[] = { "services", CHAIN_REFUSE, CHAIN_DISCARD, "policies", "egress", "ingress", "admit" };
+
+	nft_table_add(n);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+		nft_counter_add(n, counters[i]);
+	}
+	for (size_t i = 0; i < NODE_SETS; i++) {
+		nft_set_add(n, &node_sets[i]);
+	}
+	nft_set_add(n, &node_affinity);
+	nft_set_add(n, &node_dropped_egress);
+	nft_set_add(n, &node_dropped_ingress);
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+		nft_chain_add(n, plain[i], NULL);
+	}
+	nft_chain_add(n, "prerouting", &(struct nft_hook){ "nat", NF_INET_PRE_ROUTING, -100 });
+	nft_chain_add(n, "output", &(struct nft_hook){ "nat", NF_INET_LOCAL_OUT, -100 });
+	nft_chain_add(n, "postrouting", &(struct nft_hook){ "nat", NF_INET_POST_ROUTING, 100 });
+	nft_chain_add(n, "forward", &(struct nft_hook){ "filter", NF_INET_FORWARD, 0 });
+	nft_chain_add(n, "input", &(struct nft_hook){ "filter", NF_INET_LOCAL_IN, 0 });
+	services(n, c);
+	translate(n, "prerouting", true);
+	translate(n, "output", false);
+	masquerading(n, c);
+	policies(n);
+	filters(n);
+}
+
+/* ---- pickers ---- */
+
+const char *picker_name(const struct picker *p, char *buf)
+{
+	if (p->timeout_s) {
+		snprintf(buf, PICKER_NAME_SIZE, "a%u.%u.%u", p->slots, p->timeout_s, p->number);
+	} else {
+		snprintf(buf, PICKER_NAME_SIZE, "n%u.%u", p->slots, p->number);
+	}
+	return buf;
+}
+
+bool picker_parse(const char *name, struct picker *ret)
+{
+	struct slice rest = slice_from(slice_of(name), 1), field;
+	uint64_t part[3];
+	size_t n = 0;
+	char canonical[PICKER_NAME_SIZE];
+
+	if (name[0] != 'a' && name[0] != 'n') {
+		return false;
+	}
+	while (n < 3 && slice_next(&rest, '.', &field)) {
+		if (!slice_to_u64(field, &part[n]) || part[n++] > 99999) {
+			return false;
+		}
+	}
+	if (n != (name[0] == 'a' ? 3u : 2u)) {
+		return false;
+	}
+	*ret = (struct picker){ (unsigned)part[0], n == 3 ? (unsigned)part[1] : 0, (unsigned)part[n - 1] };
+	return strcmp(picker_name(ret, canonical), name) == 0;
+}
+
+size_t picker_rules(const struct picker *p)
+{
+	return p->timeout_s ? 4 : 2;
+}
+
+/* r(to), r(to+1) := the next slot of the pool in the packet's mark. Uses r0, r1. */
+static void pick(struct nft *n, const struct picker *p, unsigned to)
+{
+	nft_rule_meta(n, 0, NFT_META_MARK);
+	nft_rule_counting(n, 1, p->slots);
+	nft_rule_map(n, 0, &node_sets[SET_SLOTS], to);
+}
+
+static void load_client(struct nft *n)
+{
+	nft_rule_meta(n, 0, NFT_META_MARK);
+	nft_rule_saddr(n, 1);
+}
+
+void picker_queue(struct nft *n, const struct picker *p)
+{
+	char name[PICKER_NAME_SIZE];
+	uint64_t timeout_ms = (uint64_t)p->timeout_s * 1000;
+
+	picker_name(p, name);
+	nft_chain_add(n, name, NULL);
+	if (p->timeout_s) {
+		nft_rule_begin(n, name);
+		load_client(n);
+		nft_rule_map(n, 0, &node_affinity, 2);
+		nft_rule_learn(n, &node_affinity, 0, 2, timeout_ms);
+		nft_rule_dnat(n, 2, 3);
+
+		nft_rule_begin(n, name);
+		pick(n, p, 2);
+		load_client(n);
+		nft_rule_learn(n, &node_affinity, 0, 2, timeout_ms);
+		nft_rule_dnat(n, 2, 3);
+	}
+	/* Also when the memory of clients is full. */
+	nft_rule_begin(n, name);
+	pick(n, p, 0);
+	nft_rule_dnat(n, 0, 1);
+	/* A slot that is not there (yet): the client tries again. */
+	nft_rule_begin(n, name);
+	nft_rule_drop(n);
+}

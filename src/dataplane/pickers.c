@@ -1,0 +1,143 @@
+/* Why: turns are counted per chain, so two services with the same number of endpoints that are used alternately
+ * would each see the same endpoint for ever if they shared one. A chain is therefore lent to one pool as long as
+ * there are enough, and kept for the next one afterwards. */
+#include "dataplane/services-priv.h"
+
+#define PICKERS_EACH 8       /* chains with the same number of slots before they are shared */
+#define IDLE_PICKERS_MAX 128 /* unused chains kept for the next change */
+
+static struct picker_chain *need(struct balancer *b, const struct picker *p)
+{
+	char name[PICKER_NAME_SIZE];
+	struct picker_chain *c;
+
+	picker_name(p, name);
+	c = map_find(&b->chains, slice_of(name));
+	if (!c) {
+		c = NEW(struct picker_chain);
+		c->picker = *p;
+		memcpy(c->name, name, sizeof(name));
+		(void)map_set(&b->chains, slice_of(name), c);
+	}
+	return c;
+}
+
+static struct picker_chain *lend(struct picker_chain *c)
+{
+	c->users++;
+	c->leaving = false;
+	return c;
+}
+
+/* A chain that nobody uses, or the least used one. */
+static struct picker_chain *take_chain(struct balancer *b, unsigned slots, unsigned timeout_s)
+{
+	struct picker_chain *best = NULL;
+	/* With one slot there are no turns to count. */
+	unsigned each = slots == 1 ? 1 : PICKERS_EACH;
+
+	for (unsigned i = 0; i < each && (!best || best->users > 0); i++) {
+		struct picker_chain *c = need(b, &(struct picker){ slots, timeout_s, i });
+
+		if (!best || c->users < best->users) {
+			best = c;
+		}
+	}
+	return lend(best);
+}
+
+void pickers_release(struct picker_chain *c)
+{
+	if (c) {
+		c->users--;
+	}
+}
+
+void pickers_choose(struct balancer *b, struct pool *pool, unsigned timeout_s)
+{
+	struct picker_chain *old = pool->chain;
+	struct mirror_key k = key_of(&pool->id, sizeof(pool->id));
+	const char *had = old ? NULL : mirror_in_kernel(&b->d->mirrors[SET_POOLS], &k);
+	struct picker p;
+
+	if (old && old->picker.slots == pool->n && old->picker.timeout_s == timeout_s) {
+		return;
+	}
+	pool->chain = NULL;
+	if (pool->n > 0 && had && picker_parse(had, &p) && p.slots == pool->n && p.timeout_s == timeout_s) {
+		pool->chain = lend(need(b, &p));
+	} else if (pool->n > 0) {
+		pool->chain = take_chain(b, (unsigned)pool->n, timeout_s);
+	}
+	pickers_release(old);
+}
+
+void pickers_queue(struct balancer *b)
+{
+	for (struct map_iter it = { 0 }; map_next(&b->chains, &it);) {
+		struct picker_chain *c = it.value;
+
+		if (!c->in_kernel && c->users > 0) {
+			picker_queue(b->d->node_nft, &c->picker);
+		} else if (c->leaving && c->users == 0 && c->in_kernel) {
+			nft_chain_delete(b->d->node_nft, c->name);
+		}
+	}
+}
+
+void pickers_committed(struct balancer *b)
+{
+	for (struct map_iter it = { 0 }; map_next(&b->chains, &it);) {
+		struct picker_chain *c = it.value;
+
+		if (c->users > 0) {
+			c->in_kernel = true;
+		} else if (c->leaving || !c->in_kernel) {
+			(void)map_remove(&b->chains, it.key);
+			free(c);
+		}
+	}
+}
+
+bool pickers_settle(struct balancer *b)
+{
+	size_t idle = 0;
+	bool any = false;
+
+	for (struct map_iter it = { 0 }; map_next(&b->chains, &it);) {
+		struct picker_chain *c = it.value;
+
+		if (c->users == 0 && c->in_kernel && ++idle > IDLE_PICKERS_MAX) {
+			c->leaving = any = true;
+		}
+	}
+	return any;
+}
+
+void pickers_forget(struct balancer *b)
+{
+	for (struct map_iter it = { 0 }; map_next(&b->chains, &it);) {
+		struct picker_chain *c = it.value;
+
+		c->in_kernel = c->leaving = false;
+	}
+}
+
+bool pickers_found(struct balancer *b, const char *name, size_t n_rules)
+{
+	struct picker p;
+
+	if (!picker_parse(name, &p) || picker_rules(&p) != n_rules) {
+		return false;
+	}
+	need(b, &p)->in_kernel = true;
+	return true;
+}
+
+void pickers_fini(struct balancer *b)
+{
+	for (struct map_iter it = { 0 }; map_next(&b->chains, &it);) {
+		free(it.value);
+	}
+	map_fini(&b->chains);
+}

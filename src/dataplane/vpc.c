@@ -1,0 +1,267 @@
+/* Why: the virtual private cloud as one namespace that routes: a bridge per subnet whose ports are isolated, so that
+ * hosts of one subnet reach each other through the router too (it answers ARP for them), where the security
+ * groups are. */
+#include <stdio.h>
+
+#include "dataplane/dataplane-priv.h"
+#include "dataplane/stamp.h"
+#include "host/link.h"
+#include "host/netns.h"
+#include "host/route.h"
+#include "host/sysctl.h"
+
+#define VPC_RANGE 0x0a000000u /* 10.0.0.0/16 */
+#define VPC_RANGE_LEN 16
+#define SUBNET_LEN 24
+#define NODE_SUBNET 2
+#define NODE_PORT "node" /* the router's end of the node's link */
+
+static struct prefix vpc_range(void)
+{
+	return (struct prefix){ ip_v4(VPC_RANGE), VPC_RANGE_LEN };
+}
+
+static struct prefix subnet_range(int subnet)
+{
+	return (struct prefix){ ip_v4(VPC_RANGE | (uint32_t)subnet << 8), SUBNET_LEN };
+}
+
+int vpc_subnet_of(struct ip ip)
+{
+	for (int i = 0; i < VPC_SUBNETS; i++) {
+		if (prefix_contains(subnet_range(i), ip)) {
+			return i;
+		}
+	}
+	return -1;
+}
+
+struct ip vpc_router_of(int subnet)
+{
+	return prefix_nth(subnet_range(subnet), 1);
+}
+
+static const char *bridge_name(int subnet, char *buf)
+{
+	snprintf(buf, IFNAMSIZ, "subnet%d", subnet);
+	return buf;
+}
+
+/* ---- settings ---- */
+
+struct setting {
+	const char *path, *value;
+	bool optional; /* not every kernel has it */
+};
+
+static int apply(const struct setting *s, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r = sysctl_set(s[i].path, s[i].value, err);
+
+		if (r < 0 && !s[i].optional) {
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int vpc_settings(struct dataplane *d, struct err *err)
+{
+	static const struct setting all[] = {
+		{ "ipv4/ip_forward", "1" },
+		{ "ipv4/conf/all/rp_filter", "0" },
+		{ "ipv4/conf/default/rp_filter", "0" },
+		{ "ipv4/conf/all/send_redirects", "0" },
+		{ "ipv4/conf/default/send_redirects", "0" },
+		{ "ipv6/conf/default/disable_ipv6", "1", true },
+		{ "netfilter/nf_conntrack_tcp_be_liberal", "1", true },
+	};
+	scoped_visit struct netns_visit visit = { -1 };
+	int r = netns_enter(&visit, d->config.vpc_ns, err);
+
+	return r < 0 ? r : apply(all, ARRAY_SIZE(all), err);
+}
+
+static int node_settings(struct dataplane *d, struct err *err)
+{
+	static const struct setting all[] = {
+		{ "ipv4/ip_forward", "1" },
+		{ "ipv4/conf/all/rp_filter", "0" },
+		/* Of pods' links: a pod that sends with another's address is not heard. */
+		{ "ipv4/conf/default/rp_filter", "1" },
+		{ "ipv4/conf/all/send_redirects", "0" },
+		{ "ipv4/conf/default/send_redirects", "0" },
+		{ "ipv6/conf/default/disable_ipv6", "1", true },
+		{ "ipv4/ip_local_reserved_ports", "30000-32767" },
+		{ "netfilter/nf_conntrack_tcp_be_liberal", "1", true },
+	};
+	scoped_visit struct netns_visit visit = { -1 };
+	int r = netns_enter(&visit, d->config.node_ns, err);
+
+	return r < 0 ? r : apply(all, ARRAY_SIZE(all), err);
+}
+
+/* The router answers ARP for hosts of the subnet, at once. */
+static int bridge_settings(struct dataplane *d, const char *bridge, struct err *err)
+{
+	scoped_free char *pvlan = mem_printf("ipv4/conf/%s/proxy_arp_pvlan", bridge);
+	scoped_free char *delay = mem_printf("ipv4/neigh/%s/proxy_delay", bridge);
+	const struct setting all[] = { { pvlan, "1" }, { delay, "0" } };
+	scoped_visit struct netns_visit visit = { -1 };
+	int r = netns_enter(&visit, d->config.vpc_ns, err);
+
+	return r < 0 ? r : apply(all, ARRAY_SIZE(all), err);
+}
+
+/* ---- links ---- */
+
+static int make_bridges(struct dataplane *d, struct err *err)
+{
+	struct netlink *nl = &d->vpc_route;
+	char name[IFNAMSIZ];
+	int r;
+
+	for (int i = 0; i < VPC_SUBNETS; i++) {
+		link_queue_bridge(nl, bridge_name(i, name), DATAPLANE_MTU);
+	}
+	r = netlink_send(nl, err);
+	for (int i = 0; i < VPC_SUBNETS && r == 0; i++) {
+		struct link_info info;
+
+		r = link_find(nl, bridge_name(i, name), &info, err);
+		if (r != 0) {
+			return r < 0 ? r : err_raise(err, ERR_IO, "bridge %s is gone", name);
+		}
+		d->subnet_index[i] = info.index;
+		address_queue(nl, info.index, vpc_router_of(i), SUBNET_LEN);
+		link_queue_up(nl, info.index);
+		r = netlink_send(nl, err);
+		if (r == 0) {
+			r = bridge_settings(d, name, err);
+		}
+	}
+	if (r == 0) {
+		link_queue_up(nl, 1);
+		/* Addresses of the VPC that no subnet has lead nowhere, not to the internet. */
+		route_queue(nl, &(struct route){ .to = vpc_range(), .unreachable = true });
+		r = netlink_send(nl, err);
+	}
+	return r;
+}
+
+static int make_node_link(struct dataplane *d, struct err *err)
+{
+	struct netlink *nl = &d->vpc_route;
+	struct link_info port;
+	bool far = false;
+	int r = link_find(nl, NODE_PORT, &port, err);
+
+	if (r == 0) {
+		r = far_end_find(d->config.node_ns, &far, err);
+		if (r == 0 && !far) {
+			link_queue_delete(nl, port.index);
+			r = netlink_send(nl, err);
+		}
+	}
+	if (r >= 0 && !far) {
+		link_queue_veth(nl, &(struct veth_spec){ .name = NODE_PORT,
+							 .peer_name = NODE_LINK,
+							 .master = d->subnet_index[NODE_SUBNET],
+							 .peer_ns_fd = d->config.node_ns,
+							 .mtu = DATAPLANE_MTU });
+		r = netlink_send(nl, err);
+	}
+	if (r == 0) {
+		r = link_find(nl, NODE_PORT, &port, err);
+	}
+	if (r != 0) {
+		return r < 0 ? r : err_raise(err, ERR_IO, "link %s is gone", NODE_PORT);
+	}
+	if (port.master != d->subnet_index[NODE_SUBNET]) {
+		link_queue_master(nl, port.index, d->subnet_index[NODE_SUBNET]);
+	}
+	link_queue_isolated(nl, port.index);
+	link_queue_up(nl, port.index);
+	return netlink_send(nl, err);
+}
+
+/* ---- rules ---- */
+
+static void queue_rules(struct dataplane *d)
+{
+	vpc_table_queue(d->vpc_nft, &(struct vpc_table_config){ vpc_range(), d->config.dns_ip });
+}
+
+int vpc_commit(struct dataplane *d, struct err *err)
+{
+	int r;
+
+	for (int i = 0; i < VPC_SETS; i++) {
+		mirror_queue(&d->vpc_mirrors[i], d->vpc_nft);
+	}
+	r = nft_commit(d->vpc_nft, err);
+	for (int i = 0; i < VPC_SETS && r == 0; i++) {
+		mirror_committed(&d->vpc_mirrors[i]);
+	}
+	d->vpc_behind = r < 0;
+	return r < 0 ? err_while(err, r, "vpc") : 0;
+}
+
+static int make_rules(struct dataplane *d, struct err *err)
+{
+	uint64_t digest;
+	struct stamp s;
+	bool fits;
+	int r;
+
+	queue_rules(d);
+	digest = nft_changes_digest(d->vpc_nft);
+	nft_forget_changes(d->vpc_nft);
+	r = stamp_read(d->vpc_nft, NULL, &s, err);
+	fits = r == 0 && stamp_fits(&s, digest);
+	stamp_fini(&s);
+	/* Rules of hosts are read from a table of whatever making: they are all there is to know of them. */
+	for (int i = 0; i < VPC_SETS && r == 0 && s.any; i++) {
+		r = mirror_load(&d->vpc_mirrors[i], d->vpc_nft, err);
+	}
+	if (r < 0) {
+		return r;
+	}
+	hosts_adopt(d);
+	if (fits) {
+		return 0;
+	}
+	for (int i = 0; i < VPC_SETS; i++) {
+		mirror_assume_empty(&d->vpc_mirrors[i]);
+	}
+	nft_table_add(d->vpc_nft);
+	nft_table_delete(d->vpc_nft);
+	queue_rules(d);
+	r = vpc_commit(d, err);
+	return r < 0 ? r : stamp_write(d->vpc_nft, NULL, digest, err);
+}
+
+int vpc_prepare(struct dataplane *d, struct err *err)
+{
+	int r = vpc_settings(d, err);
+
+	if (r == 0) {
+		r = make_rules(d, err);
+	}
+	if (r == 0) {
+		r = make_bridges(d, err);
+	}
+	if (r == 0) {
+		r = node_settings(d, err);
+	}
+	if (r == 0) {
+		r = make_node_link(d, err);
+	}
+	if (r == 0) {
+		r = far_end_configure(&(struct far_end){ d->config.node_ns, d->config.node_ip,
+							 vpc_router_of(NODE_SUBNET), SUBNET_LEN, NULL },
+				      err);
+	}
+	return r;
+}

@@ -1,0 +1,475 @@
+/* Why: services with real packets: spread, refusal and silence, affinity, hairpin, doors from outside, UDP's memory,
+ * restarts. */
+#include "world.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define A "10.244.0.2"
+#define B "10.244.0.3"
+#define C "10.244.0.4"
+#define CLIENT "10.244.0.9"
+#define VIP "10.1.0.20"
+
+#define READY(ip) "{addresses: [" ip "], nodeName: node-1, conditions: {ready: true, serving: true, terminating: false}}"
+#define ENDING(ip) "{addresses: [" ip "], nodeName: node-1, conditions: {ready: false, serving: true, terminating: true}}"
+#define ELSEWHERE(ip) "{addresses: [" ip "], nodeName: node-2, conditions: {ready: true}}"
+
+static int setup(void **state)
+{
+	struct world *w = world_new();
+
+	*state = w;
+	serve(w, add_pod(w, "default", "a", A, "{app: web}"), "a", false, 8080);
+	serve(w, add_pod(w, "default", "b", B, "{app: web}"), "b", false, 8080);
+	serve(w, add_pod(w, "default", "c", C, "{app: web}"), "c", false, 8080);
+	serve(w, pod_ns(w, A), "a", true, 5300);
+	serve(w, pod_ns(w, B), "b", true, 5300);
+	add_pod(w, "default", "client", CLIENT, "{app: client}");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	world_free(*state);
+	return 0;
+}
+
+/* Every test starts from this: one service of three. */
+static int three(void **state)
+{
+	struct world *w = *state;
+
+	put_service(w, "web", "{clusterIP: " VIP ", clusterIPs: [" VIP "], ports: [{port: 80, protocol: TCP}]}");
+	put_slice(w, "web", "TCP", 8080, "[" READY(A) ", " READY(B) ", " READY(C) "]");
+	world_sync(w);
+	return 0;
+}
+
+static void count(struct world *w, int ns, const char *ip, int port, int n, int *ret)
+{
+	memset(ret, 0, 3 * sizeof(*ret));
+	for (int i = 0; i < n; i++) {
+		const char *name = probe_name(w, ns, false, ip, port);
+
+		if (strlen(name) != 1 || name[0] < 'a' || name[0] > 'c') {
+			fail_msg("connection %d to %s:%d: %s", i, ip, port, name);
+		}
+		ret[name[0] - 'a']++;
+	}
+}
+
+static void a_pod_reaches_a_pod_with_its_own_address(void **state)
+{
+	struct world *w = *state;
+
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, A, 8080), "a " CLIENT);
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, A, 81), "refused");
+}
+
+static void connections_go_round(void **state)
+{
+	struct world *w = *state;
+	int n[3];
+
+	count(w, pod_ns(w, CLIENT), VIP, 80, 12, n);
+	assert_int_equal(n[0], 4);
+	assert_int_equal(n[1], 4);
+	assert_int_equal(n[2], 4);
+	assert_string_equal(strchr(probe(w, pod_ns(w, CLIENT), false, VIP, 80), ' '), " " CLIENT);
+}
+
+static void services_used_in_turn_do_not_share_a_turn(void **state)
+{
+	struct world *w = *state;
+	int n[3] = { 0 };
+
+	put_service(w, "web2", "{clusterIP: 10.1.0.21, clusterIPs: [10.1.0.21], ports: [{port: 80}]}");
+	put_slice(w, "web2", "TCP", 8080, "[" READY(A) ", " READY(B) "]");
+	put_slice(w, "web", "TCP", 8080, "[" READY(A) ", " READY(B) "]");
+	world_sync(w);
+	for (int i = 0; i < 8; i++) {
+		n[probe_name(w, pod_ns(w, CLIENT), false, VIP, 80)[0] - 'a']++;
+		probe_name(w, pod_ns(w, CLIENT), false, "10.1.0.21", 80);
+	}
+	assert_int_equal(n[0], 4);
+	assert_int_equal(n[1], 4);
+	world_remove(w, "{apiVersion: v1, kind: Service, metadata: {name: web2, namespace: default}}");
+}
+
+static void the_node_itself_reaches_services(void **state)
+{
+	struct world *w = *state;
+	int n[3];
+
+	count(w, w->node, VIP, 80, 6, n);
+	assert_int_equal(n[0] + n[1] + n[2], 6);
+	assert_string_equal(strchr(probe(w, w->node, false, VIP, 80), ' '), " " NODE_IP);
+}
+
+static void without_endpoints_new_connections_are_refused_and_old_ones_live(void **state)
+{
+	struct world *w = *state;
+	int fd = open_connection(w, pod_ns(w, CLIENT), false, VIP, 80);
+	char before[64];
+
+	assert_true(fd >= 0);
+	snprintf(before, sizeof(before), "%s", ask(w, fd));
+	put_slice(w, "web", "TCP", 8080, "[]");
+	world_sync(w);
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, VIP, 80), "refused");
+	assert_string_equal(probe(w, w->node, false, VIP, 80), "refused");
+	assert_string_equal(ask(w, fd), before);
+	close(fd);
+}
+
+static void an_unknown_port_is_refused_and_an_unknown_address_is_silent(void **state)
+{
+	struct world *w = *state;
+
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, VIP, 81), "refused");
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), true, VIP, 80), "refused");
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, "10.1.0.99", 80), "timeout");
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, "10.0.0.10", 53), "timeout");
+}
+
+static void a_change_of_endpoints_is_a_change_of_few_elements(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_stats before = dataplane_stats(w->d), after;
+	int n[3];
+
+	put_slice(w, "web", "TCP", 8080, "[" READY(B) ", " READY(C) "]");
+	world_sync(w);
+	count(w, pod_ns(w, CLIENT), VIP, 80, 6, n);
+	assert_int_equal(n[0], 0);
+	assert_int_equal(n[1], 3);
+	after = dataplane_stats(w->d);
+	assert_int_equal(after.rebuilds, before.rebuilds);
+	/* A hole filled from the end and the pool's chain (each is deleted and added), and a spare slot to go. */
+	assert_in_range(after.elements - before.elements, 1, 7);
+	world_wait_ms(w, 150);
+	count(w, pod_ns(w, CLIENT), VIP, 80, 6, n);
+	assert_int_equal(n[1], 3);
+}
+
+static void a_second_sync_writes_nothing(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_stats before, after;
+
+	world_wait_ms(w, 150);
+	before = dataplane_stats(w->d);
+	world_sync(w);
+	put_slice(w, "web", "TCP", 8080, "[" READY(C) ", " READY(B) ", " READY(A) "]");
+	world_sync(w);
+	after = dataplane_stats(w->d);
+	assert_int_equal(after.transactions, before.transactions);
+}
+
+static void affinity_keeps_a_client_and_lets_go_of_a_lost_endpoint(void **state)
+{
+	struct world *w = *state;
+	static const char *const spec =
+		"{clusterIP: " VIP ", clusterIPs: [" VIP "], ports: [{port: 80}], type: NodePort, sessionAffinity: %s}";
+	char first[8], text[256];
+	int n[3], kept;
+
+	snprintf(text, sizeof(text), spec, "ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}");
+	put_service(w, "web", text);
+	world_sync(w);
+	snprintf(first, sizeof(first), "%s", probe_name(w, pod_ns(w, CLIENT), false, VIP, 80));
+	count(w, pod_ns(w, CLIENT), VIP, 80, 6, n);
+	kept = first[0] - 'a';
+	assert_int_equal(n[kept], 6);
+
+	/* Kept over a restart, and over endpoints that others lose. */
+	(void)world_restart(w);
+	count(w, pod_ns(w, CLIENT), VIP, 80, 3, n);
+	assert_int_equal(n[kept], 3);
+
+	put_slice(w, "web", "TCP", 8080,
+		  kept == 0 ? "[" READY(B) ", " READY(C) "]" :
+		  kept == 1 ? "[" READY(A) ", " READY(C) "]" :
+			      "[" READY(A) ", " READY(B) "]");
+	world_sync(w);
+	count(w, pod_ns(w, CLIENT), VIP, 80, 3, n);
+	assert_int_equal(n[kept], 0);
+
+	/* Switched off, new connections go round again. */
+	three(state);
+	count(w, pod_ns(w, CLIENT), VIP, 80, 6, n);
+	assert_int_equal(n[0], 2);
+}
+
+static void affinity_ends_after_its_time(void **state)
+{
+	struct world *w = *state;
+	int n[3];
+
+	put_service(w, "web",
+		    "{clusterIP: " VIP ", clusterIPs: [" VIP "], ports: [{port: 80}], sessionAffinity: ClientIP, "
+		    "sessionAffinityConfig: {clientIP: {timeoutSeconds: 1}}}");
+	world_sync(w);
+	count(w, pod_ns(w, CLIENT), VIP, 80, 3, n);
+	assert_true(n[0] == 3 || n[1] == 3 || n[2] == 3);
+	for (int i = 0; i < 3; i++) {
+		world_wait_ms(w, 1100);
+		n[probe_name(w, pod_ns(w, CLIENT), false, VIP, 80)[0] - 'a'] += 10;
+	}
+	assert_true(n[0] < 30 && n[1] < 30 && n[2] < 30);
+}
+
+static void a_pod_reaches_itself_through_its_service(void **state)
+{
+	struct world *w = *state;
+
+	put_slice(w, "web", "TCP", 8080, "[" READY(A) "]");
+	world_sync(w);
+	assert_string_equal(probe_name(w, pod_ns(w, A), false, VIP, 80), "a");
+}
+
+static void node_ports_serve_the_vpc_behind_the_nodes_address(void **state)
+{
+	struct world *w = *state;
+	int n[3];
+
+	put_service(w, "web",
+		    "{clusterIP: " VIP ", clusterIPs: [" VIP "], type: NodePort, ports: [{port: 80, nodePort: 30080}]}");
+	world_sync(w);
+	count(w, w->outside, NODE_IP, 30080, 6, n);
+	assert_int_equal(n[0], 2);
+	assert_string_not_equal(strchr(probe(w, w->outside, false, NODE_IP, 30080), ' '), " 10.0.0.20");
+	count(w, w->vpc, NODE_IP, 30080, 3, n);
+	count(w, pod_ns(w, CLIENT), NODE_IP, 30080, 3, n);
+	count(w, w->node, NODE_IP, 30080, 3, n);
+	assert_string_equal(probe(w, w->outside, false, NODE_IP, 30081), "refused");
+	put_slice(w, "web", "TCP", 8080, "[]");
+	world_sync(w);
+	assert_string_equal(probe(w, w->outside, false, NODE_IP, 30080), "refused");
+}
+
+static void policy_local_keeps_the_client_and_is_silent_without_local_endpoints(void **state)
+{
+	struct world *w = *state;
+
+	put_service(w, "web",
+		    "{clusterIP: " VIP ", clusterIPs: [" VIP "], type: NodePort, externalTrafficPolicy: Local, "
+		    "ports: [{port: 80, nodePort: 30080}]}");
+	put_slice(w, "web", "TCP", 8080, "[" READY(A) ", " ELSEWHERE("10.0.0.20") "]");
+	serve(w, w->outside, "elsewhere", false, 8080);
+	assert_int_equal(dataplane_host_rules(w->d, SLICE("outside"), ip_of("10.0.0.20"),
+					      &(struct host_rule){ { ip_v4(0), 0 }, PROTO_TCP, 0, 65535 }, 1, NULL),
+			 0);
+	world_sync(w);
+	for (int i = 0; i < 3; i++) {
+		assert_string_equal(probe(w, w->vpc, false, NODE_IP, 30080), "a 10.0.2.1");
+	}
+	put_slice(w, "web", "TCP", 8080, "[" ELSEWHERE("10.0.0.20") "]");
+	world_sync(w);
+	assert_string_equal(probe(w, w->vpc, false, NODE_IP, 30080), "timeout");
+	/* Inside takes the short cut to all endpoints. */
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, NODE_IP, 30080), "elsewhere " NODE_IP);
+	put_service(w, "web",
+		    "{clusterIP: " VIP ", clusterIPs: [" VIP "], internalTrafficPolicy: Local, ports: [{port: 80}]}");
+	world_sync(w);
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, VIP, 80), "timeout");
+	put_slice(w, "web", "TCP", 8080, "[]");
+	world_sync(w);
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, VIP, 80), "refused");
+	stop_serving(w, "elsewhere");
+}
+
+static void balancer_and_external_addresses_lead_in_and_guard(void **state)
+{
+	struct world *w = *state;
+	int n[3];
+
+	world_put(w, "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: default}\n"
+		     "spec: {clusterIP: " VIP ", clusterIPs: [" VIP "], type: LoadBalancer, externalIPs: [203.0.113.9],\n"
+		     "  loadBalancerSourceRanges: [10.244.0.2/32, 10.244.0.2/31], ports: [{port: 80, nodePort: 30080}]}\n"
+		     "status: {loadBalancer: {ingress: [{ip: 203.0.113.7}]}}\n");
+	world_sync(w);
+	count(w, pod_ns(w, A), "203.0.113.7", 80, 3, n);
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, "203.0.113.7", 80), "timeout");
+	count(w, pod_ns(w, CLIENT), "203.0.113.9", 80, 3, n);
+	count(w, pod_ns(w, CLIENT), NODE_IP, 30080, 3, n);
+}
+
+static void terminating_endpoints_serve_when_no_other_does(void **state)
+{
+	struct world *w = *state;
+	int n[3];
+
+	put_slice(w, "web", "TCP", 8080, "[" READY(A) ", " ENDING(B) "]");
+	world_sync(w);
+	count(w, pod_ns(w, CLIENT), VIP, 80, 4, n);
+	assert_int_equal(n[0], 4);
+	put_slice(w, "web", "TCP", 8080, "[" ENDING(B) "]");
+	world_sync(w);
+	count(w, pod_ns(w, CLIENT), VIP, 80, 4, n);
+	assert_int_equal(n[1], 4);
+}
+
+static void a_cluster_address_inside_the_vpc_range_works(void **state)
+{
+	struct world *w = *state;
+
+	put_service(w, "dns",
+		    "{clusterIP: 10.0.0.10, clusterIPs: [10.0.0.10], ports: [{port: 53, protocol: UDP}]}");
+	put_slice(w, "dns", "UDP", 5300, "[" READY(A) "]");
+	world_sync(w);
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), true, "10.0.0.10", 53), "a " CLIENT);
+	assert_string_equal(probe(w, w->node, true, "10.0.0.10", 53), "a " NODE_IP);
+}
+
+static void udp_flows_leave_an_endpoint_that_is_gone(void **state)
+{
+	struct world *w = *state;
+	int fd = open_connection(w, pod_ns(w, CLIENT), true, "10.0.0.10", 53);
+
+	assert_string_equal(ask(w, fd), "a " CLIENT);
+	put_slice(w, "dns", "UDP", 5300, "[" READY(B) "]");
+	world_sync(w);
+	assert_string_equal(ask(w, fd), "b " CLIENT);
+	close(fd);
+	/* None, then some: what was untranslated must not stay so. */
+	put_slice(w, "dns", "UDP", 5300, "[]");
+	world_sync(w);
+	fd = open_connection(w, pod_ns(w, CLIENT), true, "10.0.0.10", 53);
+	assert_string_equal(ask(w, fd), "refused");
+	put_slice(w, "dns", "UDP", 5300, "[" READY(A) "]");
+	world_sync(w);
+	assert_string_equal(ask(w, fd), "a " CLIENT);
+	world_remove(w, "{apiVersion: v1, kind: Service, metadata: {name: dns, namespace: default}}");
+	world_sync(w);
+	assert_string_equal(ask(w, fd), "timeout");
+	close(fd);
+}
+
+static void a_restart_writes_nothing_and_cuts_nothing(void **state)
+{
+	struct world *w = *state;
+	int fd;
+	char before[64];
+	struct dataplane_stats s;
+
+	world_wait_ms(w, 200);
+	fd = open_connection(w, pod_ns(w, CLIENT), false, VIP, 80);
+	snprintf(before, sizeof(before), "%s", ask(w, fd));
+	s = world_restart(w);
+	assert_int_equal(s.rebuilds, 0);
+	assert_int_equal(s.elements, 0);
+	assert_string_equal(ask(w, fd), before);
+	close(fd);
+}
+
+static void a_restart_mends_what_others_changed(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_stats s;
+	int n[3];
+
+	/* Changed while nobody watched. */
+	w->d = dataplane_free(w->d);
+	put_slice(w, "web", "TCP", 8080, "[" READY(C) "]");
+	world_start_dataplane(w);
+	world_sync(w);
+	count(w, pod_ns(w, CLIENT), VIP, 80, 2, n);
+	assert_int_equal(n[2], 2);
+	s = dataplane_stats(w->d);
+	assert_int_equal(s.rebuilds, 0);
+	assert_in_range(s.elements, 1, 8);
+}
+
+/* A child that changes endpoints as fast as it can is killed at some point; whoever comes after finds it mended. */
+static void killed_at_any_point_the_kernel_follows_the_model(void **state)
+{
+	struct world *w = *state;
+
+	w->d = dataplane_free(w->d);
+	for (int i = 0; i < 8; i++) {
+		pid_t child = fork();
+		int n[3];
+
+		if (child == 0) {
+			world_start_dataplane(w);
+			for (unsigned k = 0;; k++) {
+				put_slice(w, "web", "TCP", 8080,
+					  k % 3 == 0 ? "[" READY(A) "]" :
+					  k % 3 == 1 ? "[" READY(A) ", " READY(B) ", " READY(C) "]" :
+						       "[]");
+				world_sync(w);
+				loop_run_once(w->loop);
+			}
+		}
+		usleep((useconds_t)(1000 + i * 3771));
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		world_start_dataplane(w);
+		world_sync(w);
+		count(w, pod_ns(w, CLIENT), VIP, 80, 3, n);
+		assert_int_equal(n[0] + n[1] + n[2], 3);
+		assert_int_equal(n[0], 1);
+		world_wait_ms(w, 150);
+		assert_int_equal(world_restart(w).elements, 0);
+		w->d = dataplane_free(w->d);
+	}
+	world_start_dataplane(w);
+	world_sync(w);
+}
+
+static void a_new_pod_with_an_old_address_inherits_nothing(void **state)
+{
+	struct world *w = *state;
+	int fd;
+
+	serve(w, add_pod(w, "default", "old", "10.244.0.30", "{app: x}"), "old", true, 5300);
+	put_service(w, "x", "{clusterIP: 10.1.0.30, clusterIPs: [10.1.0.30], ports: [{port: 53, protocol: UDP}]}");
+	put_slice(w, "x", "UDP", 5300, "[" READY("10.244.0.30") "]");
+	world_sync(w);
+	fd = open_connection(w, pod_ns(w, CLIENT), true, "10.1.0.30", 53);
+	assert_string_equal(ask(w, fd), "old " CLIENT);
+	put_slice(w, "x", "UDP", 5300, "[]");
+	stop_serving(w, "old");
+	remove_pod(w, "default", "old");
+	serve(w, add_pod(w, "default", "new", "10.244.0.30", "{app: y}"), "new", true, 5300);
+	assert_string_equal(ask(w, fd), "refused");
+	close(fd);
+	stop_serving(w, "new");
+	remove_pod(w, "default", "new");
+	world_wait_ms(w, 100);
+}
+
+int main(void)
+{
+#define FROM_THREE(test) cmocka_unit_test_setup(test, three)
+	const struct CMUnitTest tests[] = {
+		FROM_THREE(a_pod_reaches_a_pod_with_its_own_address),
+		FROM_THREE(connections_go_round),
+		FROM_THREE(services_used_in_turn_do_not_share_a_turn),
+		FROM_THREE(the_node_itself_reaches_services),
+		FROM_THREE(without_endpoints_new_connections_are_refused_and_old_ones_live),
+		FROM_THREE(an_unknown_port_is_refused_and_an_unknown_address_is_silent),
+		FROM_THREE(a_change_of_endpoints_is_a_change_of_few_elements),
+		FROM_THREE(a_second_sync_writes_nothing),
+		FROM_THREE(affinity_keeps_a_client_and_lets_go_of_a_lost_endpoint),
+		FROM_THREE(affinity_ends_after_its_time),
+		FROM_THREE(a_pod_reaches_itself_through_its_service),
+		FROM_THREE(node_ports_serve_the_vpc_behind_the_nodes_address),
+		FROM_THREE(policy_local_keeps_the_client_and_is_silent_without_local_endpoints),
+		FROM_THREE(balancer_and_external_addresses_lead_in_and_guard),
+		FROM_THREE(terminating_endpoints_serve_when_no_other_does),
+		FROM_THREE(a_cluster_address_inside_the_vpc_range_works),
+		cmocka_unit_test(udp_flows_leave_an_endpoint_that_is_gone),
+		FROM_THREE(a_restart_writes_nothing_and_cuts_nothing),
+		FROM_THREE(a_restart_mends_what_others_changed),
+		FROM_THREE(killed_at_any_point_the_kernel_follows_the_model),
+		FROM_THREE(a_new_pod_with_an_old_address_inherits_nothing),
+	};
+
+	return cmocka_run_group_tests_name("services", tests, setup, teardown);
+}

@@ -1,0 +1,462 @@
+/* Why: what the dataplane's tests have in common. */
+#include "world.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "codec/yaml.h"
+#include "host/link.h"
+#include "host/netlink.h"
+#include "host/netns.h"
+
+#define PROBE_MS 250
+
+struct ip ip_of(const char *text)
+{
+	struct ip ip = { 0 };
+
+	assert_true(ip_parse(slice_of(text), &ip));
+	return ip;
+}
+
+static struct prefix prefix_of(const char *text)
+{
+	struct prefix p = { 0 };
+
+	assert_true(prefix_parse(slice_of(text), &p));
+	return p;
+}
+
+#define MUST_WORK(call)                                        \
+	do {                                                   \
+		struct err err = { 0 };                        \
+		if ((call) != 0) {                             \
+			fail_msg("%s: %s", #call, err.msg);    \
+		}                                              \
+	} while (0)
+
+/* ---- world ---- */
+
+void world_start_dataplane(struct world *w)
+{
+	struct dataplane_config c = {
+		.instance = "test",
+		.vpc_ns = w->vpc,
+		.node_ns = w->node,
+		.node_name = SLICE("node-1"),
+		.node_ip = ip_of(NODE_IP),
+		.pod_range = prefix_of("10.244.0.0/24"),
+		.service_range = prefix_of("10.1.0.0/16"),
+		.dns_ip = ip_of("10.0.0.10"),
+		.api_ip = ip_of(NODE_IP),
+		.model = w->m,
+	};
+
+	MUST_WORK(dataplane_new(w->loop, &c, &w->d, &err));
+}
+
+static void lo_up(int ns)
+{
+	scoped_netlink struct netlink nl = { 0 };
+
+	MUST_WORK(netlink_open(&nl, NETLINK_ROUTE, ns, 0, &err));
+	link_queue_up(&nl, 1);
+	MUST_WORK(netlink_send(&nl, &err));
+}
+
+struct world *world_new(void)
+{
+	struct world *w = NEW(struct world);
+
+	if (geteuid() != 0) {
+		print_message("1..0 # SKIP network namespaces need root\n");
+		exit(0);
+	}
+	w->loop = loop_new();
+	w->m = model_new();
+	MUST_WORK(netns_new(&w->vpc, &err));
+	MUST_WORK(netns_new(&w->node, &err));
+	MUST_WORK(netns_new(&w->outside, &err));
+	lo_up(w->node);
+	world_put(w, "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: "
+		     "{kubernetes.io/metadata.name: default}}}");
+	world_put(w, "{apiVersion: v1, kind: Namespace, metadata: {name: other, labels: "
+		     "{kubernetes.io/metadata.name: other}}}");
+	world_start_dataplane(w);
+	MUST_WORK(dataplane_host_attach(w->d, SLICE("outside"), ip_of("10.0.0.20"), w->outside, &err));
+	world_sync(w);
+	return w;
+}
+
+void world_free(struct world *w)
+{
+	for (size_t i = 0; i < w->n_servers; i++) {
+		close(w->servers[i].fd);
+	}
+	dataplane_free(w->d);
+	model_free(w->m);
+	for (size_t i = 0; i < w->n_pods; i++) {
+		close(w->pods[i].ns);
+	}
+	close(w->vpc);
+	close(w->node);
+	close(w->outside);
+	loop_free(w->loop);
+	free(w);
+}
+
+struct dataplane_stats world_restart(struct world *w)
+{
+	w->d = dataplane_free(w->d);
+	world_start_dataplane(w);
+	world_sync(w);
+	return dataplane_stats(w->d);
+}
+
+void world_sync(struct world *w)
+{
+	MUST_WORK(dataplane_sync(w->d, &err));
+}
+
+/* ---- objects ---- */
+
+struct feeding {
+	struct model *m;
+	bool remove;
+};
+
+static int feed_one(void *arg, struct val *root, struct err *err)
+{
+	struct feeding *f = arg;
+	scoped_doc struct doc *d = doc_copy_of(root);
+
+	(void)err;
+	if (f->remove) {
+		model_remove(f->m, d);
+	} else {
+		model_put(f->m, d);
+	}
+	return 0;
+}
+
+static void feed(struct world *w, bool remove, const char *fmt, va_list ap)
+{
+	scoped_arena struct arena a = { 0 };
+	struct feeding f = { w->m, remove };
+	struct err err = { 0 };
+	char text[8192];
+
+	assert_true((size_t)vsnprintf(text, sizeof(text), fmt, ap) < sizeof(text));
+	if (yaml_parse_all(&a, slice_of(text), feed_one, &f, &err) != 0) {
+		fail_msg("%s in:\n%s", err.msg, text);
+	}
+}
+
+void world_put(struct world *w, const char *yaml, ...)
+{
+	va_list ap;
+
+	va_start(ap, yaml);
+	feed(w, false, yaml, ap);
+	va_end(ap);
+}
+
+void world_remove(struct world *w, const char *yaml, ...)
+{
+	va_list ap;
+
+	va_start(ap, yaml);
+	feed(w, true, yaml, ap);
+	va_end(ap);
+}
+
+void put_service(struct world *w, const char *name, const char *spec)
+{
+	world_put(w, "apiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: default}\nspec: %s\n", name, spec);
+}
+
+void put_slice(struct world *w, const char *service, const char *proto, int port, const char *endpoints)
+{
+	world_put(w,
+		  "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+		  "metadata: {name: %s-%s, namespace: default, labels: {kubernetes.io/service-name: %s}}\n"
+		  "addressType: IPv4\nports: [{name: '', protocol: %s, port: %d}]\nendpoints: %s\n",
+		  service, proto, service, proto, port, endpoints);
+}
+
+void put_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels)
+{
+	world_put(w,
+		  "apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: %s, uid: uid-%s-%s, labels: %s}\n"
+		  "spec: {nodeName: node-1, containers: [{name: main, ports: [{name: web, containerPort: 80}]}]}\n"
+		  "status: {phase: Running, podIP: %s, podIPs: [{ip: %s}]}\n",
+		  name, ns, ns, name, labels, ip, ip);
+}
+
+int add_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels)
+{
+	struct pod *p = &w->pods[w->n_pods];
+
+	assert_true(w->n_pods < WORLD_PODS);
+	put_pod(w, ns, name, ip, labels);
+	snprintf(p->uid, sizeof(p->uid), "uid-%s-%s", ns, name);
+	p->ip = ip_of(ip);
+	MUST_WORK(netns_new(&p->ns, &err));
+	w->n_pods++;
+	MUST_WORK(dataplane_pod_attach(w->d, slice_of(p->uid), p->ip, p->ns, &err));
+	return p->ns;
+}
+
+void remove_pod(struct world *w, const char *ns, const char *name)
+{
+	char uid[40];
+
+	snprintf(uid, sizeof(uid), "uid-%s-%s", ns, name);
+	world_remove(w, "{apiVersion: v1, kind: Pod, metadata: {name: %s, namespace: %s}}", name, ns);
+	for (size_t i = 0; i < w->n_pods; i++) {
+		struct pod *p = &w->pods[i];
+
+		if (strcmp(p->uid, uid) == 0) {
+			dataplane_pod_detach(w->d, slice_of(uid), p->ip);
+			close(p->ns);
+			w->pods[i] = w->pods[--w->n_pods];
+			break;
+		}
+	}
+	world_sync(w);
+}
+
+int pod_ns(struct world *w, const char *ip)
+{
+	for (size_t i = 0; i < w->n_pods; i++) {
+		if (ip_eq(w->pods[i].ip, ip_of(ip))) {
+			return w->pods[i].ns;
+		}
+	}
+	fail_msg("no pod at %s", ip);
+	return -1;
+}
+
+/* ---- packets ---- */
+
+static int socket_in(int ns, bool udp)
+{
+	scoped_visit struct netns_visit v = { -1 };
+	int fd;
+
+	MUST_WORK(netns_enter(&v, ns, &err));
+	fd = socket(AF_INET, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void add_server(struct world *w, int fd, bool udp, const char *name)
+{
+	struct server *s = &w->servers[w->n_servers++];
+
+	assert_true(w->n_servers <= WORLD_SERVERS);
+	*s = (struct server){ .fd = fd, .udp = udp };
+	snprintf(s->name, sizeof(s->name), "%s", name);
+}
+
+void serve(struct world *w, int ns, const char *name, bool udp, int port)
+{
+	int fd = socket_in(ns, udp), on = 1;
+	struct sockaddr_storage at;
+	socklen_t len = ip_to_sockaddr(ip_v4(0), (uint16_t)port, &at);
+
+	at.ss_family = AF_INET;
+	len = sizeof(struct sockaddr_in);
+	((struct sockaddr_in *)&at)->sin_port = htons((uint16_t)port);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
+	if (!udp) {
+		assert_int_equal(listen(fd, 16), 0);
+	}
+	add_server(w, fd, udp, name);
+}
+
+void stop_serving(struct world *w, const char *name)
+{
+	for (size_t i = w->n_servers; i-- > 0;) {
+		if (strcmp(w->servers[i].name, name) == 0) {
+			close(w->servers[i].fd);
+			w->servers[i] = w->servers[--w->n_servers];
+		}
+	}
+}
+
+static void drop_server(struct world *w, size_t i)
+{
+	close(w->servers[i].fd);
+	w->servers[i] = w->servers[--w->n_servers];
+}
+
+static void answer(struct world *w, size_t i)
+{
+	struct server s = w->servers[i];
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	char buf[64], text[96], address[IP_TEXT_SIZE];
+	struct ip ip = { 0 };
+	uint16_t port;
+	ssize_t n;
+	int fd;
+
+	if (s.udp) {
+		n = recvfrom(s.fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len);
+	} else if ((fd = accept4(s.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+		add_server(w, fd, false, s.name);
+		return;
+	} else if (errno == EAGAIN) {
+		return;
+	} else {
+		n = recv(s.fd, buf, sizeof(buf), 0);
+		if (getpeername(s.fd, (struct sockaddr *)&from, &len) < 0) {
+			n = 0;
+		}
+	}
+	if (n <= 0) {
+		if (!s.udp) {
+			drop_server(w, i);
+		}
+		return;
+	}
+	ip_from_sockaddr((struct sockaddr *)&from, &ip, &port);
+	n = snprintf(text, sizeof(text), "%s %s", s.name, ip_format(ip, address));
+	(void)!sendto(s.fd, text, (size_t)n, MSG_NOSIGNAL, s.udp ? (struct sockaddr *)&from : NULL, s.udp ? len : 0);
+}
+
+/* Serves until fd has 'events' or the time is over; true when it has. fd -1: all the time. */
+static bool serve_until(struct world *w, int fd, short events, int ms)
+{
+	int64_t end = clock_mono_us() + ms * US_PER_MS;
+
+	for (;;) {
+		struct pollfd p[WORLD_SERVERS + 1];
+		size_t n = w->n_servers;
+		int64_t left = end - clock_mono_us();
+
+		loop_run_once(w->loop);
+		if (left <= 0) {
+			return false;
+		}
+		for (size_t i = 0; i < n; i++) {
+			p[i] = (struct pollfd){ .fd = w->servers[i].fd, .events = POLLIN };
+		}
+		p[n] = (struct pollfd){ .fd = fd, .events = events };
+		/* Short waits, so that the loop's timers run in time. */
+		poll(p, n + 1, left < 5000 ? (int)(left / 1000) + 1 : 5);
+		for (size_t i = n; i-- > 0;) {
+			if (p[i].revents) {
+				answer(w, i);
+			}
+		}
+		if (fd >= 0 && p[n].revents) {
+			return true;
+		}
+	}
+}
+
+void world_wait_ms(struct world *w, int ms)
+{
+	serve_until(w, -1, 0, ms);
+}
+
+static const char *failure(int code)
+{
+	switch (code) {
+	case ECONNREFUSED:
+		return "refused";
+	case ECONNRESET:
+		return "reset";
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return "unreachable";
+	default:
+		return strerror(code);
+	}
+}
+
+static int connect_to(struct world *w, int fd, const char *ip, int port)
+{
+	struct sockaddr_storage to;
+	socklen_t len = ip_to_sockaddr(ip_of(ip), (uint16_t)port, &to);
+	int code = 0;
+	socklen_t size = sizeof(code);
+
+	if (connect(fd, (struct sockaddr *)&to, len) == 0) {
+		return 0;
+	}
+	if (errno != EINPROGRESS) {
+		return errno;
+	}
+	if (!serve_until(w, fd, POLLOUT, PROBE_MS)) {
+		return ETIMEDOUT;
+	}
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size);
+	return code;
+}
+
+int open_connection(struct world *w, int ns, bool udp, const char *ip, int port)
+{
+	int fd = socket_in(ns, udp);
+
+	errno = connect_to(w, fd, ip, port);
+	if (errno) {
+		int code = errno;
+
+		close(fd);
+		errno = code;
+		return -1;
+	}
+	return fd;
+}
+
+const char *ask(struct world *w, int fd)
+{
+	static char answer_text[128];
+	ssize_t n;
+
+	if (send(fd, "hello", 5, MSG_NOSIGNAL) < 0) {
+		return failure(errno);
+	}
+	if (!serve_until(w, fd, POLLIN, PROBE_MS)) {
+		return "timeout";
+	}
+	n = recv(fd, answer_text, sizeof(answer_text) - 1, 0);
+	if (n < 0) {
+		return failure(errno);
+	}
+	answer_text[n] = '\0';
+	return n ? answer_text : "closed";
+}
+
+const char *probe(struct world *w, int ns, bool udp, const char *ip, int port)
+{
+	int fd = open_connection(w, ns, udp, ip, port);
+	const char *text;
+
+	if (fd < 0) {
+		return errno == ETIMEDOUT ? "timeout" : failure(errno);
+	}
+	text = ask(w, fd);
+	close(fd);
+	return text;
+}
+
+const char *probe_name(struct world *w, int ns, bool udp, const char *ip, int port)
+{
+	static char name[128];
+
+	snprintf(name, sizeof(name), "%s", probe(w, ns, udp, ip, port));
+	name[strcspn(name, " ")] = '\0';
+	return name;
+}
