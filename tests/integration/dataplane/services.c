@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define A      "10.244.0.2"
 #define B      "10.244.0.3"
 #define C      "10.244.0.4"
@@ -554,6 +556,60 @@ static void a_new_pod_with_an_old_address_inherits_nothing(void **state)
 	world_wait_ms(w, 100);
 }
 
+static void many(struct world *w, int n, bool remove)
+{
+	for (int i = 0; i < n; i++) {
+		char name[16], spec[160];
+
+		snprintf(name, sizeof(name), "m%d", i);
+		if (remove) {
+			world_remove(w,
+				     "{apiVersion: v1, kind: Service, metadata: {name: %s, namespace: default}}",
+				     name);
+			continue;
+		}
+		snprintf(spec, sizeof(spec),
+			 "{clusterIP: 10.1.%d.%d, clusterIPs: [10.1.%d.%d], ports: [{port: 80}]}",
+			 16 + i / 250, 1 + i % 250, 16 + i / 250, 1 + i % 250);
+		put_service(w, name, spec);
+		put_slice(w, name, "TCP", 8080, "[" READY(A) ", " READY(B) "]");
+	}
+}
+
+static void among_thousands_a_change_is_as_small(void **state)
+{
+	enum { MANY = 2000 };
+	struct world *w = *state;
+	struct dataplane_stats before, after;
+	int64_t start;
+	int n[3];
+
+	many(w, MANY, false);
+	start = clock_mono_us();
+	world_sync(w);
+	print_message("# %d services take %d us\n", MANY, (int)(clock_mono_us() - start));
+	world_wait_ms(w, 150);
+	count(w, pod_ns(w, CLIENT), "10.1.23.100", 80, 4, n);
+	assert_int_equal(n[0], 2);
+	before = dataplane_stats(w->d);
+	put_slice(w, "m1849", "TCP", 8080, "[" READY(A) ", " READY(B) ", " READY(C) "]");
+	start = clock_mono_us();
+	world_sync(w);
+	print_message("# one more endpoint takes %d us\n", (int)(clock_mono_us() - start));
+	after = dataplane_stats(w->d);
+	assert_int_equal(after.transactions - before.transactions, 1);
+	/* A slot, and the pool's chain deleted and added. */
+	assert_int_equal(after.elements - before.elements, 3);
+	count(w, pod_ns(w, CLIENT), "10.1.23.100", 80, 6, n);
+	assert_int_equal(n[2], 2);
+	start = clock_mono_us();
+	assert_int_equal(world_restart(w).elements, 0);
+	print_message("# a restart takes %d us\n", (int)(clock_mono_us() - start));
+	many(w, MANY, true);
+	world_sync(w);
+	world_wait_ms(w, 150);
+}
+
 int main(void)
 {
 #define FROM_THREE(test) cmocka_unit_test_setup(test, three)
@@ -583,6 +639,7 @@ int main(void)
 		FROM_THREE(a_restart_with_half_a_model_leaves_everything_as_it_is),
 		FROM_THREE(a_restart_mends_what_others_changed),
 		FROM_THREE(killed_at_any_point_the_kernel_follows_the_model),
+		FROM_THREE(among_thousands_a_change_is_as_small),
 		FROM_THREE(a_new_pod_with_an_old_address_inherits_nothing),
 	};
 
