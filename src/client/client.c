@@ -59,8 +59,8 @@ static void refresh_token(struct client *c)
 
 static int resolve(const char *host, struct ip *ret, struct err *err)
 {
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM },
-			*found = NULL;
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *found = NULL, *best;
 	uint16_t port;
 	int r;
 
@@ -71,7 +71,14 @@ static int resolve(const char *host, struct ip *ret, struct err *err)
 	if (r != 0) {
 		return err_raise(err, ERR_NOTFOUND, "server %s: %s", host, gai_strerror(r));
 	}
-	r = ip_from_sockaddr(found->ai_addr, ret, &port)
+	best = found;
+	for (struct addrinfo *it = found; it; it = it->ai_next) {
+		if (it->ai_family == AF_INET) { /* what local servers listen on */
+			best = it;
+			break;
+		}
+	}
+	r = ip_from_sockaddr(best->ai_addr, ret, &port)
 	            ? 0
 	            : err_raise(err, ERR_NOTFOUND, "server %s has no address", host);
 	freeaddrinfo(found);

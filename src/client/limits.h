@@ -9,6 +9,7 @@
 #define RETRY_FLOOR_US                                                                             \
 	(50 * US_PER_MS) /* first wait after a failure: a server that restarts is back soon */
 #define RETRY_CEILING_US (5 * US_PER_S)
+#define FAILURES_SAID    7              /* tries in a row, about five seconds, before it is said */
 #define ABSENT_US        (5 * US_PER_S) /* until a kind that is not served is asked for again */
 #define WATCH_S          300 /* a watch asks to be ended after this time, up to twice as long */
 #define WATCH_GRACE_US   (30 * US_PER_S)  /* for a server that does not end it */

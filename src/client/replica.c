@@ -45,7 +45,8 @@ struct replica {
 	bool got_event;
 	struct loop_timer timer; /* WAITING, ABSENT, or the longest life of a watch */
 	struct backoff backoff;
-	int inside; /* callbacks running: freed after them */
+	int failures; /* in a row */
+	int inside;   /* callbacks running: freed after them */
 	bool is_freed;
 };
 
@@ -130,8 +131,24 @@ static void wait_us(struct replica *r, int64_t us)
 
 static void fail(struct replica *r, const struct err *why)
 {
-	log_debug("Replica waits path=%s why=%s", r->path, why ? why->msg : "the watch ended");
+	const char *text = why ? why->msg : "the watch ended";
+
+	/* a server that restarts is back after a few tries */
+	if (++r->failures == FAILURES_SAID) {
+		log_odd("Server does not let us keep up; trying on path=%s why=%s", r->path, text);
+	} else {
+		log_debug("Replica waits path=%s why=%s", r->path, text);
+	}
 	wait_us(r, backoff_next_us(&r->backoff, chance_u32()));
+}
+
+static void succeed(struct replica *r)
+{
+	if (r->failures >= FAILURES_SAID) {
+		log_info("Server lets us keep up again path=%s", r->path);
+	}
+	r->failures = 0;
+	backoff_reset(&r->backoff);
 }
 
 static void stop_watch(struct replica *r)
@@ -242,7 +259,7 @@ static void on_list(void *arg, const struct client_answer *a)
 	if (!leave(r)) {
 		return;
 	}
-	backoff_reset(&r->backoff);
+	succeed(r);
 	if (a->status == 404) {
 		wait_us(r, ABSENT_US);
 		return;
@@ -302,7 +319,7 @@ static int on_line(void *arg, struct slice line, struct err *err)
 		return err_raise(err, ERR_SYNTAX, "an event without an object");
 	}
 	r->got_event = true;
-	backoff_reset(&r->backoff);
+	succeed(r);
 	enter(r);
 	result = take_event(r, val_get_str(event->root, "type"), event, err);
 	return leave(r) ? result : WATCH_FREED;

@@ -86,6 +86,28 @@ static int make_parents(const char *path, struct err *err)
 	return 0;
 }
 
+/* The API server and the balancer run without root's rights and must get to their files. */
+static int check_way(const char *path, struct err *err)
+{
+	scoped_free char *copy = mem_strdup(path);
+
+	for (char *p = copy + 1; *p; p++) {
+		struct stat st;
+
+		if (*p == '/') {
+			*p = '\0';
+			if (stat(copy, &st) == 0 && !(st.st_mode & S_IXOTH)) {
+				return err_raise(err, ERR_USAGE,
+						 "--home %s: %s may not be entered by others (mode %04o), and the API "
+						 "server runs without root's rights; choose another folder or chmod o+x it",
+						 path, copy, (unsigned)(st.st_mode & 07777));
+			}
+			*p = '/';
+		}
+	}
+	return 0;
+}
+
 int home_make(struct home *h, struct err *err)
 {
 	const struct {
@@ -99,6 +121,9 @@ int home_make(struct home *h, struct err *err)
 	};
 	int r = make_parents(h->path, err);
 
+	if (r == 0) {
+		r = check_way(h->path, err);
+	}
 	if (r < 0) {
 		return r;
 	}

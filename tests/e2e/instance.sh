@@ -11,6 +11,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 HOST=app.happy-tails.com
 NAME=t$$
 HOME_DIR=$(mktemp -d /tmp/kennel-e2e.XXXXXX)/h
+chmod 711 "${HOME_DIR%/h}"
 EDGE=127.$((16 + $$ / 65536 % 200)).$(($$ / 256 % 256)).$((1 + $$ % 254))
 export KUBECONFIG=$HOME_DIR/kubeconfig
 export KUBECACHEDIR=$HOME_DIR/../cache # discovery of one instance must not serve another
@@ -19,7 +20,7 @@ instance_up() {
 	"$KENNEL" up --name "$NAME" --home "$HOME_DIR" --edge-address "$EDGE" "$@" </dev/null
 }
 
-# The images are unpacked once for all scripts; each home gets links to the files, which nobody writes to.
+# The images are unpacked once for all scripts: each home links to that store.
 happy_tails_up() {
 	local kept=$KENNEL_BUILD/e2e stamp
 	stamp=$(cat "$KENNEL_BUILD/images/stamp") || return 1
@@ -31,10 +32,7 @@ happy_tails_up() {
 			"$KENNEL" image load --home "$kept" "$KENNEL_BUILD/images" && echo "$stamp" >"$kept/stamp"
 		}
 	) 9>"$kept/lock" || return 1
-	cp -al "$kept/images" "$HOME_DIR/" 2>/dev/null || {
-		rm -rf "$HOME_DIR/images"
-		cp -a "$kept/images" "$HOME_DIR/"
-	}
+	ln -sfn "$kept/images" "$HOME_DIR/images"
 	instance_up -f "$top/examples/happy-tails/manifests"
 }
 
@@ -88,17 +86,16 @@ pod_of() {
 		-o jsonpath='{.items[0].metadata.name}' </dev/null
 }
 
-# Keeps a background load on the edge: load_start FILE ARG...; load_stop ends it and prints its report.
+# Keeps a background load on the edge: load_start FILE ARG...; load_stop ends it, with its report in FILE.
+# Both in the script's own shell, never in $(...).
 load_start() {
 	local report=$1
 	shift
 	python3 "$top/tests/e2e/load.py" --connect "$EDGE:443" --host "$HOST" --ca "$HOME_DIR/ca.crt" "$@" >"$report" &
 	load_pid=$!
-	load_report=$report
 }
 
 load_stop() {
 	kill -TERM "$load_pid"
 	wait "$load_pid"
-	cat "$load_report"
 }
