@@ -92,10 +92,13 @@ static void on_changed(void *arg, const struct doc *old, const struct doc *now)
 		} else {
 			model_remove(o->agent->model, old);
 		}
-		agent_sync(o->agent);
 	}
 	if (!o->is_synced) {
-		return; /* the first lists are walked once they are all here */
+		return; /* the first lists are walked once they are all here, and the kernel is left
+		           as it is until then */
+	}
+	if (WATCHED[c->which].for_model) {
+		agent_sync(o->agent);
 	}
 	if (c->which == PODS) {
 		o->events.pod(o->events.arg, old, now);

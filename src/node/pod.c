@@ -237,7 +237,8 @@ void pod_update(struct pod *p, const struct doc *d)
 		}
 	}
 	add_containers(p, POD_EPHEMERAL);
-	if (val_str(val_path(d->root, "status.podIP")).len > 0 || p->host_network) {
+	if (sandbox_is_made(p) &&
+	    (val_str(val_path(d->root, "status.podIP")).len > 0 || p->host_network)) {
 		model_put(p->pods->agent->model, d);
 		agent_sync(p->pods->agent);
 	}
@@ -495,6 +496,8 @@ static void bury(struct pod *p)
 	w->cgroup = mem_strdup(p->cgroup);
 	w->cgroups = cgroups_ref(runtime_cgroups(p->pods->agent->runtime));
 	loop_work(p->pods->agent->loop, sweep, swept, w);
+	model_remove(p->pods->agent->model, p->doc);
+	agent_sync(p->pods->agent);
 	pod_free(p);
 }
 
