@@ -17,6 +17,7 @@
 #include "host/mount.h"
 #include "node/builtin.h"
 #include "node/file.h"
+#include "node/log-rotate.h"
 #include "node/pod-priv.h"
 #include "node/resources.h"
 #include "node/spec.h"
@@ -195,6 +196,11 @@ static int make_layers(const struct container *c, const char *lower, char **ret_
 		mount_remove(root);
 		r = mount_overlay(lower, upper, work, root, err);
 	}
+	if (r == 0 && c->runs > 0) { /* of a run that ended unseen */
+		scoped_free char *before = mem_printf("%s/%d", c->dir, c->runs - 1);
+
+		tree_discard_later(c->pod->pods->agent->loop, before);
+	}
 	if (r == 0) {
 		*ret_root = take(root);
 	}
@@ -221,6 +227,10 @@ static int make_files(struct container *c, const struct image *image, struct err
 	}
 	if (r < 0) {
 		return r;
+	}
+	if (c->previous_log_path) { /* the present run and the one before are what can be asked for
+		                     */
+		log_discard(c->previous_log_path);
 	}
 	free(c->previous_log_path);
 	c->previous_log_path = take(c->log_path);

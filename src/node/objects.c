@@ -278,6 +278,36 @@ void objects_each_service(const struct objects *o, struct slice ns,
 	}
 }
 
+struct endpoint_search {
+	struct slice ns, uid;
+	bool found;
+};
+
+static bool search_slice(void *arg, const struct doc *d)
+{
+	struct endpoint_search *s = arg;
+
+	if (!slice_eq(meta(d, "namespace"), s->ns)) {
+		return true;
+	}
+	val_for_each (val_get(d->root, "endpoints"), it) {
+		if (slice_eq(val_get_str(val_get(it, "targetRef"), "uid"), s->uid) &&
+		    val_bool(val_path(it, "conditions.ready"), true)) {
+			s->found = true;
+			return false;
+		}
+	}
+	return true;
+}
+
+bool objects_is_endpoint(const struct objects *o, struct slice ns, struct slice pod_uid)
+{
+	struct endpoint_search s = { .ns = ns, .uid = pod_uid };
+
+	replica_each(o->all[SLICES].replica, search_slice, &s);
+	return s.found;
+}
+
 void objects_each_pod(const struct objects *o, replica_visit_fn *fn, void *arg)
 {
 	replica_each(o->all[PODS].replica, fn, arg);

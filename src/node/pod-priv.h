@@ -100,7 +100,11 @@ struct pod {
 	struct loop_timer write_later;
 	int64_t write_not_before_us; /* monotonic: after a failure */
 	struct backoff write_backoff;
-	bool is_finalizing; /* the last DELETE is under way or done */
+	int64_t leave_by_us; /* monotonic: waits no longer for its endpoints to go; 0: not deleting
+	                      */
+	int64_t settled_at_us; /* monotonic: endpoints were gone for a moment; 0: not yet */
+	bool has_left;         /* nobody sends it new connections any more */
+	bool is_finalizing;    /* the last DELETE is under way or done */
 	int64_t seen_mono_us;
 };
 
