@@ -3,7 +3,7 @@
  *
  *   CONNECTING --> HANDSHAKE --> OPEN --> CLOSING --> LINGER --> DEAD (told at the end of the turn)
  *
- * CLOSING flushes what is queued (at most FLUSH_US); LINGER then waits for the peer's end (at most
+ * CLOSING flushes what is queued (FLUSH_US without progress); LINGER then waits for the peer's end (at most
  * LINGER_US), because closing a socket with unread bytes resets the connection and may destroy the
  * answer that is still on its way. DEAD: the descriptor is closed and nothing but the last callback
  * comes; it runs from a deferred call, so no callback ever finds its stream freed under it. */
@@ -30,7 +30,7 @@ enum {
 };
 
 #define CONNECT_US (10 * US_PER_S)
-#define FLUSH_US (5 * US_PER_S)
+#define FLUSH_US (30 * US_PER_S) /* without a byte taken */
 #define LINGER_US (1 * US_PER_S)
 
 enum state { CONNECTING, HANDSHAKE, OPEN, CLOSING, LINGER, DEAD };
@@ -226,6 +226,9 @@ static void flush(struct stream *s)
 			break;
 		}
 		s->out_at += (size_t)n;
+		if (s->state == CLOSING) {
+			loop_timer_start(s->loop, &s->timer, FLUSH_US, on_timer);
+		}
 	}
 	if (!queued(s)) {
 		s->out_at = 0;

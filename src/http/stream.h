@@ -5,7 +5,7 @@
  * (256 KiB) is queued stream_is_full is true and on_drain tells when it falls below again.
  *
  * Life: on_close is called exactly once, after which the stream frees itself; stream_close asks for
- * it (flushing what is queued, at most 5 s), stream_abort at once. Never from inside a call. */
+ * it (flushing what is queued, while the peer takes some at least every 30 s), stream_abort at once. Never from inside a call. */
 #pragma once
 
 #include <stdbool.h>

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+enum { STATEMENTS_MAX = 8 };
 #define CALL_US (10 * US_PER_S)
 
 struct managed_call {
@@ -20,8 +22,8 @@ struct managed_call {
 	struct loop_timer timer;
 	struct loop_defer ended;
 	struct managed_dialog dialog;
-	const char *statements[2];
-	char *statement; /* owned */
+	const char *statements[STATEMENTS_MAX + 1];
+	char *text; /* of all statements; owned */
 	managed_call_fn *done;
 	void *arg;
 	bool is_over;
@@ -37,7 +39,7 @@ static void call_free(struct managed_call *c)
 		close(c->fd);
 	}
 	managed_dialog_fini(&c->dialog);
-	free(c->statement);
+	free(c->text);
 	free(c);
 }
 
@@ -121,17 +123,25 @@ static int connect_to(struct managed_call *c, const char *folder, struct err *er
 }
 
 struct managed_call *managed_call_start(struct loop *l, const char *folder,
-                                        enum managed_dialog_kind kind, const char *statement,
+                                        enum managed_dialog_kind kind, struct slice statements,
                                         managed_call_fn *done, void *arg)
 {
 	struct managed_call *c = NEW(struct managed_call);
+	size_t n = 0;
 
 	c->loop = l;
 	c->fd = -1;
 	c->done = done;
 	c->arg = arg;
-	c->statement = mem_strdup(statement);
-	c->statements[0] = c->statement;
+	c->text = slice_dup(statements);
+	for (char *at = c->text, *end; n < STATEMENTS_MAX && *at; at = end + 1) {
+		end = strchrnul(at, '\n');
+		c->statements[n++] = at;
+		if (!*end) {
+			break;
+		}
+		*end = '\0';
+	}
 	managed_dialog_init(&c->dialog, kind, c->statements);
 	if (connect_to(c, folder, &c->why) < 0) {
 		end(c);

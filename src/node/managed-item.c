@@ -16,13 +16,15 @@
 #include "base/must.h"
 #include "node/managed-host.h"
 
-#define STARTING_US (600 * US_PER_S) /* a database mends itself after a crash: that may take long  \
-	                              */
+#define STARTING_US                                                                                \
+	(600 * US_PER_S) /* a database mends itself after a crash: that may take long              \
+	                  */
 #define POLL_QUICK_US   (10 * US_PER_MS)
 #define POLL_SLOW_US    (200 * US_PER_MS)
 #define QUICK_US        (3 * US_PER_S)  /* how long it is asked often */
 #define STABLE_US       (30 * US_PER_S) /* runs that long: its failures are forgotten */
 #define ASK_AGAIN_US    (1 * US_PER_S)  /* to end */
+#define EARLY_GRACE_US  (5 * US_PER_S)  /* MariaDB may hang when told to end before it is up */
 #define REST_FLOOR_US   (1 * US_PER_S)
 #define REST_CEILING_US (60 * US_PER_S)
 
@@ -189,11 +191,16 @@ static void on_called(void *arg, const struct err *why)
 
 	i->call = NULL;
 	if (why) {
+		if (why->code == ERR_INVALID) { /* it speaks, and says no */
+			snprintf(i->trouble, sizeof(i->trouble), "%s", why->msg);
+			item_report(i);
+		}
 		if (i->state == MANAGED_STARTING || i->state == MANAGED_RUNNING) {
 			poll_again(i);
 		}
 		return;
 	}
+	i->trouble[0] = '\0';
 	if (i->kind == MANAGED_DATABASE && strcmp(i->applied, i->password) != 0 && *i->password) {
 		if (i->state == MANAGED_RUNNING) {
 			item_event(i, "Normal", "PasswordChanged",
@@ -210,18 +217,18 @@ static void on_called(void *arg, const struct err *why)
 static void call_server(struct managed_item *i)
 {
 	scoped_free char *folder = mem_printf("%s/run", i->dir);
-	scoped_strbuf struct strbuf statement = { 0 };
+	scoped_strbuf struct strbuf statements = { 0 };
 
 	if (i->call) {
 		return;
 	}
 	if (i->kind == MANAGED_DATABASE && *i->password && strcmp(i->applied, i->password) != 0) {
-		managed_password_statement(&statement, &i->wish, i->password);
+		managed_password_statements(&statements, &i->wish, i->password);
 	}
 	i->call = managed_call_start(i->m->agent->loop, folder,
 	                             i->kind == MANAGED_DATABASE ? MANAGED_DIALOG_MYSQL
 	                                                         : MANAGED_DIALOG_REDIS,
-	                             statement.size ? strbuf_str(&statement) : NULL, on_called, i);
+	                             strbuf_slice(&statements), on_called, i);
 }
 
 static void on_poll(struct loop_timer *t)
@@ -326,7 +333,8 @@ static void on_grace(struct loop_timer *t)
 	if (!i->container) {
 		return;
 	}
-	if (loop_now_us(l) - i->since_us < managed_kind_info(i->kind)->grace_us) {
+	if (loop_now_us(l) - i->since_us <
+	    (i->answers ? managed_kind_info(i->kind)->grace_us : EARLY_GRACE_US)) {
 		runtime_kill(i->container, SIGTERM);
 		loop_timer_start(l, &i->grace, ASK_AGAIN_US, on_grace);
 		return;
@@ -343,6 +351,7 @@ static void on_stable(struct loop_timer *t)
 static void enter_running(struct managed_item *i)
 {
 	if (!i->was_available) {
+		item_sync(i);
 		item_event(i, "Normal", "Available", "%s answers at %s:%u",
 		           i->kind == MANAGED_DATABASE ? "Database" : "Cache", i->endpoint,
 		           i->wish.port);

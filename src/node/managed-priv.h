@@ -101,6 +101,8 @@ extern const struct runtime_events item_container_events;
 void item_prepare(struct managed_item *i);
 void item_start(struct managed_item *i);  /* creates the container */
 void item_remove(struct managed_item *i); /* ends with removed */
+/* Sees to it that first data is on the disk; in the background. */
+void item_sync(const struct managed_item *i);
 /* Writes state.json. */
 void item_save(const struct managed_item *i);
 /* Reads it back: takes up a container that is still there. */

@@ -127,30 +127,38 @@ void managed_bootstrap_before(struct strbuf *out)
 	                 "set @auth_root_socket='root';\n");
 }
 
-void managed_bootstrap_after(struct strbuf *out, const struct managed_wish *w, const char *hash)
+/* The master user with all rights that the service gives: neither SUPER nor FILE nor anything of
+ * the server's own. */
+static void add_user(struct strbuf *out, const struct managed_wish *w, const char *hash,
+                     const char *end)
 {
-	/* All rights that the service gives: neither SUPER nor FILE nor anything of the server's
-	 * own. */
-	strbuf_adds(out, "\nflush privileges;\n"
-	                 "drop database if exists test;\n"
-	                 "alter user 'root'@'localhost' identified via unix_socket;\n");
-	strbuf_addf(out, "create user '" SLICE_FMT "'@'%%' identified by password '%s';\n",
-	            SLICE_ARG(w->user), hash);
+	strbuf_addf(out,
+	            "create user if not exists '" SLICE_FMT "'@'%%' identified by password '%s'%s",
+	            SLICE_ARG(w->user), hash, end);
 	strbuf_addf(
 		out,
 		"grant select, insert, update, delete, create, drop, reload, process, references, "
 		"index, alter, show databases, create temporary tables, lock tables, execute, "
 		"replication slave, replication client, create view, show view, create routine, "
 		"alter routine, create user, event, trigger on *.* to '" SLICE_FMT
-		"'@'%%' with grant option;\n",
-		SLICE_ARG(w->user));
+		"'@'%%' with grant option%s",
+		SLICE_ARG(w->user), end);
+}
+
+void managed_bootstrap_after(struct strbuf *out, const struct managed_wish *w, const char *hash)
+{
+	strbuf_adds(out, "\nflush privileges;\n"
+	                 "drop database if exists test;\n"
+	                 "alter user 'root'@'localhost' identified via unix_socket;\n");
+	add_user(out, w, hash, ";\n");
 	if (w->db_name.len) {
 		strbuf_addf(out, "create database `" SLICE_FMT "`;\n", SLICE_ARG(w->db_name));
 	}
 }
 
-void managed_password_statement(struct strbuf *out, const struct managed_wish *w, const char *hash)
+void managed_password_statements(struct strbuf *out, const struct managed_wish *w, const char *hash)
 {
+	add_user(out, w, hash, "\n");
 	strbuf_addf(out, "alter user '" SLICE_FMT "'@'%%' identified by password '%s'",
 	            SLICE_ARG(w->user), hash);
 }

@@ -27,5 +27,7 @@ const char *const *managed_bootstrap_argv(struct arena *a, const char *data);
 /* Statements around the server's own scripts for the system tables: 'before' them and 'after'. */
 void managed_bootstrap_before(struct strbuf *out);
 void managed_bootstrap_after(struct strbuf *out, const struct managed_wish *w, const char *hash);
-/* Gives the master user that password. */
-void managed_password_statement(struct strbuf *out, const struct managed_wish *w, const char *hash);
+/* Statements, one a line, that give the master user that password; they make the user when the data
+ * was another's before. */
+void managed_password_statements(struct strbuf *out, const struct managed_wish *w,
+                                 const char *hash);

@@ -281,6 +281,7 @@ static void object_changed(struct managed *m, enum managed_kind kind, const stru
 	}
 	if (!i) {
 		i = item_new(m, kind, ns, name);
+		item_load(i); /* data of former times, when the whole instance was down */
 	}
 	item_set_object(i, now);
 }

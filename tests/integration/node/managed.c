@@ -558,6 +558,39 @@ static void a_restarted_node_takes_up_what_runs(void **state)
 	mysql_close(c);
 }
 
+/* As `kennel down` leaves it: no process, no namespace, but the home folder. */
+static void an_instance_that_was_down_finds_its_data(void **state)
+{
+	scoped_free char *script =
+		mem_printf("umount -l %s/managed/*/net; rm -rf %s", w.run, w.run);
+	const char *argv[] = { "sh", "-c", script, NULL };
+	struct cgroups *groups;
+	char text[100];
+	MYSQL *c;
+	int status;
+
+	(void)state;
+	stop_managed();
+	assert_int_equal(cgroups_open(&groups, NULL), 0);
+	(void)cgroup_kill(groups, w.cgroup);
+	cgroups_close(groups);
+	assert_int_equal(
+		process_run(&(struct process_spec){ .argv = argv }, NULL, NULL, &status, NULL), 0);
+	start_managed();
+	wait_for(DB, "main", is_not_available);
+	assert_string_equal(val_cstr(val_path(fake_api_get(w.api, DB, "shop", "main"),
+	                                      "status.dbInstanceStatus")),
+	                    "rebooting");
+	wait_for(DB, "main", is_available);
+	wait_for(CACHE, "main", is_available);
+	c = connect_db("password-2", true);
+	assert_non_null(c);
+	ask(c, "select name from dogs", text, sizeof(text));
+	assert_string_equal(text, "Rex");
+	mysql_close(c);
+	redis("set dog Rex", text, sizeof(text));
+}
+
 static void a_parameter_group_is_followed(void **state)
 {
 	MYSQL *c = connect_db("password-2", false);
@@ -675,6 +708,7 @@ int main(void)
 		cmocka_unit_test(a_killed_server_comes_back_with_its_data),
 		cmocka_unit_test(a_new_password_is_followed_without_a_restart),
 		cmocka_unit_test(a_restarted_node_takes_up_what_runs),
+		cmocka_unit_test(an_instance_that_was_down_finds_its_data),
 		cmocka_unit_test(a_parameter_group_is_followed),
 		cmocka_unit_test(a_cache_changes_to_tls),
 		cmocka_unit_test(what_cannot_be_is_said),
