@@ -12,9 +12,7 @@
 #include "schema/object.h"
 #include "schema/selector.h"
 
-static const char base_objects[] =
-#include "api/bootstrap-objects.inc"
-	;
+#include "bootstrap-text.h"
 
 struct making {
 	struct api *api;
@@ -130,7 +128,7 @@ int bootstrap(struct api *api, struct err *err)
 {
 	scoped_arena struct arena a = { 0 };
 	struct making m = { api, &a };
-	int r = yaml_parse_all(&a, slice_of(base_objects), make, &m, err);
+	int r = yaml_parse_all(&a, slice_of(bootstrap_objects), make, &m, err);
 
 	r = r < 0 ? r : put_endpoints(api, err);
 	if (r == 0) {

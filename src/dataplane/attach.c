@@ -1,4 +1,5 @@
-/* Why: pods and hosts get their network the same way: a veth pair whose far end is eth0 in their namespace. */
+/* Why: pods and hosts get their network the same way: a veth pair whose far end is eth0 in their
+ * namespace. */
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -50,6 +51,8 @@ int far_end_configure(const struct far_end *f, struct err *err)
 	if (f->gateway_mac) {
 		neighbour_queue(&nl, eth0.index, f->gateway, f->gateway_mac);
 	}
-	route_queue(&nl, &(struct route){ .to = everywhere, .via = f->gateway, .index = eth0.index });
-	return netlink_send(&nl, err);
+	route_queue(&nl,
+	            &(struct route){ .to = everywhere, .via = f->gateway, .index = eth0.index });
+	r = netlink_send(&nl, err);
+	return r < 0 ? r : link_wait_running(&nl, "eth0", err);
 }

@@ -16,8 +16,8 @@
 #include "host/nft.h"
 
 #define DATAPLANE_MTU 1500
-/* How long after a change of policies flows may again be believed without asking the tables: longer than any
- * packet can be on its way through them. */
+/* How long after a change of policies flows may again be believed without asking the tables: longer
+ * than any packet can be on its way through them. */
 #define SETTLE_US (100 * US_PER_MS)
 
 struct gateway;
@@ -32,25 +32,25 @@ struct gone {
 };
 
 struct dataplane {
-	struct loop *loop;             /* given */
+	struct loop *loop;              /* given */
 	struct dataplane_config config; /* given; node_name copied */
-	char *node_name;               /* owned */
+	char *node_name;                /* owned */
 	/* the node's side */
-	struct netlink node_route;     /* links of the node */
-	struct netlink node_flows;     /* tracked flows of the node */
+	struct netlink node_route; /* links of the node */
+	struct netlink node_flows; /* tracked flows of the node */
 	struct nft *node_nft;
 	struct mirror mirrors[NODE_SETS];
-	uint64_t node_stamp;           /* of the rules this program would write */
-	bool must_rebuild;             /* rules in the kernel are not ours: write them anew */
-	bool must_read;                /* a commit failed: look what is there */
-	bool knows_all;                /* the model was rendered in full once */
+	uint64_t node_stamp; /* of the rules this program would write */
+	bool must_rebuild;   /* rules in the kernel are not ours: write them anew */
+	bool must_read;      /* a commit failed: look what is there */
+	bool knows_all;      /* the model was rendered in full once */
 	struct loop_timer settle;
 	/* services */
 	const struct balancer_provider *balancer;
-	void *balancer_state;          /* owned by the balancer */
+	void *balancer_state; /* owned by the balancer */
 	/* policies */
 	uint64_t pods_version, rules_version;
-	bool unsettled;                /* no generation in the kernel: every packet is judged */
+	bool unsettled; /* no generation in the kernel: every packet is judged */
 	/* the VPC's side */
 	struct netlink vpc_route;
 	struct nft *vpc_nft;
@@ -62,19 +62,22 @@ struct dataplane {
 	struct gateway *gateway;       /* owned; null: no internet */
 	/* pods and hosts that are going */
 	VEC(struct gone) gone;
-	struct teardown *teardown;     /* running off the loop; null: none */
+	struct teardown *teardown; /* running off the loop; null: none */
 	struct loop_timer teardown_timer;
 	struct dataplane_stats stats;
 };
 
 /* ---- sync.c ---- */
+/* Reads what the kernel has. */
+MUST_USE int sync_read(struct dataplane *d, struct err *err);
 /* Plans what changed and commits what the kernel differs by. */
 MUST_USE int sync_node(struct dataplane *d, struct err *err);
 
 /* ---- policies.c ---- */
 /* reread: the kernel's side was read anew just before. */
 void policies_plan(struct dataplane *d, bool reread);
-/* Nothing is on its way any more that was judged by what was before: flows judged from now on are believed. */
+/* Nothing is on its way any more that was judged by what was before: flows judged from now on are
+ * believed. */
 void policies_settle(struct dataplane *d);
 
 /* ---- vpc.c ---- */
@@ -84,6 +87,7 @@ MUST_USE int vpc_commit(struct dataplane *d, struct err *err);
 /* Which subnet an address lies in; -1: none. */
 int vpc_subnet_of(struct ip ip);
 struct ip vpc_router_of(int subnet);
+const char *vpc_bridge_name(int subnet, char *buf); /* buf of IFNAMSIZ; returns buf */
 
 /* ---- hosts.c ---- */
 void hosts_fini(struct dataplane *d);

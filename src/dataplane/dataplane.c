@@ -1,4 +1,5 @@
-/* Why: the life of the dataplane: it opens its doors once, adopts what is there, and renders what changes. */
+/* Why: the life of the dataplane: it opens its doors once, adopts what is there, and renders what
+ * changes. */
 #include "dataplane/dataplane.h"
 
 #include <arpa/inet.h>
@@ -29,7 +30,8 @@ static int open_doors(struct dataplane *d, struct err *err)
 	return r;
 }
 
-int dataplane_new(struct loop *l, const struct dataplane_config *c, struct dataplane **ret, struct err *err)
+int dataplane_new(struct loop *l, const struct dataplane_config *c, struct dataplane **ret,
+                  struct err *err)
 {
 	struct dataplane *d = NEW(struct dataplane);
 	int r;
@@ -48,6 +50,9 @@ int dataplane_new(struct loop *l, const struct dataplane_config *c, struct datap
 	d->balancer = &balancer_nft;
 	d->balancer_state = d->balancer->start(d);
 	r = open_doors(d, err);
+	if (r == 0) {
+		r = sync_read(d, err);
+	}
 	if (r == 0) {
 		r = vpc_prepare(d, err);
 	}
@@ -107,7 +112,8 @@ struct dataplane_stats dataplane_stats(const struct dataplane *d)
 	return d->stats;
 }
 
-int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *arg, struct err *err)
+int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *arg,
+                           struct err *err)
 {
 	int r = nft_each_counter(d->node_nft, fn, arg, err);
 
@@ -138,8 +144,11 @@ static void show_drop(void *arg, const struct nft_element *e)
 
 int dataplane_each_drop(struct dataplane *d, dataplane_drop_fn *fn, void *arg, struct err *err)
 {
-	struct drops egress = { fn, arg, VERDICT_DENY_EGRESS }, ingress = { fn, arg, VERDICT_DENY_INGRESS };
+	struct drops egress = { fn, arg, VERDICT_DENY_EGRESS },
+		     ingress = { fn, arg, VERDICT_DENY_INGRESS };
 	int r = nft_each_element(d->node_nft, &node_dropped_egress, show_drop, NULL, &egress, err);
 
-	return r < 0 ? r : nft_each_element(d->node_nft, &node_dropped_ingress, show_drop, NULL, &ingress, err);
+	return r < 0 ? r
+	             : nft_each_element(d->node_nft, &node_dropped_ingress, show_drop, NULL,
+	                                &ingress, err);
 }

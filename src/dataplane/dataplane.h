@@ -1,8 +1,9 @@
-/* What: the model rendered into the kernel, and the links that packets take: VPC router, node, pods.
+/* What: the model rendered into the kernel, and the links that packets take: VPC router, node,
+ * pods.
  *
- * Layout (design.md section 5): namespace 'vpc' (a bridge per subnet, routes, NAT, security groups),
- * namespace 'node' (pods on routed /32 veths, services and policies in nftables). All calls are made
- * from the node role, whose own process lives in the node namespace. */
+ * Layout (design.md section 5): namespace 'vpc' (a bridge per subnet, routes, NAT, security
+ * groups), namespace 'node' (pods on routed /32 veths, services and policies in nftables). All
+ * calls are made from the node role, whose own process lives in the node namespace. */
 #pragma once
 
 #include "base/err.h"
@@ -13,62 +14,72 @@
 struct dataplane;
 
 struct dataplane_config {
-	const char *instance;  /* --name */
-	int vpc_ns, node_ns;   /* open descriptors of the two namespaces, borrowed */
+	const char *instance; /* --name */
+	int vpc_ns, node_ns;  /* open descriptors of the two namespaces, borrowed */
 	struct slice node_name;
-	struct ip node_ip;     /* 10.0.2.10 */
+	struct ip node_ip;           /* 10.0.2.10 */
 	struct prefix pod_range;     /* 10.244.0.0/24 of this node */
 	struct prefix service_range; /* 10.1.0.0/16 */
 	struct ip dns_ip;            /* 10.0.0.10 */
-	struct ip api_ip;            /* of the API server's listener inside, for default/kubernetes */
-	const struct model *model;   /* borrowed; what is rendered */
-	int host_ns;  /* the host's own network namespace, where the internet gateway's program runs; borrowed; 0 or
-		       * less: no way to the internet */
+	struct ip api_ip;          /* of the API server's listener inside, for default/kubernetes */
+	const struct model *model; /* borrowed; what is rendered */
+	int host_ns; /* the host's own network namespace, where the internet gateway's program runs;
+	              * borrowed; 0 or less: no way to the internet */
 };
-/* Where the host's own resolver answers pods and hosts inside, when there is a way to the internet: the
- * gateway hands queries to what the host's /etc/resolv.conf names, loopback addresses included. */
+/* Where the host's own resolver answers pods and hosts inside, when there is a way to the internet:
+ * the gateway hands queries to what the host's /etc/resolv.conf names, loopback addresses included.
+ */
 #define DATAPLANE_RESOLVER "100.127.255.3"
 
-/* Makes or adopts both namespaces' content: bridges, addresses, routes, tables. Idempotent; what is there
- * from before a crash and still right is left untouched. Services and policies stay as they are in the kernel
- * until the first dataplane_sync: call that one not before the model has everything (all lists came). */
+/* Makes or adopts both namespaces' content: bridges, addresses, routes, tables. Idempotent; what is
+ * there from before a crash and still right is left untouched. Services and policies stay as they
+ * are in the kernel until the first dataplane_sync: call that one not before the model has
+ * everything (all lists came). */
 MUST_USE int dataplane_new(struct loop *l, const struct dataplane_config *c, struct dataplane **ret,
-			   struct err *err);
+                           struct err *err);
 struct dataplane *dataplane_free(struct dataplane *d); /* leaves the kernel as it is */
-/* Renders what changed since the last call, as one transaction; call it after the model changed (defer to
- * the end of the turn). Failure: ERR_IO; the next call tries everything again. */
+/* Renders what changed since the last call, as one transaction; call it after the model changed
+ * (defer to the end of the turn). Failure: ERR_IO; the next call tries everything again. */
 MUST_USE int dataplane_sync(struct dataplane *d, struct err *err);
 
-/* A pod's network: its namespace gets eth0 with ip/32, default route by 169.254.1.1, lo up; the node side a
- * route. Policies for the pod must be in the kernel before this returns: call it after model_put of the pod
- * with its status.podIP (dataplane_pod_attach syncs by itself). netns_fd is borrowed. */
-MUST_USE int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid, struct ip ip, int netns_fd,
-				  struct err *err);
-void dataplane_pod_detach(struct dataplane *d, struct slice pod_uid, struct ip ip); /* queued, batched */
+/* A pod's network: its namespace gets eth0 with ip/32, default route by 169.254.1.1, lo up; the
+ * node side a route. Policies for the pod are in the kernel before its link is up: call it after
+ * model_put of the pod with its status.podIP (dataplane_pod_attach syncs by itself; before the
+ * first dataplane_sync only for a pod that the kernel does not know from an earlier run). netns_fd
+ * is borrowed. Failure: ERR_INVALID when no pod in the model has the address; ERR_IO. */
+MUST_USE int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid, struct ip ip,
+                                  int netns_fd, struct err *err);
+void dataplane_pod_detach(struct dataplane *d, struct slice pod_uid,
+                          struct ip ip); /* queued, batched */
 /* A host in a private subnet (database, cache): eth0 with ip/24 on the subnet's bridge. */
 MUST_USE int dataplane_host_attach(struct dataplane *d, struct slice id, struct ip ip, int netns_fd,
-				   struct err *err);
+                                   struct err *err);
 void dataplane_host_detach(struct dataplane *d, struct slice id);
-/* Security group rules of such a host: only these sources and ports get in; none: nothing gets in. */
+/* Security group rules of such a host: only these sources and ports get in; none: nothing gets in.
+ */
 struct host_rule {
 	struct prefix from;
 	enum proto proto;
 	uint16_t port_from, port_to;
 };
 MUST_USE int dataplane_host_rules(struct dataplane *d, struct slice id, struct ip ip,
-				  const struct host_rule *rules, size_t n, struct err *err);
+                                  const struct host_rule *rules, size_t n, struct err *err);
 
 /* ---- what happened ---- */
 
-/* Packets and bytes by what was done with them, since the namespaces were made: drop-egress, drop-ingress (a policy),
- * drop-unknown-pod (no policies known yet), drop-security-group, refuse-no-endpoint and others. */
+/* Packets and bytes by what was done with them, since the namespaces were made: drop-egress,
+ * drop-ingress (a policy), drop-unknown-pod (no policies known yet), drop-security-group,
+ * refuse-no-endpoint and others. */
 typedef void dataplane_counter_fn(void *arg, const char *name, uint64_t packets, uint64_t bytes);
-MUST_USE int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *arg, struct err *err);
+MUST_USE int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *arg,
+                                    struct err *err);
 
-/* Flows that policies dropped lately, newest attempts counted in; for naming who dropped, ask policy_table_isolation
- * for the class of src (POLICY_EGRESS) or dst (POLICY_INGRESS). */
-typedef void dataplane_drop_fn(void *arg, const struct flow *f, enum verdict verdict, uint64_t packets);
-MUST_USE int dataplane_each_drop(struct dataplane *d, dataplane_drop_fn *fn, void *arg, struct err *err);
+/* Flows that policies dropped lately, newest attempts counted in; for naming who dropped, ask
+ * policy_table_isolation for the class of src (POLICY_EGRESS) or dst (POLICY_INGRESS). */
+typedef void dataplane_drop_fn(void *arg, const struct flow *f, enum verdict verdict,
+                               uint64_t packets);
+MUST_USE int dataplane_each_drop(struct dataplane *d, dataplane_drop_fn *fn, void *arg,
+                                 struct err *err);
 
 struct dataplane_stats {
 	uint64_t transactions; /* committed on the node's side */

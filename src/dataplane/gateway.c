@@ -1,9 +1,10 @@
-/* Why: the internet gateway. slirp4netns runs on the host's side of the network and is the far end of a tap in the
- * vpc namespace: the host's routes and firewall stay as they are. It outlives this process (a restart finds the tap
- * and adopts it); when it ends, its tap goes, which is what is watched.
+/* Why: the internet gateway. slirp4netns runs on the host's side of the network and is the far end
+ * of a tap in the vpc namespace: the host's routes and firewall stay as they are. It outlives this
+ * process (a restart finds the tap and adopts it); when it ends, its tap goes, which is what is
+ * watched.
  *
  *     MISSING --start--> STARTING --tap seen--> UP --tap gone--> MISSING (later again)
- *        \--no such program--> NEVER                                                                        */
+ *        \--no such program--> NEVER */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
@@ -19,16 +20,22 @@
 #include "loop/process.h"
 
 #define GATEWAY_RANGE "100.127.255.0/24"
-#define GATEWAY_OWN 0x647fff64u  /* 100.127.255.100: the router's address on the tap */
-#define GATEWAY_NEXT 0x647fff02u /* 100.127.255.2: the program */
+#define GATEWAY_OWN   0x647fff64u /* 100.127.255.100: the router's address on the tap */
+#define GATEWAY_NEXT  0x647fff02u /* 100.127.255.2: the program */
+
+/* The program outlives the gateway of this process. */
+struct program {
+	struct gateway *g; /* null: forgotten */
+};
 
 struct gateway {
 	struct dataplane *d;
-	struct netlink changes;  /* hears of links in the vpc namespace */
+	struct netlink changes; /* hears of links in the vpc namespace */
 	struct loop_fd *watch;
 	struct loop_timer retry;
 	struct backoff backoff;
-	struct process *program; /* started by us and not ended yet; null: none, or somebody else's */
+	struct program
+		*program; /* started by us and not ended yet; null: none, or somebody else's */
 	bool up, never;
 };
 
@@ -38,36 +45,56 @@ static void start_later(struct gateway *g);
 
 static void on_end(void *arg, const struct process_result *r)
 {
-	struct gateway *g = arg;
+	struct program *p = arg;
+	struct gateway *g = p->g;
 
+	free(p);
+	if (!g) {
+		return;
+	}
 	g->program = NULL;
 	if (!g->up) {
-		log_odd("The internet gateway's program ended before it was up status=%d", r->status);
+		log_odd("The internet gateway's program ended before it was up status=%d",
+		        r->status);
+		start_later(g);
 	}
-	start_later(g);
 }
 
 static int start_program(struct gateway *g, struct err *err)
 {
+	scoped_free struct program *p = NEW(struct program);
 	scoped_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const int pass[] = { g->d->config.vpc_ns, -1 };
 	/* The passed descriptor is number 3 there. */
-	const char *const argv[] = { "slirp4netns", "--netns-type=path", "--cidr=" GATEWAY_RANGE,
-				     "--disable-host-loopback", "--mtu=1500", "/proc/self/fd/3", VPC_INTERNET_LINK,
-				     NULL };
+	const char *const argv[] = { "slirp4netns",
+		                     "--netns-type=path",
+		                     "--cidr=" GATEWAY_RANGE,
+		                     "--disable-host-loopback",
+		                     "--mtu=1500",
+		                     "/proc/self/fd/3",
+		                     VPC_INTERNET_LINK,
+		                     NULL };
+
+	struct process *ignored;
+	int r;
 
 	if (null < 0) {
 		return err_sys(err, "open /dev/null");
 	}
-	return process_start(g->d->loop,
-			     &(struct process_spec){ .argv = argv,
-						     .pass_fds = pass,
-						     .netns_fd = g->d->config.host_ns,
-						     .stdin_fd = null,
-						     .stdout_fd = null,
-						     .stderr_fd = null,
-						     .new_session = true },
-			     on_end, g, &g->program, err);
+	p->g = g;
+	r = process_start(g->d->loop,
+	                  &(struct process_spec){ .argv = argv,
+	                                          .pass_fds = pass,
+	                                          .netns_fd = g->d->config.host_ns,
+	                                          .stdin_fd = null,
+	                                          .stdout_fd = null,
+	                                          .stderr_fd = null,
+	                                          .new_session = true },
+	                  on_end, p, &ignored, err);
+	if (r == 0) {
+		g->program = take(p);
+	}
+	return r;
 }
 
 static void start_now(struct loop_timer *t)
@@ -91,7 +118,8 @@ static void start_now(struct loop_timer *t)
 
 static void start_later(struct gateway *g)
 {
-	loop_timer_start(g->d->loop, &g->retry, backoff_next_us(&g->backoff, chance_u32()), start_now);
+	loop_timer_start(g->d->loop, &g->retry, backoff_next_us(&g->backoff, chance_u32()),
+	                 start_now);
 }
 
 /* ---- the tap ---- */
@@ -103,7 +131,8 @@ static int configure(struct gateway *g, int index, struct err *err)
 
 	address_queue(nl, index, ip_v4(GATEWAY_OWN), 24);
 	link_queue_up(nl, index);
-	route_queue(nl, &(struct route){ .to = everywhere, .via = ip_v4(GATEWAY_NEXT), .index = index });
+	route_queue(nl, &(struct route){
+				.to = everywhere, .via = ip_v4(GATEWAY_NEXT), .index = index });
 	return netlink_send(nl, err);
 }
 
@@ -143,10 +172,12 @@ static void on_change(void *arg, int fd, unsigned events)
 	while ((n = recv(fd, buf, NETLINK_REQUEST_MAX, MSG_DONTWAIT)) > 0) {
 		int left = (int)n;
 
-		for (struct nlmsghdr *nlh = (void *)buf; NLMSG_OK(nlh, (unsigned)left); nlh = NLMSG_NEXT(nlh, left)) {
+		for (struct nlmsghdr *nlh = (void *)buf; NLMSG_OK(nlh, (unsigned)left);
+		     nlh = NLMSG_NEXT(nlh, left)) {
 			bool gone;
 
-			if (!link_parse_change(nlh, &info, &gone) || strcmp(info.name, VPC_INTERNET_LINK) != 0) {
+			if (!link_parse_change(nlh, &info, &gone) ||
+			    strcmp(info.name, VPC_INTERNET_LINK) != 0) {
 				continue;
 			}
 			if (gone) {
@@ -192,6 +223,9 @@ struct gateway *gateway_free(struct gateway *g)
 {
 	if (g) {
 		loop_timer_stop(&g->retry);
+		if (g->program) {
+			g->program->g = NULL;
+		}
 		g->watch = loop_fd_close(g->watch);
 		netlink_close(&g->changes);
 		free(g);

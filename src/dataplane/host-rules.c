@@ -1,5 +1,6 @@
-/* Why: rules of a security group may overlap as people like; elements of a set may not. The address line is cut
- * where any rule begins or ends, and each piece gets the union of the ports that rules admit there. */
+/* Why: rules of a security group may overlap as people like; elements of a set may not. The address
+ * line is cut where any rule begins or ends, and each piece gets the union of the ports that rules
+ * admit there. */
 #include "dataplane/host-rules.h"
 
 #include <stdlib.h>
@@ -60,7 +61,8 @@ static void list_cuts(const struct host_rule *rules, size_t n, uint8_t proto, cu
 }
 
 /* Ports admitted to an address, joined. */
-static void list_ports(const struct host_rule *rules, size_t n, uint8_t proto, uint32_t address, port_list *ret)
+static void list_ports(const struct host_rule *rules, size_t n, uint8_t proto, uint32_t address,
+                       port_list *ret)
 {
 	size_t used = 0;
 
@@ -104,7 +106,8 @@ static void boxes_of(const struct host_rule *rules, size_t n, uint8_t proto, hos
 			if (same_ports(&ports, &before)) {
 				ret->at[ret->n - ports.n + k].to = to;
 			} else {
-				vec_push(ret, ((struct host_box){ from, to, proto, ports.at[k].from, ports.at[k].to }));
+				vec_push(ret, ((struct host_box){ from, to, proto, ports.at[k].from,
+				                                  ports.at[k].to }));
 			}
 		}
 		vec_clear(&before);

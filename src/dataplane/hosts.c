@@ -1,5 +1,5 @@
-/* Why: hosts outside the cluster (databases, caches) hang on their subnet's bridge; their security groups are
- * elements of the router's sets, in force before their link is up. */
+/* Why: hosts outside the cluster (databases, caches) hang on their subnet's bridge; their security
+ * groups are elements of the router's sets, in force before their link is up. */
 #include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 
@@ -8,7 +8,7 @@
 #include "host/link.h"
 
 #define HOST_LINK_PREFIX "host"
-#define RESERVED_FIRST 4 /* network, router and two more, as in any such cloud */
+#define RESERVED_FIRST   4 /* network, router and two more, as in any such cloud */
 
 /* What the sets have for one address. */
 struct host_guard {
@@ -79,8 +79,12 @@ static struct mirror_key rule_key(struct ip ip, const struct host_box *box)
 		uint8_t proto, pad[3];
 		uint16_t port_be, pad2;
 	} range[2] = {
-		{ .source_be = htonl(box->from), .proto = box->proto, .port_be = htons(box->port_from) },
-		{ .source_be = htonl(box->to), .proto = box->proto, .port_be = htons(box->port_to) },
+		{ .source_be = htonl(box->from),
+		  .proto = box->proto,
+		  .port_be = htons(box->port_from) },
+		{ .source_be = htonl(box->to),
+		  .proto = box->proto,
+		  .port_be = htons(box->port_to) },
 	};
 
 	memcpy(range[0].host, ip.bytes, 4);
@@ -88,7 +92,8 @@ static struct mirror_key rule_key(struct ip ip, const struct host_box *box)
 	return key_of(range, sizeof(range));
 }
 
-/* Wishes just these boxes for the address; the owner of a rule is its round, so that the old ones can be told. */
+/* Wishes just these boxes for the address; the owner of a rule is its round, so that the old ones
+ * can be told. */
 static void wish_rules(struct dataplane *d, struct ip ip, const host_box_list *boxes)
 {
 	struct mirror *m = &d->vpc_mirrors[VPC_RULES];
@@ -120,14 +125,15 @@ static void wish_guard(struct dataplane *d, struct ip ip)
 	mirror_put(&d->vpc_mirrors[VPC_HOSTS], &k, NULL, d);
 }
 
-int dataplane_host_rules(struct dataplane *d, struct slice id, struct ip ip, const struct host_rule *rules, size_t n,
-			 struct err *err)
+int dataplane_host_rules(struct dataplane *d, struct slice id, struct ip ip,
+                         const struct host_rule *rules, size_t n, struct err *err)
 {
 	host_box_list boxes = { 0 };
 	int r;
 
 	if (ip.family != IP_V4) {
-		return err_raise(err, ERR_INVALID, "rules of host " SLICE_FMT ": not an IPv4 address", SLICE_ARG(id));
+		return err_raise(err, ERR_INVALID,
+		                 "rules of host " SLICE_FMT ": not an IPv4 address", SLICE_ARG(id));
 	}
 	host_boxes(rules, n, &boxes);
 	wish_guard(d, ip);
@@ -148,14 +154,15 @@ static int check_address(struct dataplane *d, struct ip ip, struct err *err)
 	if (vpc_subnet_of(ip) < 0) {
 		return err_raise(err, ERR_INVALID, "%s lies in no subnet of the VPC", text);
 	}
-	if (last < RESERVED_FIRST || last == 255 || ip_eq(ip, d->config.dns_ip) || ip_eq(ip, d->config.node_ip)) {
+	if (last < RESERVED_FIRST || last == 255 || ip_eq(ip, d->config.dns_ip) ||
+	    ip_eq(ip, d->config.node_ip)) {
 		return err_raise(err, ERR_INVALID, "%s is reserved", text);
 	}
 	return 0;
 }
 
-static int need_pair(struct dataplane *d, const char *name, struct slice id, int subnet, int netns_fd,
-		     struct link_info *ret, struct err *err)
+static int need_pair(struct dataplane *d, const char *name, struct slice id, int subnet,
+                     int netns_fd, struct link_info *ret, struct err *err)
 {
 	scoped_free char *alias = slice_dup(id);
 	bool far = false;
@@ -170,12 +177,13 @@ static int need_pair(struct dataplane *d, const char *name, struct slice id, int
 		r = netlink_send(&d->vpc_route, err);
 	}
 	if (r >= 0) {
-		link_queue_veth(&d->vpc_route, &(struct veth_spec){ .name = name,
-								    .peer_name = "eth0",
-								    .alias = alias,
-								    .master = d->subnet_index[subnet],
-								    .peer_ns_fd = netns_fd,
-								    .mtu = DATAPLANE_MTU });
+		link_queue_veth(&d->vpc_route,
+		                &(struct veth_spec){ .name = name,
+		                                     .peer_name = "eth0",
+		                                     .alias = alias,
+		                                     .master = d->subnet_index[subnet],
+		                                     .peer_ns_fd = netns_fd,
+		                                     .mtu = DATAPLANE_MTU });
 		r = netlink_send(&d->vpc_route, err);
 	}
 	if (r == 0) {
@@ -217,12 +225,17 @@ static int attach(struct dataplane *d, struct slice id, struct ip ip, int netns_
 		r = netlink_send(&d->vpc_route, err);
 	}
 	if (r == 0) {
-		r = far_end_configure(&(struct far_end){ netns_fd, ip, vpc_router_of(subnet), 24, NULL }, err);
+		r = far_end_configure(
+			&(struct far_end){ netns_fd, ip, vpc_router_of(subnet), 24, NULL }, err);
 	}
-	return r;
+	if (r == 0) {
+		r = link_wait_running(&d->vpc_route, name, err);
+	}
+	return r < 0 ? r : link_wait_running(&d->vpc_route, vpc_bridge_name(subnet, name), err);
 }
 
-int dataplane_host_attach(struct dataplane *d, struct slice id, struct ip ip, int netns_fd, struct err *err)
+int dataplane_host_attach(struct dataplane *d, struct slice id, struct ip ip, int netns_fd,
+                          struct err *err)
 {
 	int r = attach(d, id, ip, netns_fd, err);
 
@@ -241,7 +254,8 @@ void dataplane_host_detach(struct dataplane *d, struct slice id)
 	}
 	teardown_later(d, &g);
 	if (ip) {
-		/* Its address stays guarded: whoever gets it next admits nobody before being told whom. */
+		/* Its address stays guarded: whoever gets it next admits nobody before being told
+		 * whom. */
 		wish_rules(d, *ip, &(host_box_list){ 0 });
 		if (vpc_commit(d, NULL) < 0) {
 			d->vpc_behind = true;

@@ -1,5 +1,6 @@
-/* Why: an endpoint or pod that changes must cost the elements that changed, and a restart must write nothing that
- * is right already; so each set of ours is known here as the kernel has it and as it should be. */
+/* Why: an endpoint or pod that changes must cost the elements that changed, and a restart must
+ * write nothing that is right already; so each set of ours is known here as the kernel has it and
+ * as it should be. */
 #include "dataplane/mirror.h"
 
 #include <string.h>
@@ -12,7 +13,9 @@ struct mirror_element {
 	unsigned round;            /* last mirror_begin_all that repeated it */
 	bool in_kernel, wanted;
 	struct mirror_key key;
-	uint8_t kernel_value[MIRROR_VALUE_MAX], wanted_value[MIRROR_VALUE_MAX];
+	/* Numbers in them are read in place. */
+	_Alignas(4) uint8_t kernel_value[MIRROR_VALUE_MAX];
+	_Alignas(4) uint8_t wanted_value[MIRROR_VALUE_MAX];
 };
 
 static struct slice key_slice(const struct mirror *m, const struct mirror_key *k)
@@ -214,20 +217,22 @@ size_t mirror_queue(struct mirror *m, struct nft *n)
 {
 	size_t size = nft_set_key_size(m->set), count = 0;
 
-	list_for_each(&m->dirty, e, struct mirror_element, in_dirty) {
+	list_for_each (&m->dirty, e, struct mirror_element, in_dirty) {
 		if (e->in_kernel) {
 			nft_element_delete(n, m->set,
-					   &(struct nft_element){ .key = e->key.bytes, .key_end = e->key.bytes + size });
+			                   &(struct nft_element){ .key = e->key.bytes,
+			                                          .key_end = e->key.bytes + size });
 			count++;
 		}
 	}
-	list_for_each(&m->dirty, e, struct mirror_element, in_dirty) {
+	list_for_each (&m->dirty, e, struct mirror_element, in_dirty) {
 		if (e->wanted) {
-			nft_element_add(n, m->set,
-					&(struct nft_element){ .key = e->key.bytes,
-							       .key_end = e->key.bytes + size,
-							       .data = e->wanted_value,
-							       .chain = (const char *)e->wanted_value });
+			nft_element_add(
+				n, m->set,
+				&(struct nft_element){ .key = e->key.bytes,
+			                               .key_end = e->key.bytes + size,
+			                               .data = e->wanted_value,
+			                               .chain = (const char *)e->wanted_value });
 			count++;
 		}
 	}
@@ -236,7 +241,7 @@ size_t mirror_queue(struct mirror *m, struct nft *n)
 
 void mirror_committed(struct mirror *m)
 {
-	list_for_each(&m->dirty, e, struct mirror_element, in_dirty) {
+	list_for_each (&m->dirty, e, struct mirror_element, in_dirty) {
 		list_unlink(&e->in_dirty);
 		e->in_kernel = e->wanted;
 		memcpy(e->kernel_value, e->wanted_value, MIRROR_VALUE_MAX);

@@ -1,11 +1,11 @@
 /* What: one set of the kernel and what should be in it, element by element; writes the difference.
  *
- * How to use: mirror_load what the kernel has; mirror_put and mirror_drop as the wish changes; mirror_queue the
- * difference into a transaction; after its commit mirror_committed. A commit that failed changes nothing here:
- * the same difference is queued again.
+ * How to use: mirror_load what the kernel has; mirror_put and mirror_drop as the wish changes;
+ * mirror_queue the difference into a transaction; after its commit mirror_committed. A commit that
+ * failed changes nothing here: the same difference is queued again.
  *
- * Two ways to forget what is no longer wished: owners drop their own elements one by one; or a whole set is
- * wished anew between mirror_begin_all and mirror_end_all. */
+ * Two ways to forget what is no longer wished: owners drop their own elements one by one; or a
+ * whole set is wished anew between mirror_begin_all and mirror_end_all. */
 #pragma once
 
 #include "base/list.h"
@@ -19,7 +19,7 @@ struct mirror {
 	struct map elements;       /* key and, with ranges, its end: struct mirror_element, owned */
 	struct list dirty;         /* elements whose wish differs from the kernel */
 	size_t n_wanted;
-	unsigned round;            /* of mirror_begin_all */
+	unsigned round; /* of mirror_begin_all */
 };
 
 /* A key as mirrors take it: key, with ranges followed by its end. */
@@ -29,14 +29,16 @@ struct mirror_key {
 
 void mirror_init(struct mirror *m, const struct nft_set *set);
 void mirror_fini(struct mirror *m);
-/* Reads the set. Wishes stay; elements nobody wishes are kept in mind until mirror_forget_unwanted. */
+/* Reads the set. Wishes stay; elements nobody wishes are kept in mind until mirror_forget_unwanted.
+ */
 MUST_USE int mirror_load(struct mirror *m, struct nft *n, struct err *err);
 void mirror_assume_empty(struct mirror *m); /* the kernel's set was made anew */
 
-/* Wishes an element. value: data or chain of MIRROR_VALUE_MAX bytes, null for a set. owner: any pointer. Returns
- * true when that is a change of the wish. */
+/* Wishes an element. value: data or chain of MIRROR_VALUE_MAX bytes, null for a set. owner: any
+ * pointer. Returns true when that is a change of the wish. */
 bool mirror_put(struct mirror *m, const struct mirror_key *k, const void *value, const void *owner);
-/* Takes a wish back, unless another owner has taken the element over. True when that is a change. */
+/* Takes a wish back, unless another owner has taken the element over. True when that is a change.
+ */
 bool mirror_drop(struct mirror *m, const struct mirror_key *k, const void *owner);
 /* The value wished; null when none is. */
 const void *mirror_wanted(const struct mirror *m, const struct mirror_key *k);
@@ -44,7 +46,8 @@ const void *mirror_wanted(const struct mirror *m, const struct mirror_key *k);
 const void *mirror_in_kernel(const struct mirror *m, const struct mirror_key *k);
 
 void mirror_begin_all(struct mirror *m);
-bool mirror_end_all(struct mirror *m); /* drops wishes not repeated since; true when there were any */
+bool mirror_end_all(
+	struct mirror *m); /* drops wishes not repeated since; true when there were any */
 void mirror_forget_unwanted(struct mirror *m);
 
 bool mirror_is_dirty(const struct mirror *m);

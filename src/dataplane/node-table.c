@@ -10,10 +10,10 @@
 
 #include "host/nft-rule.h"
 
-#define IP4 NFT_FIELD_IP4
+#define IP4   NFT_FIELD_IP4
 #define PROTO NFT_FIELD_PROTO
-#define PORT NFT_FIELD_PORT
-#define MARK NFT_FIELD_MARK
+#define PORT  NFT_FIELD_PORT
+#define MARK  NFT_FIELD_MARK
 
 const struct nft_set node_sets[NODE_SETS] = {
 	[SET_ENTRIES] = { "entries", { IP4, PROTO, PORT }, { MARK } },
@@ -40,13 +40,17 @@ const struct nft_set node_affinity = {
 	"affinity", { MARK, IP4 }, { IP4, PORT }, .timeouts = true, .max = 65536
 };
 #define DROPS_MAX 4096
-#define DROPS_MS (10 * 60 * 1000)
-const struct nft_set node_dropped_egress = {
-	"dropped_egress", { IP4, IP4, PROTO, PORT }, .timeouts = true, .counts = true, .max = DROPS_MAX
-};
-const struct nft_set node_dropped_ingress = {
-	"dropped_ingress", { IP4, IP4, PROTO, PORT }, .timeouts = true, .counts = true, .max = DROPS_MAX
-};
+#define DROPS_MS  (10 * 60 * 1000)
+const struct nft_set node_dropped_egress = { "dropped_egress",
+	                                     { IP4, IP4, PROTO, PORT },
+	                                     .timeouts = true,
+	                                     .counts = true,
+	                                     .max = DROPS_MAX };
+const struct nft_set node_dropped_ingress = { "dropped_ingress",
+	                                      { IP4, IP4, PROTO, PORT },
+	                                      .timeouts = true,
+	                                      .counts = true,
+	                                      .max = DROPS_MAX };
 
 static const char *const counters[] = {
 	COUNT_DROP_EGRESS, COUNT_DROP_INGRESS, COUNT_DROP_UNKNOWN, COUNT_DROP_INVALID,
@@ -54,7 +58,7 @@ static const char *const counters[] = {
 };
 
 #define ORIGINAL 0
-#define REPLY 1
+#define REPLY    1
 
 /* ---- pieces of rules ---- */
 
@@ -160,7 +164,8 @@ static void services(struct nft *n, const struct node_table_config *c)
 	nft_rule_meta(n, 0, NFT_META_MARK);
 	nft_rule_vmap(n, 0, &node_sets[SET_POOLS]);
 
-	/* A port that the service does not have is refused, an address that no service has gets no answer. */
+	/* A port that the service does not have is refused, an address that no service has gets no
+	 * answer. */
 	nft_rule_begin(n, "services");
 	nft_rule_daddr(n, 0);
 	nft_rule_in(n, 0, &node_sets[SET_CLUSTER_IPS]);
@@ -209,7 +214,8 @@ static void masquerading(struct nft *n, const struct node_table_config *c)
 	nft_rule_in(n, 0, &node_sets[SET_MASQUERADED]);
 	nft_rule_masquerade(n);
 
-	/* A client from outside that was routed to a cluster IP: its answers must come back this way. */
+	/* A client from outside that was routed to a cluster IP: its answers must come back this
+	 * way. */
 	nft_rule_begin(n, chain);
 	ct_is_translated(n);
 	nft_rule_ct_dir(n, 0, NFT_CT_DST_IP, ORIGINAL);
@@ -228,12 +234,26 @@ static void masquerading(struct nft *n, const struct node_table_config *c)
 
 /* ---- policies ---- */
 
+/* The class of the client is kept in the packet's mark, that of the server in its priority, until
+ * it is admitted: the two numbers a packet carries along. */
+#define CLIENT_CLASS NFT_META_MARK
+#define SERVER_CLASS NFT_META_PRIORITY
+
 struct direction {
 	const char *chain, *next, *counter;
 	enum node_set isolated, rows, any;
 	const struct nft_set *dropped;
-	uint8_t subject, peer; /* whose source address names it: ORIGINAL the client, REPLY the server */
+	enum nft_meta_keys subject, peer;
 };
+
+static void set_class(struct nft *n, enum nft_meta_keys where)
+{
+	if (where == CLIENT_CLASS) {
+		nft_rule_set_mark(n, 0);
+	} else {
+		nft_rule_set_priority(n, 0);
+	}
+}
 
 static void load_proto_port(struct nft *n, unsigned reg)
 {
@@ -241,52 +261,40 @@ static void load_proto_port(struct nft *n, unsigned reg)
 	nft_rule_ct_dir(n, reg + 1, NFT_CT_PROTO_SRC, REPLY);
 }
 
-/* mark := class of the subject; a miss ends a rule and keeps what was there. */
-static void find_subject(struct nft *n, const struct direction *dir)
+/* The class of whom the flow's tuple of that direction names as source; a miss ends a rule and
+ * keeps what was. */
+static void classify(struct nft *n, uint8_t dir, enum nft_meta_keys where)
 {
-	nft_rule_begin(n, dir->chain);
+	nft_rule_begin(n, "policies");
 	nft_rule_u32(n, 0, 0);
-	nft_rule_set_mark(n, 0);
-	nft_rule_begin(n, dir->chain);
-	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, dir->subject);
+	set_class(n, where);
+	nft_rule_begin(n, "policies");
+	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, dir);
 	nft_rule_meta(n, 1, NFT_META_L4PROTO);
 	nft_rule_map(n, 0, &node_sets[SET_BLOCKS], 0);
-	nft_rule_set_mark(n, 0);
-	nft_rule_begin(n, dir->chain);
-	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, dir->subject);
+	set_class(n, where);
+	nft_rule_begin(n, "policies");
+	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, dir);
 	nft_rule_map(n, 0, &node_sets[SET_PODS], 0);
-	nft_rule_set_mark(n, 0);
+	set_class(n, where);
 }
 
 static void judge(struct nft *n, const struct direction *dir)
 {
-	find_subject(n, dir);
 	nft_rule_begin(n, dir->chain);
-	nft_rule_meta(n, 0, NFT_META_MARK);
+	nft_rule_meta(n, 0, dir->subject);
 	nft_rule_not_in(n, 0, &node_sets[dir->isolated]);
 	nft_rule_goto(n, dir->next);
 
 	nft_rule_begin(n, dir->chain);
-	nft_rule_meta(n, 0, NFT_META_MARK);
-	nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, dir->peer);
-	nft_rule_map(n, 1, &node_sets[SET_PODS], 1);
-	load_proto_port(n, 2);
-	nft_rule_in(n, 0, &node_sets[dir->rows]);
-	nft_rule_goto(n, dir->next);
-
-	/* A pod's class holds the ipBlocks of its address, so what its block admits its class admits: the order of
-	 * these two does not matter. */
-	nft_rule_begin(n, dir->chain);
-	nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, dir->peer);
-	nft_rule_meta(n, 2, NFT_META_L4PROTO);
-	nft_rule_map(n, 1, &node_sets[SET_BLOCKS], 1);
-	nft_rule_meta(n, 0, NFT_META_MARK);
+	nft_rule_meta(n, 0, dir->subject);
+	nft_rule_meta(n, 1, dir->peer);
 	load_proto_port(n, 2);
 	nft_rule_in(n, 0, &node_sets[dir->rows]);
 	nft_rule_goto(n, dir->next);
 
 	nft_rule_begin(n, dir->chain);
-	nft_rule_meta(n, 0, NFT_META_MARK);
+	nft_rule_meta(n, 0, dir->subject);
 	load_proto_port(n, 1);
 	nft_rule_in(n, 0, &node_sets[dir->any]);
 	nft_rule_goto(n, dir->next);
@@ -320,14 +328,26 @@ static void unknown_pods(struct nft *n)
 static void policies(struct nft *n)
 {
 	static const struct direction egress = {
-		.chain = "egress", .next = "ingress", .counter = COUNT_DROP_EGRESS, .dropped = &node_dropped_egress,
-		.isolated = SET_ISOLATED_EGRESS, .rows = SET_ROWS_EGRESS, .any = SET_ANY_EGRESS,
-		.subject = ORIGINAL, .peer = REPLY,
+		.chain = "egress",
+		.next = "ingress",
+		.counter = COUNT_DROP_EGRESS,
+		.dropped = &node_dropped_egress,
+		.isolated = SET_ISOLATED_EGRESS,
+		.rows = SET_ROWS_EGRESS,
+		.any = SET_ANY_EGRESS,
+		.subject = CLIENT_CLASS,
+		.peer = SERVER_CLASS,
 	};
 	static const struct direction ingress = {
-		.chain = "ingress", .next = "admit", .counter = COUNT_DROP_INGRESS, .dropped = &node_dropped_ingress,
-		.isolated = SET_ISOLATED_INGRESS, .rows = SET_ROWS_INGRESS, .any = SET_ANY_INGRESS,
-		.subject = REPLY, .peer = ORIGINAL,
+		.chain = "ingress",
+		.next = "admit",
+		.counter = COUNT_DROP_INGRESS,
+		.dropped = &node_dropped_ingress,
+		.isolated = SET_ISOLATED_INGRESS,
+		.rows = SET_ROWS_INGRESS,
+		.any = SET_ANY_INGRESS,
+		.subject = SERVER_CLASS,
+		.peer = CLIENT_CLASS,
 	};
 
 	unknown_pods(n);
@@ -336,6 +356,8 @@ static void policies(struct nft *n)
 	nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, REPLY);
 	nft_rule_in(n, 0, &node_sets[SET_SAME]);
 	nft_rule_goto(n, "admit");
+	classify(n, ORIGINAL, CLIENT_CLASS);
+	classify(n, REPLY, SERVER_CLASS);
 	nft_rule_begin(n, "policies");
 	nft_rule_goto(n, "egress");
 	judge(n, &egress);
@@ -344,6 +366,7 @@ static void policies(struct nft *n)
 	nft_rule_begin(n, "admit");
 	nft_rule_u32(n, 0, 0);
 	nft_rule_set_mark(n, 0);
+	nft_rule_set_priority(n, 0);
 	nft_rule_map(n, 0, &node_sets[SET_GENERATION], 0);
 	nft_rule_set_ct_mark(n, 0);
 	nft_rule_begin(n, "admit");
@@ -389,7 +412,8 @@ static void filters(struct nft *n)
 
 void node_table_queue(struct nft *n, const struct node_table_config *c)
 {
-	static const char *const plain[] = { "services", CHAIN_REFUSE, CHAIN_DISCARD, "policies", "egress", "ingress", "admit" };
+	static const char *const plain[] = { "services", CHAIN_REFUSE, CHAIN_DISCARD, "policies",
+		                             "egress",   "ingress",    "admit" };
 
 	nft_table_add(n);
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
@@ -423,6 +447,8 @@ const char *picker_name(const struct picker *p, char *buf)
 {
 	if (p->timeout_s) {
 		snprintf(buf, PICKER_NAME_SIZE, "a%u.%u.%u", p->slots, p->timeout_s, p->number);
+	} else if (p->by_client) {
+		snprintf(buf, PICKER_NAME_SIZE, "u%u", p->slots);
 	} else {
 		snprintf(buf, PICKER_NAME_SIZE, "n%u.%u", p->slots, p->number);
 	}
@@ -432,22 +458,22 @@ const char *picker_name(const struct picker *p, char *buf)
 bool picker_parse(const char *name, struct picker *ret)
 {
 	struct slice rest = slice_from(slice_of(name), 1), field;
-	uint64_t part[3];
-	size_t n = 0;
+	uint64_t part[3] = { 0 };
+	size_t n = 0, want = name[0] == 'a' ? 3 : name[0] == 'n' ? 2 : name[0] == 'u' ? 1 : 0;
 	char canonical[PICKER_NAME_SIZE];
 
-	if (name[0] != 'a' && name[0] != 'n') {
-		return false;
-	}
-	while (n < 3 && slice_next(&rest, '.', &field)) {
+	while (n < want && slice_next(&rest, '.', &field)) {
 		if (!slice_to_u64(field, &part[n]) || part[n++] > 99999) {
 			return false;
 		}
 	}
-	if (n != (name[0] == 'a' ? 3u : 2u)) {
+	if (want == 0 || n != want) {
 		return false;
 	}
-	*ret = (struct picker){ (unsigned)part[0], n == 3 ? (unsigned)part[1] : 0, (unsigned)part[n - 1] };
+	*ret = (struct picker){ .slots = (unsigned)part[0],
+		                .timeout_s = want == 3 ? (unsigned)part[1] : 0,
+		                .number = want > 1 ? (unsigned)part[want - 1] : 0,
+		                .by_client = want == 1 };
 	return strcmp(picker_name(ret, canonical), name) == 0;
 }
 
@@ -459,8 +485,14 @@ size_t picker_rules(const struct picker *p)
 /* r(to), r(to+1) := the next slot of the pool in the packet's mark. Uses r0, r1. */
 static void pick(struct nft *n, const struct picker *p, unsigned to)
 {
+	if (p->by_client) {
+		nft_rule_saddr(n, 0);
+		nft_rule_sport(n, 1);
+		nft_rule_hash(n, 0, 2, p->slots, 1);
+	} else {
+		nft_rule_counting(n, 1, p->slots);
+	}
 	nft_rule_meta(n, 0, NFT_META_MARK);
-	nft_rule_counting(n, 1, p->slots);
 	nft_rule_map(n, 0, &node_sets[SET_SLOTS], to);
 }
 

@@ -1,32 +1,32 @@
-/* What: the rules of the node's namespace. They never change while it runs; all that varies is in the sets.
+/* What: the rules of the node's namespace. They never change while it runs; all that varies is in
+ * the sets.
  *
  * A packet's way (ip table "kennel"):
  *
  *   prerouting, output (nat; first packet of a flow)
  *       mark := entries[daddr . proto . dport]             which set of endpoints ("pool"), or 0
- *       from inside: mark := entries_inside[...]           external entries with policy Local seen from inside
- *       guarded and the client not in sources -> drop      loadBalancerSourceRanges
- *       mark vmap pools                                    to the pool's chain: picks a slot and translates
- *       daddr in cluster_ips -> refuse; in the service range -> drop
- *   forward (filter), input likewise
- *       invalid -> drop; flow's mark in settled -> accept; related -> accept
- *       a pod's link with an address that is no pod's -> drop  (nothing passes before its policies are there)
- *       class of source and destination by pods, else blocks; egress rows, ingress rows; or drop
- *       accepted: flow's mark := generation                so that its further packets need one look-up
- *   postrouting (nat)
- *       hairpin, external entries, clients from outside, pods leaving -> masquerade
+ *       from inside: mark := entries_inside[...]           external entries with policy Local seen
+ * from inside guarded and the client not in sources -> drop      loadBalancerSourceRanges mark vmap
+ * pools                                    to the pool's chain: picks a slot and translates daddr
+ * in cluster_ips -> refuse; in the service range -> drop forward (filter), input likewise invalid
+ * -> drop; flow's mark in settled -> accept; related -> accept a pod's link with an address that is
+ * no pod's -> drop  (nothing passes before its policies are there) class of source and destination
+ * by pods, else blocks; egress rows, ingress rows; or drop accepted: flow's mark := generation so
+ * that its further packets need one look-up postrouting (nat) hairpin, external entries, clients
+ * from outside, pods leaving -> masquerade
  *
- * Policies read the flow's own tuples (source as it came, destination as translated), not the packet's header, so
- * both directions of a flow are judged alike, and a change of policies reaches established flows: it takes the
- * generation away, every packet is judged again, and a new generation comes when nothing is on its way any more. */
+ * Policies read the flow's own tuples (source as it came, destination as translated), not the
+ * packet's header, so both directions of a flow are judged alike, and a change of policies reaches
+ * established flows: it takes the generation away, every packet is judged again, and a new
+ * generation comes when nothing is on its way any more. */
 #pragma once
 
 #include "base/ip.h"
 #include "host/nft.h"
 
-#define NODE_TABLE "kennel"
+#define NODE_TABLE      "kennel"
 #define POD_LINK_PREFIX "pod"
-#define NODE_LINK "eth0"
+#define NODE_LINK       "eth0"
 
 enum node_set {
 	SET_ENTRIES,        /* address . protocol . port -> pool */
@@ -34,40 +34,41 @@ enum node_set {
 	SET_POOLS,          /* pool -> chain */
 	SET_SLOTS,          /* pool . number -> address . port */
 	SET_CLUSTER_IPS,
-	SET_MASQUERADED,    /* entries whose clients are hidden from endpoints */
-	SET_GUARDED,        /* entries that only some clients may use */
-	SET_SOURCES,        /* entry . client */
-	SET_PODS,           /* address -> class */
-	SET_SAME,           /* a pod's address twice: hairpin, and "is a pod" */
-	SET_BLOCKS,         /* address range . any protocol -> class */
+	SET_MASQUERADED, /* entries whose clients are hidden from endpoints */
+	SET_GUARDED,     /* entries that only some clients may use */
+	SET_SOURCES,     /* entry . client */
+	SET_PODS,        /* address -> class */
+	SET_SAME,        /* a pod's address twice: hairpin, and "is a pod" */
+	SET_BLOCKS,      /* address range . any protocol -> class */
 	SET_ISOLATED_INGRESS,
 	SET_ISOLATED_EGRESS,
-	SET_ROWS_INGRESS,   /* subject . peer . protocol . port */
+	SET_ROWS_INGRESS, /* subject . peer . protocol . port */
 	SET_ROWS_EGRESS,
-	SET_ANY_INGRESS,    /* subject . protocol . port: from every peer */
+	SET_ANY_INGRESS, /* subject . protocol . port: from every peer */
 	SET_ANY_EGRESS,
-	SET_SETTLED,        /* the generation */
-	SET_GENERATION,     /* 0 -> the generation */
+	SET_SETTLED,    /* the generation */
+	SET_GENERATION, /* 0 -> the generation */
 	NODE_SETS
 };
 extern const struct nft_set node_sets[NODE_SETS];
 /* pool . client -> endpoint; rules write it. */
 extern const struct nft_set node_affinity;
-/* source . destination . protocol . port of flows that policies dropped lately, counted; rules write them. */
+/* source . destination . protocol . port of flows that policies dropped lately, counted; rules
+ * write them. */
 extern const struct nft_set node_dropped_egress, node_dropped_ingress;
 
-#define CHAIN_REFUSE "refuse"   /* counts and rejects */
+#define CHAIN_REFUSE  "refuse"  /* counts and rejects */
 #define CHAIN_DISCARD "discard" /* counts and drops */
 
 /* Counters, as dataplane_each_counter names them. */
-#define COUNT_DROP_EGRESS "drop-egress"
+#define COUNT_DROP_EGRESS  "drop-egress"
 #define COUNT_DROP_INGRESS "drop-ingress"
 #define COUNT_DROP_UNKNOWN "drop-unknown-pod"
 #define COUNT_DROP_INVALID "drop-invalid"
-#define COUNT_DROP_SOURCE "drop-client-not-in-range"
+#define COUNT_DROP_SOURCE  "drop-client-not-in-range"
 #define COUNT_DROP_SERVICE "drop-no-such-service"
-#define COUNT_REFUSE "refuse-no-endpoint"
-#define COUNT_ACCEPT "accept-new"
+#define COUNT_REFUSE       "refuse-no-endpoint"
+#define COUNT_ACCEPT       "accept-new"
 
 struct node_table_config {
 	struct prefix pod_range, service_range;
@@ -76,10 +77,13 @@ struct node_table_config {
 /* Queues table, sets, chains and rules. */
 void node_table_queue(struct nft *n, const struct node_table_config *c);
 
-/* A chain that picks one of n slots of the packet's pool in turn; timeout_s > 0: a client keeps its endpoint that
- * long after its last connection. Names it "n<slots>.<number>" or "a<slots>.<timeout>.<number>". */
+/* A chain that picks one of n slots of the packet's pool: in turn; or by the client's address and
+ * port (by_client, for UDP: datagrams sent at once from one socket must not be translated to two
+ * endpoints, the kernel would lose one of them); or, with timeout_s > 0, that which the client got
+ * in the last timeout_s. Named "n<slots>.<number>", "u<slots>", "a<slots>.<timeout>.<number>". */
 struct picker {
 	unsigned slots, timeout_s, number;
+	bool by_client;
 };
 #define PICKER_NAME_SIZE 20
 const char *picker_name(const struct picker *p, char *buf);

@@ -1,9 +1,9 @@
-/* Why: turns are counted per chain, so two services with the same number of endpoints that are used alternately
- * would each see the same endpoint for ever if they shared one. A chain is therefore lent to one pool as long as
- * there are enough, and kept for the next one afterwards. */
+/* Why: turns are counted per chain, so two services with the same number of endpoints that are used
+ * alternately would each see the same endpoint for ever if they shared one. A chain is therefore
+ * lent to one pool as long as there are enough, and kept for the next one afterwards. */
 #include "dataplane/services-priv.h"
 
-#define PICKERS_EACH 8       /* chains with the same number of slots before they are shared */
+#define PICKERS_EACH     8   /* chains with the same number of slots before they are shared */
 #define IDLE_PICKERS_MAX 128 /* unused chains kept for the next change */
 
 static struct picker_chain *need(struct balancer *b, const struct picker *p)
@@ -29,21 +29,27 @@ static struct picker_chain *lend(struct picker_chain *c)
 	return c;
 }
 
-/* A chain that nobody uses, or the least used one. */
-static struct picker_chain *take_chain(struct balancer *b, unsigned slots, unsigned timeout_s)
+/* A chain of that kind that nobody uses, or the least used one. */
+static struct picker_chain *take_chain(struct balancer *b, struct picker kind)
 {
+	/* Without turns to count one chain does for all. */
+	unsigned each = kind.slots == 1 || kind.by_client ? 1 : PICKERS_EACH;
 	struct picker_chain *best = NULL;
-	/* With one slot there are no turns to count. */
-	unsigned each = slots == 1 ? 1 : PICKERS_EACH;
 
-	for (unsigned i = 0; i < each && (!best || best->users > 0); i++) {
-		struct picker_chain *c = need(b, &(struct picker){ slots, timeout_s, i });
+	for (; kind.number < each && (!best || best->users > 0); kind.number++) {
+		struct picker_chain *c = need(b, &kind);
 
 		if (!best || c->users < best->users) {
 			best = c;
 		}
 	}
 	return lend(best);
+}
+
+static bool is_kind(const struct picker *p, const struct picker *kind)
+{
+	return p->slots == kind->slots && p->timeout_s == kind->timeout_s &&
+	       p->by_client == kind->by_client;
 }
 
 void pickers_release(struct picker_chain *c)
@@ -53,21 +59,24 @@ void pickers_release(struct picker_chain *c)
 	}
 }
 
-void pickers_choose(struct balancer *b, struct pool *pool, unsigned timeout_s)
+void pickers_choose(struct balancer *b, struct pool *pool, unsigned timeout_s, bool by_client)
 {
+	struct picker kind = { .slots = (unsigned)pool->n,
+		               .timeout_s = timeout_s,
+		               .by_client = by_client };
 	struct picker_chain *old = pool->chain;
 	struct mirror_key k = key_of(&pool->id, sizeof(pool->id));
 	const char *had = old ? NULL : mirror_in_kernel(&b->d->mirrors[SET_POOLS], &k);
 	struct picker p;
 
-	if (old && old->picker.slots == pool->n && old->picker.timeout_s == timeout_s) {
+	if (old && is_kind(&old->picker, &kind)) {
 		return;
 	}
 	pool->chain = NULL;
-	if (pool->n > 0 && had && picker_parse(had, &p) && p.slots == pool->n && p.timeout_s == timeout_s) {
+	if (pool->n > 0 && had && picker_parse(had, &p) && is_kind(&p, &kind)) {
 		pool->chain = lend(need(b, &p));
 	} else if (pool->n > 0) {
-		pool->chain = take_chain(b, (unsigned)pool->n, timeout_s);
+		pool->chain = take_chain(b, kind);
 	}
 	pickers_release(old);
 }

@@ -1,4 +1,5 @@
-/* Why: a pod's way in and out: a routed link of its own, so that each of its packets crosses the node's rules. */
+/* Why: a pod's way in and out: a routed link of its own, so that each of its packets crosses the
+ * node's rules. */
 #include <linux/rtnetlink.h>
 
 #include "dataplane/dataplane-priv.h"
@@ -21,26 +22,26 @@ static void pod_mac(struct ip ip, uint8_t *ret)
 	memcpy(ret + 2, ip.bytes, 4);
 }
 
-static int make_pair(struct dataplane *d, const char *name, struct slice uid, struct ip ip, int netns_fd,
-		     struct err *err)
+static int make_pair(struct dataplane *d, const char *name, struct slice uid, struct ip ip,
+                     int netns_fd, struct err *err)
 {
 	scoped_free char *alias = slice_dup(uid);
 	uint8_t mac[LINK_MAC_SIZE];
 
 	pod_mac(ip, mac);
 	link_queue_veth(&d->node_route, &(struct veth_spec){ .name = name,
-							      .peer_name = "eth0",
-							      .alias = alias,
-							      .mac = node_mac,
-							      .peer_mac = mac,
-							      .peer_ns_fd = netns_fd,
-							      .mtu = DATAPLANE_MTU });
+	                                                     .peer_name = "eth0",
+	                                                     .alias = alias,
+	                                                     .mac = node_mac,
+	                                                     .peer_mac = mac,
+	                                                     .peer_ns_fd = netns_fd,
+	                                                     .mtu = DATAPLANE_MTU });
 	return netlink_send(&d->node_route, err);
 }
 
 /* The near end's link: the one that is there when its far end is too, else a new pair. */
-static int need_pair(struct dataplane *d, const char *name, struct slice uid, struct ip ip, int netns_fd,
-		     struct link_info *ret, struct err *err)
+static int need_pair(struct dataplane *d, const char *name, struct slice uid, struct ip ip,
+                     int netns_fd, struct link_info *ret, struct err *err)
 {
 	bool far = false;
 	int r = link_find(&d->node_route, name, ret, err);
@@ -50,7 +51,8 @@ static int need_pair(struct dataplane *d, const char *name, struct slice uid, st
 		if (r < 0 || far) {
 			return r;
 		}
-		link_queue_delete(&d->node_route, ret->index); /* leads into a namespace that is not the pod's */
+		link_queue_delete(&d->node_route,
+		                  ret->index); /* leads into a namespace that is not the pod's */
 		r = netlink_send(&d->node_route, err);
 	}
 	if (r >= 0) {
@@ -74,9 +76,32 @@ static int configure_near_end(struct dataplane *d, int index, struct ip ip, stru
 	return netlink_send(nl, err);
 }
 
-static int attach(struct dataplane *d, struct slice uid, struct ip ip, int netns_fd, struct err *err)
+/* After a restart, before the model is complete: a pod whose address and link the kernel has keeps
+ * what it has. */
+static bool is_adopted(struct dataplane *d, const char *link, struct ip ip)
 {
 	struct mirror_key k = key_of(ip.bytes, 4);
+	struct link_info info;
+
+	return !d->knows_all && mirror_in_kernel(&d->mirrors[SET_PODS], &k) &&
+	       link_find(&d->node_route, link, &info, NULL) == 0;
+}
+
+/* The pod's policies, in the kernel. */
+static int need_policies(struct dataplane *d, struct ip ip, struct err *err)
+{
+	struct mirror_key k = key_of(ip.bytes, 4);
+	int r = dataplane_sync(d, err);
+
+	if (r == 0 && !mirror_wanted(&d->mirrors[SET_PODS], &k)) {
+		return err_raise(err, ERR_INVALID, "no pod in the model has the address");
+	}
+	return r;
+}
+
+static int attach(struct dataplane *d, struct slice uid, struct ip ip, int netns_fd,
+                  struct err *err)
+{
 	char name[IFNAMSIZ];
 	struct link_info near;
 	int r;
@@ -86,32 +111,31 @@ static int attach(struct dataplane *d, struct slice uid, struct ip ip, int netns
 	}
 	near_end_name(POD_LINK_PREFIX, uid, name);
 	r = teardown_before(d, name, ip, err);
+	if (r == 0 && !is_adopted(d, name, ip)) {
+		r = need_policies(d, ip, err);
+	}
 	if (r == 0) {
-		r = dataplane_sync(d, err);
-	}
-	if (r < 0) {
-		return r;
-	}
-	if (!mirror_wanted(&d->mirrors[SET_PODS], &k)) {
-		return err_raise(err, ERR_INVALID, "no pod in the model has the address");
-	}
-	r = need_pair(d, name, uid, ip, netns_fd, &near, err);
-	if (r == 0) {
-		/* The far end first: when the near end is up, the pod can answer. */
-		r = far_end_configure(&(struct far_end){ netns_fd, ip, gateway_ip(), 32, node_mac }, err);
+		r = need_pair(d, name, uid, ip, netns_fd, &near, err);
 	}
 	if (r == 0) {
 		r = configure_near_end(d, near.index, ip, err);
 	}
-	return r;
+	if (r == 0) {
+		r = far_end_configure(&(struct far_end){ netns_fd, ip, gateway_ip(), 32, node_mac },
+		                      err);
+	}
+	return r < 0 ? r : link_wait_running(&d->node_route, name, err);
 }
 
-int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid, struct ip ip, int netns_fd, struct err *err)
+int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid, struct ip ip, int netns_fd,
+                         struct err *err)
 {
 	char text[IP_TEXT_SIZE];
 	int r = attach(d, pod_uid, ip, netns_fd, err);
 
-	return r < 0 ? err_while(err, r, "attach pod " SLICE_FMT " at %s", SLICE_ARG(pod_uid), ip_format(ip, text)) : 0;
+	return r < 0 ? err_while(err, r, "attach pod " SLICE_FMT " at %s", SLICE_ARG(pod_uid),
+	                         ip_format(ip, text))
+	             : 0;
 }
 
 void dataplane_pod_detach(struct dataplane *d, struct slice pod_uid, struct ip ip)

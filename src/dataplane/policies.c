@@ -1,5 +1,5 @@
-/* Why: the policy table (model/policy-table.h) as set elements, and the generation that says whether flows judged
- * before may still be believed. */
+/* Why: the policy table (model/policy-table.h) as set elements, and the generation that says
+ * whether flows judged before may still be believed. */
 #include <arpa/inet.h>
 
 #include "base/chance.h"
@@ -13,7 +13,8 @@ static const struct {
 	[POLICY_EGRESS] = { SET_ISOLATED_EGRESS, SET_ROWS_EGRESS, SET_ANY_EGRESS },
 };
 
-static bool put(struct dataplane *d, enum node_set set, const void *key, size_t size, const void *value)
+static bool put(struct dataplane *d, enum node_set set, const void *key, size_t size,
+                const void *value)
 {
 	struct mirror_key k = key_of(key, size);
 
@@ -22,7 +23,8 @@ static bool put(struct dataplane *d, enum node_set set, const void *key, size_t 
 
 /* ---- pods ---- */
 
-/* True when an address that had a class has another or none now: flows judged by it are to be judged again. */
+/* True when an address that had a class has another or none now: flows judged by it are to be
+ * judged again. */
 static bool plan_pods(struct dataplane *d, const struct policy_table *t)
 {
 	bool others = false;
@@ -72,7 +74,8 @@ static bool plan_blocks(struct dataplane *d, const struct policy_table *t)
 	return mirror_end_all(&d->mirrors[SET_BLOCKS]) || changes;
 }
 
-static bool plan_isolated(struct dataplane *d, const struct policy_table *t, enum policy_direction dir)
+static bool plan_isolated(struct dataplane *d, const struct policy_table *t,
+                          enum policy_direction dir)
 {
 	struct mirror *m = &d->mirrors[sets[dir].isolated];
 	bool changes = false;
@@ -114,7 +117,8 @@ static bool put_row(struct dataplane *d, enum node_set set, const struct policy_
 	struct {
 		uint32_t subject, peer;
 		struct row_end end;
-	} range[2] = { { .subject = row->subject, .peer = row->peer }, { .subject = row->subject, .peer = row->peer } };
+	} range[2] = { { .subject = row->subject, .peer = row->peer },
+		       { .subject = row->subject, .peer = row->peer } };
 
 	row_ends(row, &range[0].end, &range[1].end);
 	return put(d, set, range, sizeof(range), NULL);
@@ -130,8 +134,8 @@ static bool plan_rows(struct dataplane *d, const struct policy_table *t, enum po
 	for (size_t i = 0; i < t->n_rows[dir]; i++) {
 		const struct policy_row *row = &t->rows[dir][i];
 
-		changes |= row->peer == POLICY_PEER_ANY ? put_any_row(d, sets[dir].any, row) :
-							  put_row(d, sets[dir].rows, row);
+		changes |= row->peer == POLICY_PEER_ANY ? put_any_row(d, sets[dir].any, row)
+		                                        : put_row(d, sets[dir].rows, row);
 	}
 	changes |= mirror_end_all(rows);
 	changes |= mirror_end_all(any);
@@ -229,7 +233,8 @@ void policies_plan(struct dataplane *d, bool reread)
 	const struct policy_table *t = policy_table_of(d->config.model);
 	bool all = !d->knows_all, again = false;
 
-	/* At first everything is a new wish; what matters is how the kernel differs, which is looked at below. */
+	/* At first everything is a new wish; what matters is how the kernel differs, which is
+	 * looked at below. */
 	if (all || t->pods_version != d->pods_version) {
 		again |= plan_pods(d, t);
 	}

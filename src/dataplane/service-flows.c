@@ -1,5 +1,6 @@
-/* Why: what outlives an endpoint. A UDP flow is translated to its endpoint as long as datagrams come, and a client
- * with affinity is remembered; both are forgotten here when the endpoint went. TCP flows are left to close. */
+/* Why: what outlives an endpoint. A UDP flow is translated to its endpoint as long as datagrams
+ * come, and a client with affinity is remembered; both are forgotten here when the endpoint went.
+ * TCP flows are left to close. */
 #include "dataplane/services-priv.h"
 
 #include <arpa/inet.h>
@@ -77,7 +78,8 @@ static int forget_stale(struct balancer *b, struct stale_memories *s, struct err
 		return r;
 	}
 	for (size_t i = 0; i < s->stale.n; i++) {
-		nft_element_delete(n, &node_affinity, &(struct nft_element){ .key = &s->stale.at[i] });
+		nft_element_delete(n, &node_affinity,
+		                   &(struct nft_element){ .key = &s->stale.at[i] });
 	}
 	vec_clear(&s->stale);
 	return nft_commit(n, err);
@@ -122,10 +124,11 @@ static void look_at_flow(void *arg, const struct conntrack_flow *f)
 	const uint32_t *id = mirror_wanted(&s->b->d->mirrors[SET_ENTRIES], &k);
 	const struct port *port = id ? map_find(&s->b->pools, id_slice(id)) : NULL;
 
-	/* Without any serving endpoint nothing better can be had: an endpoint that is about to stop may answer. */
-	if (port ? port->n_serving > 0 &&
-			   !slots_have(port->serving, port->n_serving, slot_of(f->reply.src, f->reply.sport))
-		 : is_gone_entry(s->b, &entry)) {
+	/* Without any serving endpoint nothing better can be had: an endpoint that is about to stop
+	 * may answer. */
+	if (port ? port->n_serving > 0 && !slots_have(port->serving, port->n_serving,
+	                                              slot_of(f->reply.src, f->reply.sport))
+	         : is_gone_entry(s->b, &entry)) {
 		vec_push(&s->stale, *f);
 	}
 }

@@ -1,5 +1,5 @@
-/* What: the inside of the nftables balancer, shared by services.c (wishes), pickers.c (chains) and service-flows.c
- * (what clients and the kernel remember). */
+/* What: the inside of the nftables balancer, shared by services.c (wishes), pickers.c (chains) and
+ * service-flows.c (what clients and the kernel remember). */
 #pragma once
 
 #include "base/list.h"
@@ -39,9 +39,9 @@ struct port {
 	struct service *service;
 	uint16_t number;
 	uint8_t proto;
-	bool seen;                 /* in this plan */
+	bool seen; /* in this plan */
 	struct pool pools[POOLS];
-	struct slot *serving;      /* UDP: endpoints whose flows may go on; sorted; owned */
+	struct slot *serving; /* UDP: endpoints whose flows may go on; sorted; owned */
 	size_t n_serving;
 };
 
@@ -50,7 +50,7 @@ struct service {
 	char *key;         /* "namespace/name"; owned */
 	struct list ports; /* struct port, owned */
 	own_list own, before;
-	bool seen;         /* in this plan */
+	bool seen; /* in this plan */
 };
 
 struct balancer {
@@ -60,9 +60,9 @@ struct balancer {
 	struct map pools;    /* id to struct port, borrowed from services */
 	uint64_t version;    /* of MODEL_SERVICES that was planned */
 	uint32_t next_id;
-	bool spares;         /* some pool has spare slots */
-	bool check_affinity; /* endpoints went that clients may remember */
-	bool check_flows;    /* endpoints of UDP services came or went */
+	bool spares;                    /* some pool has spare slots */
+	bool check_affinity;            /* endpoints went that clients may remember */
+	bool check_flows;               /* endpoints of UDP services came or went */
 	VEC(struct entry_key) gone_udp; /* UDP entries that are no more */
 };
 
@@ -72,8 +72,9 @@ static inline struct slice id_slice(const uint32_t *id)
 }
 
 /* ---- pickers.c ---- */
-/* Gives the pool a chain for its number of slots; keeps the one it has (or had in the kernel) when it fits. */
-void pickers_choose(struct balancer *b, struct pool *pool, unsigned timeout_s);
+/* Gives the pool a chain for its number of slots; keeps the one it has (or had in the kernel) when
+ * it fits. */
+void pickers_choose(struct balancer *b, struct pool *pool, unsigned timeout_s, bool by_client);
 void pickers_release(struct picker_chain *c); /* accepts null */
 void pickers_queue(struct balancer *b);
 void pickers_committed(struct balancer *b);

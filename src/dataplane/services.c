@@ -1,11 +1,11 @@
-/* Why: services as elements of nftables maps. A service port has one or two pools of endpoints (all, and those of
- * this node when a policy says Local); entries (addresses and ports that clients use) name a pool; a pool's chain
- * picks one of its slots. An endpoint that comes or goes changes a slot and the pool's chain, whatever the number
- * of entries, services and endpoints.
+/* Why: services as elements of nftables maps. A service port has one or two pools of endpoints
+ * (all, and those of this node when a policy says Local); entries (addresses and ports that clients
+ * use) name a pool; a pool's chain picks one of its slots. An endpoint that comes or goes changes a
+ * slot and the pool's chain, whatever the number of entries, services and endpoints.
  *
- * Order without a moment's miss: what a packet looks up first (pool) never promises more slots than there are.
- * A pool that shrinks keeps its spare slots, filled with a living endpoint, until packets that read the larger
- * number are through (settle). */
+ * Order without a moment's miss: what a packet looks up first (pool) never promises more slots than
+ * there are. A pool that shrinks keeps its spare slots, filled with a living endpoint, until
+ * packets that read the larger number are through (settle). */
 #include "dataplane/services-priv.h"
 
 #include <arpa/inet.h>
@@ -18,7 +18,8 @@
 
 /* ---- elements of a service ---- */
 
-static void own_put(struct service *s, enum node_set set, const void *key, size_t size, const void *value)
+static void own_put(struct service *s, enum node_set set, const void *key, size_t size,
+                    const void *value)
 {
 	struct own o = { &s->b->d->mirrors[set], key_of(key, size) };
 
@@ -74,17 +75,20 @@ static struct mirror_key slot_key(uint32_t id, size_t number)
 }
 
 /* Endpoints with v4 addresses as sorted slots, each once. The caller frees *ret. */
-static size_t usable_slots(const struct service_port *p, bool local, struct slice node, struct slot **ret)
+static size_t usable_slots(const struct service_port *p, bool local, struct slice node,
+                           struct slot **ret)
 {
 	struct service_port q = *p;
-	const struct endpoint **found = mem_realloc(NULL, p->n_endpoints + 1, sizeof(const struct endpoint *));
+	const struct endpoint **found =
+		mem_realloc(NULL, p->n_endpoints + 1, sizeof(const struct endpoint *));
 	size_t n, n_slots = 0;
 
 	q.internal_local = q.external_local = local;
 	n = service_usable(&q, true, node, found, p->n_endpoints);
 	if (n > ENDPOINTS_MAX) {
-		log_odd("Service has more endpoints than a pool holds service=" SLICE_FMT "/" SLICE_FMT " max=%d",
-			SLICE_ARG(p->ns), SLICE_ARG(p->service), ENDPOINTS_MAX);
+		log_odd("Service has more endpoints than a pool holds service=" SLICE_FMT
+		        "/" SLICE_FMT " max=%d",
+		        SLICE_ARG(p->ns), SLICE_ARG(p->service), ENDPOINTS_MAX);
 		n = ENDPOINTS_MAX;
 	}
 	*ret = mem_realloc(NULL, n + 1, sizeof(**ret));
@@ -124,7 +128,8 @@ static uint32_t id_new(struct balancer *b)
 }
 
 /* Gives the pool an id: the one that the kernel's entry names, unless another pool has it. */
-static void pool_open(struct port *port, int which, enum node_set set, const struct entry_key *entry)
+static void pool_open(struct port *port, int which, enum node_set set,
+                      const struct entry_key *entry)
 {
 	struct balancer *b = port->service->b;
 	struct pool *pool = &port->pools[which];
@@ -162,8 +167,8 @@ static void put_slot(struct service *s, uint32_t id, size_t number, const struct
 }
 
 /* Brings the pool's slots to the wanted ones (sorted) and puts its elements. */
-static void pool_fill(struct port *port, struct pool *pool, const struct slot *wanted, size_t n_wanted,
-		      unsigned timeout_s, const char *when_empty)
+static void pool_fill(struct port *port, struct pool *pool, const struct slot *wanted,
+                      size_t n_wanted, unsigned timeout_s, const char *when_empty)
 {
 	struct service *s = port->service;
 	size_t had = pool->n + pool->n_spare, before = pool->n, kept;
@@ -174,9 +179,11 @@ static void pool_fill(struct port *port, struct pool *pool, const struct slot *w
 	pool->n_spare = pool->n && had > pool->n ? had - pool->n : 0;
 	s->b->spares |= pool->n_spare > 0;
 	s->b->check_affinity |= kept < before;
-	s->b->check_flows |= port->proto == PROTO_UDP && (kept < before || (before == 0 && pool->n > 0));
-	pickers_choose(s->b, pool, timeout_s);
-	own_put(s, SET_POOLS, &pool->id, sizeof(pool->id), pool->chain ? pool->chain->name : when_empty);
+	s->b->check_flows |=
+		port->proto == PROTO_UDP && (kept < before || (before == 0 && pool->n > 0));
+	pickers_choose(s->b, pool, timeout_s, port->proto == PROTO_UDP && timeout_s == 0);
+	own_put(s, SET_POOLS, &pool->id, sizeof(pool->id),
+	        pool->chain ? pool->chain->name : when_empty);
 	for (size_t i = 0; i < pool->n + pool->n_spare; i++) {
 		put_slot(s, pool->id, i, i < pool->n ? &pool->slots[i] : &pool->slots[0]);
 	}
@@ -188,7 +195,7 @@ static struct port *port_need(struct service *s, const struct service_port *p)
 {
 	struct port *port;
 
-	list_for_each(&s->ports, it, struct port, in_ports) {
+	list_for_each (&s->ports, it, struct port, in_ports) {
 		if (it->number == p->port && it->proto == p->proto) {
 			return it;
 		}
@@ -232,12 +239,13 @@ static void put_guard(struct service *s, const struct service_port *p, struct ip
 		uint32_t last;
 		bool covered = at.ip.family != IP_V4;
 
-		/* Ranges of one entry must not overlap; prefixes do so only by lying inside each other. */
+		/* Ranges of one entry must not overlap; prefixes do so only by lying inside each
+		 * other. */
 		for (size_t j = 0; j < p->n_lb_sources && !covered; j++) {
 			struct prefix other = p->lb_sources[j];
 
 			covered = j != i && prefix_contains(other, at.ip) &&
-				  (other.len < at.len || (other.len == at.len && j < i));
+			          (other.len < at.len || (other.len == at.len && j < i));
 		}
 		if (covered) {
 			continue;
@@ -252,7 +260,8 @@ static void put_guard(struct service *s, const struct service_port *p, struct ip
 }
 
 /* Entries by cluster address, and those that clients outside use. */
-static void list_entries(struct service *s, const struct service_port *p, entry_list *inside, entry_list *outside)
+static void list_entries(struct service *s, const struct service_port *p, entry_list *inside,
+                         entry_list *outside)
 {
 	uint8_t proto = (uint8_t)p->proto;
 
@@ -276,22 +285,27 @@ static void list_entries(struct service *s, const struct service_port *p, entry_
 }
 
 static void put_entries(struct port *port, const struct service_port *p, const entry_list *inside,
-			const entry_list *outside)
+                        const entry_list *outside)
 {
 	uint32_t all = port->pools[POOL_ALL].id, local = port->pools[POOL_LOCAL].id;
 	struct service *s = port->service;
 
 	for (size_t i = 0; i < inside->n; i++) {
-		own_put(s, SET_ENTRIES, &inside->at[i], sizeof(struct entry_key), p->internal_local ? &local : &all);
+		own_put(s, SET_ENTRIES, &inside->at[i], sizeof(struct entry_key),
+		        p->internal_local ? &local : &all);
 		own_put(s, SET_CLUSTER_IPS, inside->at[i].ip, 4, NULL);
 	}
 	for (size_t i = 0; i < outside->n; i++) {
-		own_put(s, SET_ENTRIES, &outside->at[i], sizeof(struct entry_key), p->external_local ? &local : &all);
+		own_put(s, SET_ENTRIES, &outside->at[i], sizeof(struct entry_key),
+		        p->external_local ? &local : &all);
 		if (p->external_local) {
-			/* Local is a promise to clients outside; those inside take the short cut to all. */
-			own_put(s, SET_ENTRIES_INSIDE, &outside->at[i], sizeof(struct entry_key), &all);
+			/* Local is a promise to clients outside; those inside take the short cut to
+			 * all. */
+			own_put(s, SET_ENTRIES_INSIDE, &outside->at[i], sizeof(struct entry_key),
+			        &all);
 		} else {
-			own_put(s, SET_MASQUERADED, &outside->at[i], sizeof(struct entry_key), NULL);
+			own_put(s, SET_MASQUERADED, &outside->at[i], sizeof(struct entry_key),
+			        NULL);
 		}
 	}
 }
@@ -318,7 +332,7 @@ static void note_serving(struct port *port, const struct service_port *p)
 }
 
 static void fill_pools(struct port *port, const struct service_port *p, const entry_list *inside,
-		       const entry_list *outside)
+                       const entry_list *outside)
 {
 	struct slice node = slice_of(port->service->b->d->node_name);
 	unsigned timeout_s = p->affinity_s > 0 ? (unsigned)p->affinity_s : 0;
@@ -330,8 +344,9 @@ static void fill_pools(struct port *port, const struct service_port *p, const en
 	if (want_all) {
 		bool by_inside = inside->n && !p->internal_local;
 
-		pool_open(port, POOL_ALL, by_inside || !p->external_local ? SET_ENTRIES : SET_ENTRIES_INSIDE,
-			  by_inside ? &inside->at[0] : &outside->at[0]);
+		pool_open(port, POOL_ALL,
+		          by_inside || !p->external_local ? SET_ENTRIES : SET_ENTRIES_INSIDE,
+		          by_inside ? &inside->at[0] : &outside->at[0]);
 		pool_fill(port, &port->pools[POOL_ALL], all, n_all, timeout_s, CHAIN_REFUSE);
 	} else {
 		pool_close(port->service->b, &port->pools[POOL_ALL]);
@@ -339,10 +354,11 @@ static void fill_pools(struct port *port, const struct service_port *p, const en
 	if (want_local) {
 		n_local = usable_slots(p, true, node, &local);
 		pool_open(port, POOL_LOCAL, SET_ENTRIES,
-			  inside->n && p->internal_local ? &inside->at[0] : &outside->at[0]);
-		/* Endpoints elsewhere, none here: silence, since a refusal would be taken as final. */
+		          inside->n && p->internal_local ? &inside->at[0] : &outside->at[0]);
+		/* Endpoints elsewhere, none here: silence, since a refusal would be taken as final.
+		 */
 		pool_fill(port, &port->pools[POOL_LOCAL], local, n_local, timeout_s,
-			  n_all ? CHAIN_DISCARD : CHAIN_REFUSE);
+		          n_all ? CHAIN_DISCARD : CHAIN_REFUSE);
 	} else {
 		pool_close(port->service->b, &port->pools[POOL_LOCAL]);
 	}
@@ -391,7 +407,7 @@ static void service_begin(struct service *s)
 	s->own = s->before;
 	s->before = had;
 	vec_clear(&s->own);
-	list_for_each(&s->ports, port, struct port, in_ports) {
+	list_for_each (&s->ports, port, struct port, in_ports) {
 		port->seen = false;
 	}
 	s->seen = true;
@@ -399,7 +415,7 @@ static void service_begin(struct service *s)
 
 static void service_free(struct service *s)
 {
-	list_for_each(&s->ports, port, struct port, in_ports) {
+	list_for_each (&s->ports, port, struct port, in_ports) {
 		port_free(port);
 	}
 	vec_fini(&s->own);
@@ -411,7 +427,7 @@ static void service_free(struct service *s)
 /* Drops what was not planned again, and the service when nothing is left of it. */
 static void service_end(struct service *s)
 {
-	list_for_each(&s->ports, port, struct port, in_ports) {
+	list_for_each (&s->ports, port, struct port, in_ports) {
 		if (!port->seen) {
 			port_free(port);
 		}
@@ -522,7 +538,8 @@ static void plan(void *state, bool all)
 		mirror_each_in_kernel(&b->d->mirrors[SET_POOLS], note_id, b);
 		b->check_affinity = b->check_flows = true;
 	}
-	if (all || (now != b->version && !model_each_changed_service(m, b->version, plan_changed, b))) {
+	if (all ||
+	    (now != b->version && !model_each_changed_service(m, b->version, plan_changed, b))) {
 		plan_everything(b);
 	}
 	b->version = now;

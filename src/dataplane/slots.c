@@ -61,7 +61,8 @@ static size_t close_holes(struct slot *slots, bool *stays, size_t used)
 	return used;
 }
 
-size_t slots_merge(struct slot *slots, size_t n, const struct slot *wanted, size_t n_wanted, size_t *ret_kept)
+size_t slots_merge(struct slot *slots, size_t n, const struct slot *wanted, size_t n_wanted,
+                   size_t *ret_kept)
 {
 	scoped_free bool *stays = mem_alloc(n + n_wanted + 1);
 	scoped_free bool *placed = mem_alloc(n_wanted + 1);

@@ -1,4 +1,5 @@
-/* What: keys and values of service elements as nftables keeps them, and how a pool's slots follow its endpoints. */
+/* What: keys and values of service elements as nftables keeps them, and how a pool's slots follow
+ * its endpoints. */
 #pragma once
 
 #include <stddef.h>
@@ -26,7 +27,8 @@ int slot_cmp(const void *a, const void *b); /* for qsort and bsearch */
 size_t slots_sort(struct slot *slots, size_t n);
 bool slots_have(const struct slot *sorted, size_t n, struct slot s);
 
-/* Brings n slots (room for n + n_wanted) to hold just the wanted ones (sorted, each once), moving as few as can
- * be: who stays keeps its number, new ones fill holes first, left holes are closed from the end. Returns the new
- * number of slots; *ret_kept: how many stayed. */
-size_t slots_merge(struct slot *slots, size_t n, const struct slot *wanted, size_t n_wanted, size_t *ret_kept);
+/* Brings n slots (room for n + n_wanted) to hold just the wanted ones (sorted, each once), moving
+ * as few as can be: who stays keeps its number, new ones fill holes first, left holes are closed
+ * from the end. Returns the new number of slots; *ret_kept: how many stayed. */
+size_t slots_merge(struct slot *slots, size_t n, const struct slot *wanted, size_t n_wanted,
+                   size_t *ret_kept);

@@ -1,12 +1,12 @@
-/* Why: a restart must leave a table alone that is right, and notice one that is not, without a copy of the kernel's
- * way of describing rules in this program. */
+/* Why: a restart must leave a table alone that is right, and notice one that is not, without a copy
+ * of the kernel's way of describing rules in this program. */
 #include "dataplane/stamp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PREFIX "stamp-"
+#define PREFIX     "stamp-"
 #define STAMP_SIZE (sizeof(PREFIX) + 33)
 
 struct reading {
@@ -16,13 +16,15 @@ struct reading {
 
 static void mix(struct stamp *s, const void *bytes, size_t size)
 {
-	s->print = (s->print ^ slice_hash((struct slice){ bytes, size })) * UINT64_C(0x9e3779b97f4a7c15);
+	s->print = (s->print ^ slice_hash((struct slice){ bytes, size })) *
+	           UINT64_C(0x9e3779b97f4a7c15);
 	s->print ^= s->print >> 29;
 }
 
 static void format(uint64_t digest, uint64_t print, char *buf)
 {
-	snprintf(buf, STAMP_SIZE, PREFIX "%016llx-%016llx", (unsigned long long)digest, (unsigned long long)print);
+	snprintf(buf, STAMP_SIZE, PREFIX "%016llx-%016llx", (unsigned long long)digest,
+	         (unsigned long long)print);
 }
 
 static bool parse(const char *name, uint64_t *ret)

@@ -1,6 +1,6 @@
-/* What: how a table says that it is complete and as it was made: an empty chain named by two numbers, that of the
- * changes which made it and that of what the kernel then described. A program with other rules, a table somebody
- * edited or one that was never finished do not fit. */
+/* What: how a table says that it is complete and as it was made: an empty chain named by two
+ * numbers, that of the changes which made it and that of what the kernel then described. A program
+ * with other rules, a table somebody edited or one that was never finished do not fit. */
 #pragma once
 
 #include "base/map.h"
@@ -14,9 +14,12 @@ struct stamp {
 	bool moving;       /* it changed while it was read */
 };
 /* Reads rules and sets. varies: which chains come and go and are left out of the print. */
-MUST_USE int stamp_read(struct nft *n, bool (*varies)(const char *chain), struct stamp *ret, struct err *err);
+MUST_USE int stamp_read(struct nft *n, bool (*varies)(const char *chain), struct stamp *ret,
+                        struct err *err);
 void stamp_fini(struct stamp *s);
 size_t stamp_rules_of(const void *value); /* rules in a chain of 'others', by the map's value */
-bool stamp_fits(const struct stamp *s, uint64_t digest); /* digest: nft_changes_digest of what makes the table */
+bool stamp_fits(const struct stamp *s,
+                uint64_t digest); /* digest: nft_changes_digest of what makes the table */
 /* Reads the table just made and adds the stamp. */
-MUST_USE int stamp_write(struct nft *n, bool (*varies)(const char *chain), uint64_t digest, struct err *err);
+MUST_USE int stamp_write(struct nft *n, bool (*varies)(const char *chain), uint64_t digest,
+                         struct err *err);

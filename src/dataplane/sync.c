@@ -9,8 +9,8 @@
 
 static void queue_rules(struct dataplane *d)
 {
-	struct node_table_config c = { d->config.pod_range, d->config.service_range, d->config.node_ip,
-				       d->config.dns_ip };
+	struct node_table_config c = { d->config.pod_range, d->config.service_range,
+		                       d->config.node_ip, d->config.dns_ip };
 
 	node_table_queue(d->node_nft, &c);
 }
@@ -38,15 +38,17 @@ static bool take_pickers(struct dataplane *d, const struct stamp *s)
 		size_t rules = stamp_rules_of(it.value);
 
 		if (!d->balancer->found_chain(d->balancer_state, it.key.p, rules)) {
-			log_odd("A chain is not as it was made chain=%s rules=%zu", it.key.p, rules);
+			log_odd("A chain is not as it was made chain=%s rules=%zu", it.key.p,
+			        rules);
 			return false;
 		}
 	}
 	return true;
 }
 
-/* Reads rules and sets; what is not as this program makes it leads to a rebuild with the next commit. */
-static int read_kernel(struct dataplane *d, struct err *err)
+/* Reads rules and sets; what is not as this program makes it leads to a rebuild with the next
+ * commit. */
+int sync_read(struct dataplane *d, struct err *err)
 {
 	struct stamp s = { 0 };
 	int r;
@@ -56,7 +58,8 @@ static int read_kernel(struct dataplane *d, struct err *err)
 	r = stamp_read(d->node_nft, is_picker, &s, err);
 	d->must_rebuild = !stamp_fits(&s, d->node_stamp) || !take_pickers(d, &s);
 	if (r == 0 && d->must_rebuild && s.any) {
-		log_odd("The node's rules are not as this program makes them, they will be written anew");
+		log_odd("The node's rules are not as this program makes them, they will be written "
+		        "anew");
 	}
 	stamp_fini(&s);
 	for (int i = 0; i < NODE_SETS && r == 0; i++) {
@@ -69,6 +72,7 @@ static int read_kernel(struct dataplane *d, struct err *err)
 	if (d->must_rebuild) {
 		d->balancer->forget(d->balancer_state);
 	}
+	d->must_read = r < 0;
 	return r;
 }
 
@@ -117,7 +121,8 @@ static int commit(struct dataplane *d, struct err *err)
 	}
 	r = d->balancer->committed(d->balancer_state, err);
 	if (rebuilds) {
-		int stamped = stamp_write(d->node_nft, is_picker, d->node_stamp, r < 0 ? NULL : err);
+		int stamped =
+			stamp_write(d->node_nft, is_picker, d->node_stamp, r < 0 ? NULL : err);
 
 		d->stats.rebuilds++;
 		d->must_read |= stamped < 0;
@@ -161,15 +166,14 @@ static void on_settle(struct loop_timer *t)
 
 int sync_node(struct dataplane *d, struct err *err)
 {
-	bool all = !d->knows_all, reread = d->must_read;
+	bool all = !d->knows_all, reread = all || d->must_read;
 	int r = 0;
 
-	if (reread) {
-		r = read_kernel(d, err);
+	if (d->must_read) {
+		r = sync_read(d, err);
 		if (r < 0) {
 			return r;
 		}
-		d->must_read = false;
 	}
 	d->balancer->plan(d->balancer_state, all);
 	policies_plan(d, reread);

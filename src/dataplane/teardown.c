@@ -1,6 +1,6 @@
-/* Why: deleting a link makes the kernel wait tens of milliseconds, once for however many go together. So links that
- * go are collected, marked as a group and deleted off the loop. Flows that name their addresses end before, or a
- * new pod with such an address would inherit translations. */
+/* Why: deleting a link makes the kernel wait tens of milliseconds, once for however many go
+ * together. So links that go are collected, marked as a group and deleted off the loop. Flows that
+ * name their addresses end before, or a new pod with such an address would inherit translations. */
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
@@ -9,12 +9,12 @@
 #include "host/conntrack.h"
 #include "host/link.h"
 
-#define COLLECT_US (20 * US_PER_MS)
+#define COLLECT_US  (20 * US_PER_MS)
 #define GOING_GROUP 0x6b6e6c00u /* link group of what is being deleted */
 
 struct teardown {
-	struct dataplane *d;          /* null: it is gone, only clean up */
-	struct netlink node, vpc;     /* owned; sockets of the job alone */
+	struct dataplane *d;            /* null: it is gone, only clean up */
+	struct netlink node, vpc;       /* owned; sockets of the job alone */
 	VEC(int) node_links, vpc_links; /* indexes */
 	int result;
 	struct err err;
@@ -72,7 +72,8 @@ static bool is_strange(void *arg, struct ip ip)
 	const struct dataplane *d = arg;
 	struct mirror_key k = key_of(ip.bytes, 4);
 
-	return prefix_contains(d->config.pod_range, ip) && !mirror_wanted(&d->mirrors[SET_PODS], &k);
+	return prefix_contains(d->config.pod_range, ip) &&
+	       !mirror_wanted(&d->mirrors[SET_PODS], &k);
 }
 
 int teardown_strangers(struct dataplane *d, struct err *err)

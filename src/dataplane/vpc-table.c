@@ -8,13 +8,13 @@
 
 #include "host/nft-rule.h"
 
-#define IP4 NFT_FIELD_IP4
+#define IP4   NFT_FIELD_IP4
 #define PROTO NFT_FIELD_PROTO
-#define PORT NFT_FIELD_PORT
+#define PORT  NFT_FIELD_PORT
 
-#define COUNT_DROP_HOST "drop-security-group"
+#define COUNT_DROP_HOST     "drop-security-group"
 #define COUNT_DROP_INTERNET "drop-internet"
-#define COUNT_DROP_INVALID "drop-invalid"
+#define COUNT_DROP_INVALID  "drop-invalid"
 
 const struct nft_set vpc_sets[VPC_SETS] = {
 	[VPC_HOSTS] = { "hosts", { IP4 } },
@@ -25,8 +25,8 @@ const struct nft_set vpc_sets[VPC_SETS] = {
 static const struct {
 	uint8_t base[4], len;
 } private_ranges[] = {
-	{ { 10, 0, 0, 0 }, 8 },     { { 172, 16, 0, 0 }, 12 }, { { 192, 168, 0, 0 }, 16 },
-	{ { 100, 64, 0, 0 }, 10 },  { { 169, 254, 0, 0 }, 16 }, { { 127, 0, 0, 0 }, 8 },
+	{ { 10, 0, 0, 0 }, 8 },    { { 172, 16, 0, 0 }, 12 },  { { 192, 168, 0, 0 }, 16 },
+	{ { 100, 64, 0, 0 }, 10 }, { { 169, 254, 0, 0 }, 16 }, { { 127, 0, 0, 0 }, 8 },
 };
 
 static void ct_state(struct nft *n, uint32_t bits)

@@ -1,6 +1,6 @@
-/* Why: the virtual private cloud as one namespace that routes: a bridge per subnet whose ports are isolated, so that
- * hosts of one subnet reach each other through the router too (it answers ARP for them), where the security
- * groups are. */
+/* Why: the virtual private cloud as one namespace that routes: a bridge per subnet whose ports are
+ * isolated, so that hosts of one subnet reach each other through the router too (it answers ARP for
+ * them), where the security groups are. */
 #include <stdio.h>
 
 #include "dataplane/dataplane-priv.h"
@@ -10,11 +10,11 @@
 #include "host/route.h"
 #include "host/sysctl.h"
 
-#define VPC_RANGE 0x0a000000u /* 10.0.0.0/16 */
+#define VPC_RANGE     0x0a000000u /* 10.0.0.0/16 */
 #define VPC_RANGE_LEN 16
-#define SUBNET_LEN 24
-#define NODE_SUBNET 2
-#define NODE_PORT "node" /* the router's end of the node's link */
+#define SUBNET_LEN    24
+#define NODE_SUBNET   2
+#define NODE_PORT     "node" /* the router's end of the node's link */
 
 static struct prefix vpc_range(void)
 {
@@ -41,7 +41,7 @@ struct ip vpc_router_of(int subnet)
 	return prefix_nth(subnet_range(subnet), 1);
 }
 
-static const char *bridge_name(int subnet, char *buf)
+const char *vpc_bridge_name(int subnet, char *buf)
 {
 	snprintf(buf, IFNAMSIZ, "subnet%d", subnet);
 	return buf;
@@ -74,6 +74,8 @@ static int vpc_settings(struct dataplane *d, struct err *err)
 		{ "ipv4/conf/default/rp_filter", "0" },
 		{ "ipv4/conf/all/send_redirects", "0" },
 		{ "ipv4/conf/default/send_redirects", "0" },
+		/* Everybody behind the node is one peer to others: refusals must not run dry. */
+		{ "ipv4/icmp_ratelimit", "0" },
 		{ "ipv6/conf/default/disable_ipv6", "1", true },
 		{ "netfilter/nf_conntrack_tcp_be_liberal", "1", true },
 	};
@@ -92,6 +94,8 @@ static int node_settings(struct dataplane *d, struct err *err)
 		{ "ipv4/conf/default/rp_filter", "1" },
 		{ "ipv4/conf/all/send_redirects", "0" },
 		{ "ipv4/conf/default/send_redirects", "0" },
+		/* Everybody behind the node is one peer to others: refusals must not run dry. */
+		{ "ipv4/icmp_ratelimit", "0" },
 		{ "ipv6/conf/default/disable_ipv6", "1", true },
 		{ "ipv4/ip_local_reserved_ports", "30000-32767" },
 		{ "netfilter/nf_conntrack_tcp_be_liberal", "1", true },
@@ -123,13 +127,13 @@ static int make_bridges(struct dataplane *d, struct err *err)
 	int r;
 
 	for (int i = 0; i < VPC_SUBNETS; i++) {
-		link_queue_bridge(nl, bridge_name(i, name), DATAPLANE_MTU);
+		link_queue_bridge(nl, vpc_bridge_name(i, name), DATAPLANE_MTU);
 	}
 	r = netlink_send(nl, err);
 	for (int i = 0; i < VPC_SUBNETS && r == 0; i++) {
 		struct link_info info;
 
-		r = link_find(nl, bridge_name(i, name), &info, err);
+		r = link_find(nl, vpc_bridge_name(i, name), &info, err);
 		if (r != 0) {
 			return r < 0 ? r : err_raise(err, ERR_IO, "bridge %s is gone", name);
 		}
@@ -166,10 +170,10 @@ static int make_node_link(struct dataplane *d, struct err *err)
 	}
 	if (r >= 0 && !far) {
 		link_queue_veth(nl, &(struct veth_spec){ .name = NODE_PORT,
-							 .peer_name = NODE_LINK,
-							 .master = d->subnet_index[NODE_SUBNET],
-							 .peer_ns_fd = d->config.node_ns,
-							 .mtu = DATAPLANE_MTU });
+		                                         .peer_name = NODE_LINK,
+		                                         .master = d->subnet_index[NODE_SUBNET],
+		                                         .peer_ns_fd = d->config.node_ns,
+		                                         .mtu = DATAPLANE_MTU });
 		r = netlink_send(nl, err);
 	}
 	if (r == 0) {
@@ -221,7 +225,8 @@ static int make_rules(struct dataplane *d, struct err *err)
 	r = stamp_read(d->vpc_nft, NULL, &s, err);
 	fits = r == 0 && stamp_fits(&s, digest);
 	stamp_fini(&s);
-	/* Rules of hosts are read from a table of whatever making: they are all there is to know of them. */
+	/* Rules of hosts are read from a table of whatever making: they are all there is to know of
+	 * them. */
 	for (int i = 0; i < VPC_SETS && r == 0 && s.any; i++) {
 		r = mirror_load(&d->vpc_mirrors[i], d->vpc_nft, err);
 	}
@@ -244,6 +249,7 @@ static int make_rules(struct dataplane *d, struct err *err)
 
 int vpc_prepare(struct dataplane *d, struct err *err)
 {
+	char bridge[IFNAMSIZ];
 	int r = vpc_settings(d, err);
 
 	if (r == 0) {
@@ -260,8 +266,19 @@ int vpc_prepare(struct dataplane *d, struct err *err)
 	}
 	if (r == 0) {
 		r = far_end_configure(&(struct far_end){ d->config.node_ns, d->config.node_ip,
-							 vpc_router_of(NODE_SUBNET), SUBNET_LEN, NULL },
-				      err);
+		                                         vpc_router_of(NODE_SUBNET), SUBNET_LEN,
+		                                         NULL },
+		                      err);
 	}
-	return r;
+	if (r == 0) {
+		/* An address that no pod has (any more) must not be looked for outside. */
+		route_queue(&d->node_route,
+		            &(struct route){ .to = d->config.pod_range, .unreachable = true });
+		r = netlink_send(&d->node_route, err);
+	}
+	if (r == 0) {
+		r = link_wait_running(&d->vpc_route, NODE_PORT, err);
+	}
+	return r < 0 ? r
+	             : link_wait_running(&d->vpc_route, vpc_bridge_name(NODE_SUBNET, bridge), err);
 }

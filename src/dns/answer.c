@@ -153,56 +153,46 @@ static bool in_zone(const struct work *w, struct slice name)
 
 /* Whose SOA stands in a denial: the zone's, the reverse tree's, or the name's own for hosts
  * outside. */
-static struct slice apex_of(const struct work *w, struct slice name)
+static const uint8_t *apex_of(const struct work *w, const struct dns_query *at)
 {
-	static const char *const trees[] = { "in-addr.arpa", "ip6.arpa" };
+	static const struct {
+		const char *text;
+		const uint8_t *wire;
+	} trees[] = {
+		{ "in-addr.arpa", (const uint8_t *)"\7in-addr\4arpa" },
+		{ "ip6.arpa", (const uint8_t *)"\3ip6\4arpa" },
+	};
 
-	if (in_zone(w, name)) {
-		return model_cluster_domain(w->e->model);
+	if (in_zone(w, query_name(at))) {
+		return w->e->apex;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(trees); i++) {
-		if (slice_has_suffix(name, slice_of(trees[i]))) {
-			return slice_of(trees[i]);
+		if (slice_has_suffix(query_name(at), slice_of(trees[i].text))) {
+			return trees[i].wire;
 		}
 	}
-	return name;
+	return at->qname;
 }
 
-static void put_soa(struct work *w, struct slice name)
+static void put_soa(struct work *w, const struct dns_query *at)
 {
-	struct slice zone = model_cluster_domain(w->e->model), apex = apex_of(w, name);
-	const char *mname = arena_printf(w->a, "ns.dns." SLICE_FMT ".", SLICE_ARG(zone));
-	const char *rname = arena_printf(w->a, "hostmaster." SLICE_FMT ".", SLICE_ARG(zone));
-	const char *owner_text = arena_printf(w->a, SLICE_FMT ".", SLICE_ARG(apex));
-	uint8_t owner[DNS_NAME_SIZE], data[2 * DNS_NAME_SIZE + 20];
+	const uint8_t *apex = apex_of(w, at);
+	uint8_t owner[DNS_NAME_SIZE];
 	knot_rrset_t set;
-	size_t n;
 
-	if (!wire_name(slice_of(owner_text), owner) || !wire_name(slice_of(mname), data)) {
-		return;
-	}
-	n = knot_dname_size(data);
-	if (!wire_name(slice_of(rname), data + n)) {
-		return;
-	}
-	n += knot_dname_size(data + n);
-	n += put_u32(data + n, w->e->serial);
-	n += put_u32(data + n, SOA_REFRESH_S);
-	n += put_u32(data + n, SOA_RETRY_S);
-	n += put_u32(data + n, SOA_EXPIRE_S);
-	n += put_u32(data + n, DENIAL_TTL_S);
+	memcpy(owner, apex, knot_dname_size(apex));
 	knot_rrset_init(&set, owner, KNOT_RRTYPE_SOA, KNOT_CLASS_IN, DENIAL_TTL_S);
-	if (knot_rrset_add_rdata(&set, data, (uint16_t)n, NULL) == KNOT_EOK) {
+	if (knot_rrset_add_rdata(&set, w->e->soa, (uint16_t)w->e->soa_size, NULL) == KNOT_EOK) {
 		reply_put(&w->reply, &set, 0);
 	}
 	knot_rdataset_clear(&set.rrs, NULL);
 }
 
-static void put_denial(struct work *w, struct slice name, bool missing)
+static void put_denial(struct work *w, const struct dns_query *at, bool missing)
 {
 	w->reply.rcode = missing ? KNOT_RCODE_NXDOMAIN : KNOT_RCODE_NOERROR;
 	reply_section(&w->reply, KNOT_AUTHORITY);
-	put_soa(w, name);
+	put_soa(w, at);
 }
 
 /* SOA and NS exist at the apex only. True: answered. */
@@ -218,7 +208,7 @@ static bool put_apex(struct work *w)
 		return false;
 	}
 	if (w->q->type == NAME_SOA) {
-		put_soa(w, name);
+		put_soa(w, w->q);
 		return true;
 	}
 	if (w->q->type != NAME_NS) {
@@ -306,8 +296,43 @@ static void put_result(struct work *w, const struct answer_next *at, enum name_r
 	if (result == NAME_FOUND) {
 		put_found(w, at, r, n);
 	} else {
-		put_denial(w, query_name(&at->next), result == NAME_MISSING);
+		put_denial(w, &at->next, result == NAME_MISSING);
 	}
+}
+
+/* ---- the engine ---- */
+
+void dns_engine_set_serial(struct dns_engine *e, uint32_t serial)
+{
+	if (e->soa_size) {
+		put_u32(e->soa + e->soa_size - 20, serial);
+	}
+}
+
+void dns_engine_init(struct dns_engine *e, const struct model *m, uint32_t serial)
+{
+	scoped_arena struct arena a = { 0 };
+	struct slice zone = model_cluster_domain(m);
+	const char *apex = arena_printf(&a, SLICE_FMT ".", SLICE_ARG(zone));
+	const char *mname = arena_printf(&a, "ns.dns.%s", apex);
+	const char *rname = arena_printf(&a, "hostmaster.%s", apex);
+	size_t n;
+
+	*e = (struct dns_engine){ .model = m };
+	if (!wire_name(slice_of(apex), e->apex) || !wire_name(slice_of(mname), e->soa)) {
+		return;
+	}
+	n = knot_dname_size(e->soa);
+	if (!wire_name(slice_of(rname), e->soa + n)) {
+		return;
+	}
+	n += knot_dname_size(e->soa + n);
+	n += put_u32(e->soa + n, serial);
+	n += put_u32(e->soa + n, SOA_REFRESH_S);
+	n += put_u32(e->soa + n, SOA_RETRY_S);
+	n += put_u32(e->soa + n, SOA_EXPIRE_S);
+	n += put_u32(e->soa + n, DENIAL_TTL_S);
+	e->soa_size = n;
 }
 
 enum answer_result answer_query(const struct dns_engine *e, const struct dns_query *q,

@@ -11,8 +11,16 @@
 struct dns_engine {
 	const struct model *model; /* borrowed */
 	bool synced;               /* false: SERVFAIL for everything */
-	uint32_t serial;           /* of the zone: seconds of the last change */
+	/* of the zone, in wire form: denials are the most frequent answers and all carry the same
+	 * SOA */
+	uint8_t apex[DNS_NAME_SIZE];
+	uint8_t soa[2 * DNS_NAME_SIZE + 20];
+	size_t soa_size; /* 0: the cluster domain is no name */
 };
+/* Not synced. The model's cluster domain must not change afterwards. serial: of the zone, seconds
+ * of the last change. */
+void dns_engine_init(struct dns_engine *e, const struct model *m, uint32_t serial);
+void dns_engine_set_serial(struct dns_engine *e, uint32_t serial);
 
 enum answer_result {
 	ANSWER_DONE,    /* the reply is in buf */

@@ -190,11 +190,13 @@ int dns_server_new(const struct dns_server_config *c, struct dns_server **ret, s
 	int r;
 
 	s->loop = c->loop;
-	s->engine.model = c->model;
+	dns_engine_init(&s->engine, c->model, 0);
 	list_init(&s->pending);
 	s->forwarder = forwarder_new(c->loop, c->servers, c->n_servers);
 	forwarder_skip(s->forwarder, is_own_service, s);
-	r = listen_both(s, c, err);
+	r = s->engine.soa_size
+	            ? listen_both(s, c, err)
+	            : err_raise(err, ERR_INVALID, "the cluster domain is no domain name");
 	if (r < 0) {
 		dns_server_free(s);
 		return r;
@@ -226,7 +228,7 @@ void dns_server_set_synced(struct dns_server *s, bool synced)
 
 void dns_server_set_serial(struct dns_server *s, uint32_t serial)
 {
-	s->engine.serial = serial;
+	dns_engine_set_serial(&s->engine, serial);
 }
 
 size_t dns_server_pending(const struct dns_server *s)

@@ -24,7 +24,8 @@ struct dns_server_stats {
 };
 
 struct dns_server;
-/* Failure: ERR_IO, with the address and port in the sentence. */
+/* Failure: ERR_IO, with the address and port in the sentence; ERR_INVALID for a cluster domain that
+ * is no name. */
 MUST_USE int dns_server_new(const struct dns_server_config *c, struct dns_server **ret,
                             struct err *err);
 /* Answers what is waiting in the sockets, then closes them; who waits for upstream gets no answer.

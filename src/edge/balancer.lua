@@ -2,7 +2,8 @@
 -- into shared memory through the control socket; here every request picks one. Loaded by nginx.c's
 -- configuration as "edge"; keep it free of anything that runs longer than a request.
 --
---   shared dict kennel_backends   "version" -> number that grows; "b KEY" -> "ip:port ip:port ..."
+--   shared dict kennel_backends   "version" -> number that grows, negative while the controller wants
+--                                 clients to leave; "b KEY" -> "ip:port ip:port ..."
 --   shared dict kennel_counts     metric line -> value
 local balancer = require "ngx.balancer"
 
@@ -59,6 +60,9 @@ local function begin(key)
 	local p = peers_of(key)
 	if p.n == 0 then
 		return ngx.exit(503)
+	end
+	if seen and seen < 0 then
+		ngx.header["Connection"] = "close" -- with the answer, so that no request meets the end
 	end
 	local ctx = ngx.ctx
 	ctx.key = key
@@ -212,6 +216,12 @@ function M.receive()
 		end
 	end
 	backends:incr("version", 1, 0)
+	ngx.say("ok")
+end
+
+-- The controller is about to end.
+function M.drain()
+	backends:set("version", -1000000000)
 	ngx.say("ok")
 end
 

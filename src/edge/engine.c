@@ -411,6 +411,10 @@ static void on_generation(void *arg, const struct slice *body)
 		           e->good_generation);
 		e->last_was_good = false;
 		e->state = CONFIG_IDLE;
+		if (!e->is_up) {
+			process_kill(e->process, SIGKILL); /* and it is started again */
+		}
+		go_on(e);
 		return;
 	}
 	loop_timer_start(e->c.loop, &e->look, look_us, on_look);

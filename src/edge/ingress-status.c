@@ -58,6 +58,62 @@ static void tell(struct ingress *in, const struct route_problem *p)
 	s->now = true;
 }
 
+/* Why a backend can have no endpoints, whatever its pods do; null: nothing wrong with it. */
+static const char *backend_problem(struct ingress *in, struct arena *a,
+                                   const struct route_backend *b)
+{
+	const struct doc *service = replica_find(in->services, b->ns, b->service);
+
+	if (!service) {
+		return arena_printf(a, "service " SLICE_FMT " does not exist",
+		                    SLICE_ARG(b->service));
+	}
+	if (slice_is(val_str(val_path(service->root, "spec.type")), "ExternalName")) {
+		return arena_printf(
+			a, "service " SLICE_FMT " is of type ExternalName, which is not supported",
+			SLICE_ARG(b->service));
+	}
+	val_for_each (val_path(service->root, "spec.ports"), it) {
+		uint64_t number;
+
+		if (slice_to_u64(b->port, &number)
+		            ? (uint64_t)val_int(val_get(it, "port"), 0) == number
+		            : slice_eq(val_get_str(it, "name"), b->port)) {
+			return NULL;
+		}
+	}
+	return arena_printf(a, "service " SLICE_FMT " has no port " SLICE_FMT,
+	                    SLICE_ARG(b->service), SLICE_ARG(b->port));
+}
+
+static void tell_backend(struct ingress *in, const struct route_location *l)
+{
+	scoped_arena struct arena a = { 0 };
+	const struct doc *d = replica_find(in->ingresses, l->ns, l->ingress);
+	const char *why = l->backend ? backend_problem(in, &a, l->backend) : NULL;
+
+	if (d && why) {
+		const char *text = arena_printf(&a, "%s; path " SLICE_FMT " answers 503", why,
+		                                SLICE_ARG(l->path));
+
+		tell(in, &(struct route_problem){ d, "BackendProblem", text });
+	}
+}
+
+static void tell_backends(struct ingress *in)
+{
+	for (size_t i = 0; i < in->routes.n_servers; i++) {
+		const struct route_server *s = &in->routes.servers[i];
+
+		for (size_t j = 0; j < s->n_locations; j++) {
+			if (!s->locations[j].denied &&
+			    s->locations[j].settings->redirect.len == 0) {
+				tell_backend(in, &s->locations[j]);
+			}
+		}
+	}
+}
+
 static struct known *known_need(struct ingress *in, const struct doc *d)
 {
 	struct slice uid = val_str(val_path(d->root, "metadata.uid"));
@@ -81,6 +137,7 @@ void ingress_tell_problems(struct ingress *in)
 	for (size_t i = 0; i < in->routes.n_problems; i++) {
 		tell(in, &in->routes.problems[i]);
 	}
+	tell_backends(in);
 	for (struct map_iter it = { 0 }; map_next(&in->said, &it);) {
 		struct said *s = it.value;
 

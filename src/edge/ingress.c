@@ -183,7 +183,8 @@ static void on_service_changed(void *arg, const struct doc *old, const struct do
 	struct ingress *in = arg;
 
 	on_network_changed(arg, old, now);
-	if (is_published(in, now ? now : old)) {
+	/* One that comes or goes may settle or cause a complaint. */
+	if (!old || !now || is_published(in, now)) {
 		ingress_sync_soon(in);
 	}
 }
@@ -239,6 +240,12 @@ static void on_nginx_gone(void *arg)
 	loop_stop(in->loop);
 }
 
+static void on_drain(void *arg, const struct slice *body)
+{
+	(void)arg;
+	(void)body; /* best effort: without it clients meet a closed connection and ask again */
+}
+
 static void on_grace(struct loop_timer *t)
 {
 	struct ingress *in = container_of(t, struct ingress, grace);
@@ -255,6 +262,9 @@ static void on_signal(void *arg, int signum)
 	if (!in->stopping) {
 		log_info("Stopping in %lld s", (long long)(in->o.grace_us / US_PER_S));
 		in->stopping = true;
+		if (engine_is_serving(in->engine)) {
+			engine_ask(in->engine, "/drain", on_drain, in);
+		}
 		loop_timer_start(in->loop, &in->grace, in->o.grace_us, on_grace);
 	}
 }
@@ -353,6 +363,7 @@ int ingress_main(int argc, char **argv)
 			loop_run(in.loop);
 		}
 		fini(&in);
+		loop_run_once(in.loop); /* connections are freed by the turn after their end */
 		loop_free(in.loop);
 	}
 	if (r < 0) {

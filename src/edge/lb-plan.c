@@ -127,7 +127,7 @@ static void read_ports(struct arena *a, const struct val *service, struct lb_ser
 			              true)) {
 				s->waiting = false;
 				s->problem = "allocateLoadBalancerNodePorts is false and there is "
-				             "no node "
+					     "no node "
 					     "port to send to";
 			}
 		}

@@ -27,7 +27,7 @@
 enum { ACCEPTS_A_TURN = 64, CONNECTIONS_MAX = 50000 };
 static const int64_t dial_total_us = 5 * US_PER_S, dial_once_us = 2 * US_PER_S,
 		     retry_floor_us = 10 * US_PER_MS, retry_ceiling_us = 250 * US_PER_MS,
-		     starved_us = 100 * US_PER_MS;
+		     initial_check_us = US_PER_S, starved_us = 100 * US_PER_MS;
 
 struct target {
 	struct listener *listener; /* the owner */
@@ -76,6 +76,16 @@ static void dial(struct connection *c);
 
 static void check_start(struct loop_timer *t);
 
+/* A new target is looked at more often, so that it is known soon. */
+static int64_t until_next_check(const struct target *t)
+{
+	int64_t interval_us = t->listener->spec.health.interval_us;
+
+	return t->health.state == HEALTH_INITIAL && interval_us > initial_check_us
+	               ? initial_check_us
+	               : interval_us;
+}
+
 static void check_done(struct target *t, bool good)
 {
 	struct listener *l = t->listener;
@@ -93,7 +103,7 @@ static void check_done(struct target *t, bool good)
 			l->spec.changed(l->spec.arg, t->ip, t->health.state);
 		}
 	}
-	loop_timer_start(l->loop, &t->next, l->spec.health.interval_us, check_start);
+	loop_timer_start(l->loop, &t->next, until_next_check(t), check_start);
 }
 
 static void check_late(struct loop_timer *timer)

@@ -430,6 +430,13 @@ static void put_head(struct strbuf *o, const char *modifier, const char *before,
 	strbuf_adds(o, " {\n");
 }
 
+static void put_exact_regex(struct strbuf *o, struct slice path)
+{
+	strbuf_adds(o, "\t\tlocation ~ \"^");
+	nginx_quote_literal_regex(o, path);
+	strbuf_adds(o, "$\" {\n");
+}
+
 static bool has_exact(const struct route_server *s, struct slice path)
 {
 	for (size_t i = 0; i < s->n_locations; i++) {
@@ -454,6 +461,9 @@ void nginx_put_location(struct strbuf *o, const struct route_server *s,
 	}
 	if (s->is_regex) {
 		put_head(o, "~* ", "^", loc->path, "");
+	} else if (loc->match == ROUTE_EXACT && !root && slice_has_suffix(loc->path, SLICE("/"))) {
+		/* As "= /foo/" nginx would answer /foo by a redirect, which is not that path. */
+		put_exact_regex(o, loc->path);
 	} else if (loc->match == ROUTE_EXACT) {
 		put_head(o, "= ", "", loc->path, "");
 	} else {

@@ -20,7 +20,7 @@ static void put_main(struct strbuf *o, const struct nginx_settings *g, const str
 	            "daemon off;\n"
 	            "pid %s/nginx.pid;\n"
 	            "lock_file %s/nginx.lock;\n"
-	            "error_log stderr notice;\n"
+	            "error_log stderr warn;\n"
 	            "worker_processes " SLICE_FMT ";\n"
 	            "worker_shutdown_timeout " SLICE_FMT ";\n"
 	            "pcre_jit on;\n",
@@ -100,7 +100,7 @@ static void put_limits(struct strbuf *o, const struct nginx_settings *g)
 			"\tgzip_min_length %lld;\n\tgzip_proxied any;\n\tgzip_vary on;\n"
 			"\tgzip_types application/atom+xml application/javascript application/json "
 			"application/rss+xml application/xml font/opentype image/svg+xml "
-		        "image/x-icon "
+			"image/x-icon "
 			"text/css text/javascript text/plain text/x-component;\n",
 			(long long)g->gzip_level, (long long)g->gzip_min_length);
 	}
@@ -251,6 +251,7 @@ static void put_control(struct strbuf *o, const struct nginx_layout *l)
 	            "\t\tdefault_type text/plain;\n"
 	            "\t\tlocation = /generation { return 200 \"%u\"; }\n"
 	            "\t\tlocation = /backends { content_by_lua_block { edge.receive() } }\n"
+	            "\t\tlocation = /drain { content_by_lua_block { edge.drain() } }\n"
 	            "\t\tlocation = /metrics { content_by_lua_block { edge.metrics() } }\n"
 	            "\t\tlocation / { return 404; }\n"
 	            "\t}\n",

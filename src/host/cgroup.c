@@ -1,4 +1,5 @@
-/* Why: limits, killing and counting are said once; which files of which hierarchy that means stays here. */
+/* Why: limits, killing and counting are said once; which files of which hierarchy that means stays
+ * here. */
 #include "host/cgroup.h"
 
 #include <dirent.h>
@@ -55,7 +56,8 @@ static void read_mount(struct cgroups *c, struct slice line)
 		return;
 	}
 	h.mount = slice_dup(f[4]);
-	h.controllers = c->is_v2 ? mem_strdup("") : mem_printf("," SLICE_FMT ",", SLICE_ARG(slice_trim(tail)));
+	h.controllers = c->is_v2 ? mem_strdup("")
+	                         : mem_printf("," SLICE_FMT ",", SLICE_ARG(slice_trim(tail)));
 	vec_push(&c->all, h);
 }
 
@@ -75,7 +77,8 @@ int cgroups_open(struct cgroups **ret, struct err *err)
 	}
 	if (c->all.n == 0) {
 		cgroups_close(c);
-		return err_raise(err, ERR_UNSUPPORTED, "no cgroup hierarchy is mounted below /sys/fs/cgroup");
+		return err_raise(err, ERR_UNSUPPORTED,
+		                 "no cgroup hierarchy is mounted below /sys/fs/cgroup");
 	}
 	*ret = c;
 	return 0;
@@ -180,7 +183,8 @@ static int64_t read_keyed(const char *dir, const char *name, const char *key)
 /* ---- making ---- */
 
 /* mkdir -p below a hierarchy; on version 2 the controllers are passed down on the way. */
-static int make_in(const struct cgroups *c, const struct hierarchy *h, const char *path, struct err *err)
+static int make_in(const struct cgroups *c, const struct hierarchy *h, const char *path,
+                   struct err *err)
 {
 	scoped_free char *dir = mem_printf("%s%s", h->mount, path);
 	size_t start = strlen(h->mount);
@@ -209,7 +213,8 @@ static int make_in(const struct cgroups *c, const struct hierarchy *h, const cha
 	}
 }
 
-static void limit_v1(const char *cpu, const char *memory, const char *pids, const struct cgroup_limits *l)
+static void limit_v1(const char *cpu, const char *memory, const char *pids,
+                     const struct cgroup_limits *l)
 {
 	if (cpu && l->cpu_shares > 0) {
 		(void)write_number(cpu, "cpu.shares", l->cpu_shares);
@@ -245,7 +250,8 @@ static void limit_v2(const char *dir, const struct cgroup_limits *l)
 	}
 }
 
-int cgroup_make(const struct cgroups *c, const char *path, const struct cgroup_limits *limits, struct err *err)
+int cgroup_make(const struct cgroups *c, const char *path, const struct cgroup_limits *limits,
+                struct err *err)
 {
 	static const char *const wanted[] = { "cpu", "memory", "pids" };
 	char *dirs[ARRAY_SIZE(wanted)] = { 0 };
@@ -386,8 +392,8 @@ int64_t cgroup_oom_kills(const struct cgroups *c, const char *path)
 
 static void usage_v1(const struct cgroups *c, const char *path, struct cgroup_usage *u)
 {
-	const struct hierarchy *cpu = hierarchy_of(c, "cpuacct"), *memory = hierarchy_of(c, "memory"),
-			       *pids = hierarchy_of(c, "pids");
+	const struct hierarchy *cpu = hierarchy_of(c, "cpuacct"),
+			       *memory = hierarchy_of(c, "memory"), *pids = hierarchy_of(c, "pids");
 	int64_t inactive;
 
 	if (cpu) {
@@ -401,7 +407,9 @@ static void usage_v1(const struct cgroups *c, const char *path, struct cgroup_us
 		u->memory_bytes = read_number(dir, "memory.usage_in_bytes");
 		u->rss_bytes = read_keyed(dir, "memory.stat", "total_rss");
 		inactive = read_keyed(dir, "memory.stat", "total_inactive_file");
-		u->working_set_bytes = u->memory_bytes < inactive ? 0 : u->memory_bytes - (inactive > 0 ? inactive : 0);
+		u->working_set_bytes = u->memory_bytes < inactive
+		                               ? 0
+		                               : u->memory_bytes - (inactive > 0 ? inactive : 0);
 	}
 	if (pids) {
 		scoped_free char *dir = mem_printf("%s%s", pids->mount, path);
@@ -422,7 +430,9 @@ void cgroup_usage(const struct cgroups *c, const char *path, struct cgroup_usage
 		u.memory_bytes = read_number(dir, "memory.current");
 		u.rss_bytes = read_keyed(dir, "memory.stat", "anon");
 		inactive = read_keyed(dir, "memory.stat", "inactive_file");
-		u.working_set_bytes = u.memory_bytes < inactive ? 0 : u.memory_bytes - (inactive > 0 ? inactive : 0);
+		u.working_set_bytes = u.memory_bytes < inactive
+		                              ? 0
+		                              : u.memory_bytes - (inactive > 0 ? inactive : 0);
 		u.pids = read_number(dir, "pids.current");
 	} else {
 		usage_v1(c, path, &u);

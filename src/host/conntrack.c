@@ -1,4 +1,5 @@
-/* Why: flows outlive the endpoints they were translated to; some must be forgotten when services change. */
+/* Why: flows outlive the endpoints they were translated to; some must be forgotten when services
+ * change. */
 #include "host/conntrack.h"
 
 #include <arpa/inet.h>
@@ -114,8 +115,8 @@ static int show(void *arg, const struct nlmsghdr *nlh)
 
 static struct nlmsghdr *begin(struct netlink *nl, uint8_t type, int tolerate)
 {
-	struct nlmsghdr *nlh =
-		netlink_begin(nl, NFNL_SUBSYS_CTNETLINK << 8 | type, 0, sizeof(struct nfgenmsg), tolerate);
+	struct nlmsghdr *nlh = netlink_begin(nl, NFNL_SUBSYS_CTNETLINK << 8 | type, 0,
+	                                     sizeof(struct nfgenmsg), tolerate);
 	struct nfgenmsg *nf = netlink_header(nlh);
 
 	nf->nfgen_family = AF_INET;

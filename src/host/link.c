@@ -1,5 +1,5 @@
-/* Why: pods, hosts and subnets hang on veth pairs and bridges; made by raw netlink, a pair costs a fraction of a
- * millisecond where the ip command takes ten. */
+/* Why: pods, hosts and subnets hang on veth pairs and bridges; made by raw netlink, a pair costs a
+ * fraction of a millisecond where the ip command takes ten. */
 #include "host/link.h"
 
 #include <errno.h>
@@ -8,10 +8,17 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libmnl/libmnl.h>
 
 #include "host/netlink.h"
+
+#define WAIT_US    500
+#define WAIT_TRIES 200
+#ifndef IF_OPER_UP
+#define IF_OPER_UP 6 /* RFC 2863 */
+#endif
 
 static void parse(const struct nlmsghdr *nlh, struct link_info *ret)
 {
@@ -25,7 +32,8 @@ static void parse(const struct nlmsghdr *nlh, struct link_info *ret)
 
 		switch (mnl_attr_get_type(attr)) {
 		case IFLA_IFNAME:
-			memcpy(ret->name, mnl_attr_get_payload(attr), len < IFNAMSIZ ? len : IFNAMSIZ - 1);
+			memcpy(ret->name, mnl_attr_get_payload(attr),
+			       len < IFNAMSIZ ? len : IFNAMSIZ - 1);
 			break;
 		case IFLA_MASTER:
 			ret->master = (int)mnl_attr_get_u32(attr);
@@ -35,6 +43,9 @@ static void parse(const struct nlmsghdr *nlh, struct link_info *ret)
 			break;
 		case IFLA_MTU:
 			ret->mtu = mnl_attr_get_u32(attr);
+			break;
+		case IFLA_OPERSTATE:
+			ret->running = mnl_attr_get_u8(attr) == IF_OPER_UP;
 			break;
 		case IFLA_ADDRESS:
 			if (len == LINK_MAC_SIZE) {
@@ -106,6 +117,25 @@ int link_find(struct netlink *nl, const char *name, struct link_info *ret, struc
 	return f.found ? 0 : LINK_MISSING;
 }
 
+int link_wait_running(struct netlink *nl, const char *name, struct err *err)
+{
+	for (int i = 0; i < WAIT_TRIES; i++) {
+		struct link_info info;
+		/* Newer kernels bring the link's state up to date for the question; with older ones
+		 * it takes a moment. */
+		int r = link_find(nl, name, &info, err);
+
+		if (r != 0) {
+			return r < 0 ? r : err_raise(err, ERR_NOTFOUND, "link %s is gone", name);
+		}
+		if (info.running) {
+			return 0;
+		}
+		usleep(WAIT_US);
+	}
+	return err_raise(err, ERR_TIMEOUT, "link %s does not come up", name);
+}
+
 bool link_parse_change(const struct nlmsghdr *nlh, struct link_info *ret, bool *ret_gone)
 {
 	if (nlh->nlmsg_type != RTM_NEWLINK && nlh->nlmsg_type != RTM_DELLINK) {
@@ -118,7 +148,8 @@ bool link_parse_change(const struct nlmsghdr *nlh, struct link_info *ret, bool *
 
 /* ---- requests ---- */
 
-static struct nlmsghdr *begin(struct netlink *nl, uint16_t type, uint16_t flags, int index, int tolerate)
+static struct nlmsghdr *begin(struct netlink *nl, uint16_t type, uint16_t flags, int index,
+                              int tolerate)
 {
 	struct nlmsghdr *nlh = netlink_begin(nl, type, flags, sizeof(struct ifinfomsg), tolerate);
 	struct ifinfomsg *ifi = netlink_header(nlh);

@@ -1,5 +1,6 @@
-/* Why: a pod's files and namespaces are made by a handful of system calls in this process instead of a program for
- * each; the new mount interface reports what it refuses and takes paths of any length. */
+/* Why: a pod's files and namespaces are made by a handful of system calls in this process instead
+ * of a program for each; the new mount interface reports what it refuses and takes paths of any
+ * length. */
 #include "host/mount.h"
 
 #include <errno.h>
@@ -71,7 +72,8 @@ static char *escaped(const char *path)
 	return out;
 }
 
-int mount_overlay(const char *lower, const char *upper, const char *work, const char *at, struct err *err)
+int mount_overlay(const char *lower, const char *upper, const char *work, const char *at,
+                  struct err *err)
 {
 	scoped_free char *low = escaped(lower);
 	scoped_fd int fs = fsopen("overlay", FSOPEN_CLOEXEC);
@@ -79,11 +81,12 @@ int mount_overlay(const char *lower, const char *upper, const char *work, const 
 	if (fs < 0) {
 		return err_sys(err, "overlay file system");
 	}
-	if (set(fs, "source", "overlay") < 0 || set(fs, "lowerdir", low) < 0 || set(fs, "upperdir", upper) < 0 ||
-	    set(fs, "workdir", work) < 0) {
+	if (set(fs, "source", "overlay") < 0 || set(fs, "lowerdir", low) < 0 ||
+	    set(fs, "upperdir", upper) < 0 || set(fs, "workdir", work) < 0) {
 		return fs_failed(fs, err, "overlay layers");
 	}
-	(void)fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0); /* what a container wrote needs no sync */
+	(void)fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL,
+	               0); /* what a container wrote needs no sync */
 	return put(fs, at, 0, err);
 }
 
@@ -162,7 +165,8 @@ bool mount_is_there(const char *at)
 	struct statx st;
 
 	return statx(AT_FDCWD, at, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, 0, &st) == 0 &&
-	       (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) && (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+	       (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) &&
+	       (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
 /* ---- namespaces ---- */

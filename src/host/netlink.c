@@ -1,5 +1,5 @@
-/* Why: every door to the kernel's network configuration speaks netlink; requests, answers, dumps and the kernel's
- * error sentences are handled once, here. */
+/* Why: every door to the kernel's network configuration speaks netlink; requests, answers, dumps
+ * and the kernel's error sentences are handled once, here. */
 #include "host/netlink.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "host/netns.h"
 
 #define ANSWER_BYTES 65536
-#define DUMP_TRIES 5
+#define DUMP_TRIES   5
 
 #ifndef NLMSGERR_ATTR_MSG
 #define NLMSGERR_ATTR_MSG 1
@@ -37,7 +37,8 @@ int netlink_open(struct netlink *nl, int protocol, int netns_fd, unsigned groups
 	if (nl->fd < 0) {
 		return err_sys(err, "open netlink");
 	}
-	/* Without the right to force it the kernel's default does, up to some thousand elements a transaction. */
+	/* Without the right to force it the kernel's default does, up to some thousand elements a
+	 * transaction. */
 	if (setsockopt(nl->fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0) {
 		(void)setsockopt(nl->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	}
@@ -78,8 +79,8 @@ static void finish_open(struct netlink *nl)
 	}
 }
 
-struct nlmsghdr *netlink_begin(struct netlink *nl, uint16_t type, uint16_t flags, size_t header_size,
-			       int tolerate_errno)
+struct nlmsghdr *netlink_begin(struct netlink *nl, uint16_t type, uint16_t flags,
+                               size_t header_size, int tolerate_errno)
 {
 	struct nlmsghdr *nlh;
 
@@ -138,7 +139,8 @@ static int send_all(struct netlink *nl, struct err *err)
 		return err_raise(err, ERR_NOMEM, "netlink requests too large");
 	}
 	do {
-		n = sendto(nl->fd, nl->out.p, nl->out.size, 0, (struct sockaddr *)&kernel, sizeof(kernel));
+		n = sendto(nl->fd, nl->out.p, nl->out.size, 0, (struct sockaddr *)&kernel,
+		           sizeof(kernel));
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? err_sys(err, "send to netlink") : 0;
 }
@@ -156,7 +158,8 @@ static ssize_t receive(struct netlink *nl, char *buf, struct err *err)
 	return n;
 }
 
-/* Reads answers until the last of the queued requests (sequence numbers first_seq...) has its own. */
+/* Reads answers until the last of the queued requests (sequence numbers first_seq...) has its own.
+ */
 static int read_answers(struct netlink *nl, uint32_t first_seq, struct err *err)
 {
 	char *buf = nl->scratch;
@@ -170,7 +173,8 @@ static int read_answers(struct netlink *nl, uint32_t first_seq, struct err *err)
 		if (got < 0) {
 			return (int)got;
 		}
-		for (struct nlmsghdr *nlh = (void *)buf; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		for (struct nlmsghdr *nlh = (void *)buf; mnl_nlmsg_ok(nlh, left);
+		     nlh = mnl_nlmsg_next(nlh, &left)) {
 			const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
 			uint32_t index = nlh->nlmsg_seq - first_seq;
 
@@ -216,7 +220,8 @@ static int dump_once(struct netlink *nl, netlink_message_fn *fn, void *arg, stru
 		if (got < 0) {
 			return (int)got;
 		}
-		for (struct nlmsghdr *nlh = (void *)buf; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		for (struct nlmsghdr *nlh = (void *)buf; mnl_nlmsg_ok(nlh, left);
+		     nlh = mnl_nlmsg_next(nlh, &left)) {
 			if (nlh->nlmsg_seq != nl->seq) {
 				continue;
 			}
@@ -261,7 +266,7 @@ int netlink_ask(struct netlink *nl, netlink_message_fn *fn, void *arg, struct er
 }
 
 int netlink_dump(struct netlink *nl, netlink_message_fn *fn, void (*restart)(void *arg), void *arg,
-		 struct err *err)
+                 struct err *err)
 {
 	int r = 0;
 
@@ -285,5 +290,7 @@ int netlink_dump(struct netlink *nl, netlink_message_fn *fn, void (*restart)(voi
 	}
 	strbuf_reset(&nl->out);
 	nl->n_queued = 0;
-	return r > 0 ? err_raise(err, ERR_IO, "netlink: the list changed too often while it was read") : r;
+	return r > 0 ? err_raise(err, ERR_IO,
+	                         "netlink: the list changed too often while it was read")
+	             : r;
 }

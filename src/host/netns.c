@@ -1,5 +1,5 @@
-/* Why: sockets and sysctls belong to the namespace the thread is in when it opens them; this is the one place
- * that moves a thread. */
+/* Why: sockets and sysctls belong to the namespace the thread is in when it opens them; this is the
+ * one place that moves a thread. */
 #include "host/netns.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-/* What: the inside of struct nft, shared by nft.c (changes), nft-rule.c (operations) and nft-read.c. */
+/* What: the inside of struct nft, shared by nft.c (changes), nft-rule.c (operations) and
+ * nft-read.c. */
 #pragma once
 
 #include <libmnl/libmnl.h>

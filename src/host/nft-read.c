@@ -176,8 +176,8 @@ static void restart_elements(void *arg)
 	}
 }
 
-int nft_each_element(struct nft *n, const struct nft_set *s, nft_element_fn *fn, void (*restart)(void *arg),
-		     void *arg, struct err *err)
+int nft_each_element(struct nft *n, const struct nft_set *s, nft_element_fn *fn,
+                     void (*restart)(void *arg), void *arg, struct err *err)
 {
 	struct elements e = { s, fn, restart, arg };
 	struct nlmsghdr *nlh = nft_question(n, NFT_MSG_GETSETELEM, NFTA_SET_ELEM_LIST_TABLE);
@@ -216,7 +216,8 @@ static int show_rule(void *arg, const struct nlmsghdr *nlh)
 
 	attributes(nlh, a, NFTA_RULE_EXPRESSIONS);
 	if (is_ours(r->n, a[NFTA_RULE_TABLE]) && a[NFTA_RULE_EXPRESSIONS]) {
-		r->fn(r->arg, text_of(a[NFTA_RULE_CHAIN]), mnl_attr_get_payload(a[NFTA_RULE_EXPRESSIONS]),
+		r->fn(r->arg, text_of(a[NFTA_RULE_CHAIN]),
+		      mnl_attr_get_payload(a[NFTA_RULE_EXPRESSIONS]),
 		      mnl_attr_get_payload_len(a[NFTA_RULE_EXPRESSIONS]));
 	}
 	return 0;
@@ -231,7 +232,8 @@ static void restart_rules(void *arg)
 	}
 }
 
-int nft_each_chain(struct nft *n, nft_rule_fn *fn, void (*restart)(void *arg), void *arg, struct err *err)
+int nft_each_chain(struct nft *n, nft_rule_fn *fn, void (*restart)(void *arg), void *arg,
+                   struct err *err)
 {
 	struct rules all = { n, fn, restart, arg };
 	int r;
@@ -241,7 +243,8 @@ int nft_each_chain(struct nft *n, nft_rule_fn *fn, void (*restart)(void *arg), v
 	return r < 0 ? err_while(err, r, "read chains") : 0;
 }
 
-int nft_each_rule(struct nft *n, nft_rule_fn *fn, void (*restart)(void *arg), void *arg, struct err *err)
+int nft_each_rule(struct nft *n, nft_rule_fn *fn, void (*restart)(void *arg), void *arg,
+                  struct err *err)
 {
 	struct rules all = { n, fn, restart, arg };
 	int r;
@@ -267,8 +270,8 @@ static int show_set(void *arg, const struct nlmsghdr *nlh)
 
 	attributes(nlh, a, NFTA_SET_DATA_LEN);
 	if (is_ours(s->n, a[NFTA_SET_TABLE])) {
-		s->fn(s->arg, text_of(a[NFTA_SET_NAME]), u32_of(a[NFTA_SET_FLAGS]), u32_of(a[NFTA_SET_KEY_LEN]),
-		      u32_of(a[NFTA_SET_DATA_LEN]));
+		s->fn(s->arg, text_of(a[NFTA_SET_NAME]), u32_of(a[NFTA_SET_FLAGS]),
+		      u32_of(a[NFTA_SET_KEY_LEN]), u32_of(a[NFTA_SET_DATA_LEN]));
 	}
 	return 0;
 }
@@ -282,7 +285,8 @@ static void restart_sets(void *arg)
 	}
 }
 
-int nft_each_set(struct nft *n, nft_set_fn *fn, void (*restart)(void *arg), void *arg, struct err *err)
+int nft_each_set(struct nft *n, nft_set_fn *fn, void (*restart)(void *arg), void *arg,
+                 struct err *err)
 {
 	struct sets s = { n, fn, restart, arg };
 	int r;
@@ -304,7 +308,8 @@ static int show_counter(void *arg, const struct nlmsghdr *nlh)
 	struct counters *c = arg;
 
 	attributes(nlh, a, NFTA_OBJ_DATA);
-	if (is_ours(c->n, a[NFTA_OBJ_TABLE]) && u32_of(a[NFTA_OBJ_TYPE]) == NFT_OBJECT_COUNTER && a[NFTA_OBJ_DATA]) {
+	if (is_ours(c->n, a[NFTA_OBJ_TABLE]) && u32_of(a[NFTA_OBJ_TYPE]) == NFT_OBJECT_COUNTER &&
+	    a[NFTA_OBJ_DATA]) {
 		nested(a[NFTA_OBJ_DATA], d, NFTA_COUNTER_PACKETS);
 		c->fn(c->arg, text_of(a[NFTA_OBJ_NAME]), u64_of(d[NFTA_COUNTER_PACKETS]),
 		      u64_of(d[NFTA_COUNTER_BYTES]));

@@ -1,4 +1,5 @@
-/* Why: the kernel's rule operations spelled once, so that a rule elsewhere reads as what it does. */
+/* Why: the kernel's rule operations spelled once, so that a rule elsewhere reads as what it does.
+ */
 #include "host/nft-rule.h"
 
 #include <arpa/inet.h>
@@ -79,6 +80,11 @@ void nft_rule_daddr(struct nft *n, unsigned reg)
 	payload(n, reg, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, daddr), 4);
 }
 
+void nft_rule_sport(struct nft *n, unsigned reg)
+{
+	payload(n, reg, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2);
+}
+
 void nft_rule_dport(struct nft *n, unsigned reg)
 {
 	payload(n, reg, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2);
@@ -133,6 +139,19 @@ void nft_rule_counting(struct nft *n, unsigned reg, uint32_t modulus)
 	put_reg(n, NFTA_NG_DREG, reg);
 	put_u32(n, NFTA_NG_MODULUS, modulus);
 	put_u32(n, NFTA_NG_TYPE, NFT_NG_INCREMENTAL);
+	end(n, o);
+}
+
+void nft_rule_hash(struct nft *n, unsigned reg, unsigned n_regs, uint32_t modulus, unsigned ret_reg)
+{
+	struct operation o = begin(n, "hash");
+
+	put_reg(n, NFTA_HASH_SREG, reg);
+	put_reg(n, NFTA_HASH_DREG, ret_reg);
+	put_u32(n, NFTA_HASH_LEN, n_regs * 4);
+	put_u32(n, NFTA_HASH_MODULUS, modulus);
+	put_u32(n, NFTA_HASH_SEED, 1);
+	put_u32(n, NFTA_HASH_TYPE, NFT_HASH_JENKINS);
 	end(n, o);
 }
 
@@ -210,13 +229,23 @@ void nft_rule_vmap(struct nft *n, unsigned reg, const struct nft_set *map)
 
 /* ---- doing ---- */
 
-void nft_rule_set_mark(struct nft *n, unsigned reg)
+static void set_meta(struct nft *n, unsigned reg, enum nft_meta_keys key)
 {
 	struct operation o = begin(n, "meta");
 
 	put_reg(n, NFTA_META_SREG, reg);
-	put_u32(n, NFTA_META_KEY, NFT_META_MARK);
+	put_u32(n, NFTA_META_KEY, key);
 	end(n, o);
+}
+
+void nft_rule_set_mark(struct nft *n, unsigned reg)
+{
+	set_meta(n, reg, NFT_META_MARK);
+}
+
+void nft_rule_set_priority(struct nft *n, unsigned reg)
+{
+	set_meta(n, reg, NFT_META_PRIORITY);
 }
 
 void nft_rule_set_ct_mark(struct nft *n, unsigned reg)
@@ -237,7 +266,8 @@ void nft_rule_count(struct nft *n, const char *counter)
 	end(n, o);
 }
 
-static struct operation begin_update(struct nft *n, const struct nft_set *set, unsigned key_reg, uint64_t timeout_ms)
+static struct operation begin_update(struct nft *n, const struct nft_set *set, unsigned key_reg,
+                                     uint64_t timeout_ms)
 {
 	struct operation o = begin(n, "dynset");
 
@@ -248,7 +278,8 @@ static struct operation begin_update(struct nft *n, const struct nft_set *set, u
 	return o;
 }
 
-void nft_rule_learn(struct nft *n, const struct nft_set *map, unsigned key_reg, unsigned data_reg, uint64_t timeout_ms)
+void nft_rule_learn(struct nft *n, const struct nft_set *map, unsigned key_reg, unsigned data_reg,
+                    uint64_t timeout_ms)
 {
 	struct operation o = begin_update(n, map, key_reg, timeout_ms);
 

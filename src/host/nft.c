@@ -94,7 +94,8 @@ static uint32_t length_of(const uint8_t *list)
 
 /* ---- messages ---- */
 
-static void put_header(struct nlmsghdr *nlh, uint16_t type, uint16_t flags, uint32_t seq, uint8_t family, uint16_t res)
+static void put_header(struct nlmsghdr *nlh, uint16_t type, uint16_t flags, uint32_t seq,
+                       uint8_t family, uint16_t res)
 {
 	struct nfgenmsg *nf;
 
@@ -153,7 +154,8 @@ uint64_t nft_changes_digest(struct nft *n)
 	     nlh = mnl_nlmsg_next(nlh, &left)) {
 		struct slice body = { mnl_nlmsg_get_payload(nlh), mnl_nlmsg_get_payload_len(nlh) };
 
-		digest = (digest ^ slice_hash(body) ^ nlh->nlmsg_type) * UINT64_C(0x9e3779b97f4a7c15);
+		digest = (digest ^ slice_hash(body) ^ nlh->nlmsg_type) *
+		         UINT64_C(0x9e3779b97f4a7c15);
 	}
 	return digest;
 }
@@ -169,25 +171,38 @@ void nft_forget_changes(struct nft *n)
 static const char *change_name(unsigned type)
 {
 	switch (type & 0xff) {
-	case NFT_MSG_NEWTABLE: return "add table";
-	case NFT_MSG_DELTABLE: return "delete table";
-	case NFT_MSG_NEWCHAIN: return "add chain";
-	case NFT_MSG_DELCHAIN: return "delete chain";
-	case NFT_MSG_NEWRULE: return "add rule to";
-	case NFT_MSG_NEWSET: return "add set";
-	case NFT_MSG_NEWSETELEM: return "add elements to";
-	case NFT_MSG_DELSETELEM: return "delete elements from";
-	case NFT_MSG_NEWOBJ: return "add counter";
-	default: return "change";
+	case NFT_MSG_NEWTABLE:
+		return "add table";
+	case NFT_MSG_DELTABLE:
+		return "delete table";
+	case NFT_MSG_NEWCHAIN:
+		return "add chain";
+	case NFT_MSG_DELCHAIN:
+		return "delete chain";
+	case NFT_MSG_NEWRULE:
+		return "add rule to";
+	case NFT_MSG_NEWSET:
+		return "add set";
+	case NFT_MSG_NEWSETELEM:
+		return "add elements to";
+	case NFT_MSG_DELSETELEM:
+		return "delete elements from";
+	case NFT_MSG_NEWOBJ:
+		return "add counter";
+	default:
+		return "change";
 	}
 }
 
-/* Which change had this sequence number, for the sentence: the second string attribute names chain or set. */
-static int raise_refused(const struct nft *n, const struct nlmsghdr *answer, int code, struct err *err)
+/* Which change had this sequence number, for the sentence: the second string attribute names chain
+ * or set. */
+static int raise_refused(const struct nft *n, const struct nlmsghdr *answer, int code,
+                         struct err *err)
 {
 	int left = (int)n->batch.size;
 
-	for (struct nlmsghdr *nlh = (void *)n->batch.p; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+	for (struct nlmsghdr *nlh = (void *)n->batch.p; mnl_nlmsg_ok(nlh, left);
+	     nlh = mnl_nlmsg_next(nlh, &left)) {
 		const struct nlattr *attr;
 		const char *name = "";
 
@@ -216,12 +231,14 @@ static int send_batch(struct nft *n, struct err *err)
 		return err_raise(err, ERR_NOMEM, "nftables: transaction too large");
 	}
 	do {
-		sent = sendto(n->nl.fd, n->batch.p, n->batch.size, 0, (struct sockaddr *)&kernel, sizeof(kernel));
+		sent = sendto(n->nl.fd, n->batch.p, n->batch.size, 0, (struct sockaddr *)&kernel,
+		              sizeof(kernel));
 	} while (sent < 0 && errno == EINTR);
 	return sent < 0 ? err_sys(err, "nftables: send %zu bytes", n->batch.size) : 0;
 }
 
-/* The kernel works a transaction off before sendto returns; refusals are waiting then, success says nothing. */
+/* The kernel works a transaction off before sendto returns; refusals are waiting then, success says
+ * nothing. */
 static int read_refusals(struct nft *n, struct err *err)
 {
 	int result = 0;
@@ -270,7 +287,8 @@ int nft_commit(struct nft *n, struct err *err)
 
 void nft_table_add(struct nft *n)
 {
-	mnl_attr_put_strz(nft_message(n, NFT_MSG_NEWTABLE, NLM_F_CREATE), NFTA_TABLE_NAME, n->table);
+	mnl_attr_put_strz(nft_message(n, NFT_MSG_NEWTABLE, NLM_F_CREATE), NFTA_TABLE_NAME,
+	                  n->table);
 }
 
 void nft_table_delete(struct nft *n)
@@ -407,7 +425,8 @@ static struct nlmsghdr *elements_message(struct nft *n, const struct nft_set *s,
 	return n->open;
 }
 
-static void element_change(struct nft *n, const struct nft_set *s, const struct nft_element *e, uint16_t type)
+static void element_change(struct nft *n, const struct nft_set *s, const struct nft_element *e,
+                           uint16_t type)
 {
 	struct nlmsghdr *nlh = elements_message(n, s, type);
 	struct nlattr *nest = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);

@@ -1,4 +1,5 @@
-/* Why: what an interface needs to carry packets: an address, ways to go, and whom to hand them to. */
+/* Why: what an interface needs to carry packets: an address, ways to go, and whom to hand them to.
+ */
 #include "host/route.h"
 
 #include <errno.h>
@@ -22,8 +23,8 @@ static void put_ip(struct nlmsghdr *nlh, uint16_t type, struct ip ip)
 
 void address_queue(struct netlink *nl, int index, struct ip ip, uint8_t len)
 {
-	struct nlmsghdr *nlh =
-		netlink_begin(nl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(struct ifaddrmsg), 0);
+	struct nlmsghdr *nlh = netlink_begin(nl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE,
+	                                     sizeof(struct ifaddrmsg), 0);
 	struct ifaddrmsg *ifa = netlink_header(nlh);
 
 	ifa->ifa_family = family_of(ip);
@@ -36,7 +37,8 @@ void address_queue(struct netlink *nl, int index, struct ip ip, uint8_t len)
 	put_ip(nlh, IFA_ADDRESS, ip);
 }
 
-static void route_request(struct netlink *nl, uint16_t type, uint16_t flags, const struct route *r, int tolerate)
+static void route_request(struct netlink *nl, uint16_t type, uint16_t flags, const struct route *r,
+                          int tolerate)
 {
 	struct nlmsghdr *nlh = netlink_begin(nl, type, flags, sizeof(struct rtmsg), tolerate);
 	struct rtmsg *rt = netlink_header(nlh);
@@ -75,8 +77,8 @@ void route_queue_delete(struct netlink *nl, const struct route *r)
 
 void neighbour_queue(struct netlink *nl, int index, struct ip ip, const uint8_t *mac)
 {
-	struct nlmsghdr *nlh =
-		netlink_begin(nl, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, sizeof(struct ndmsg), 0);
+	struct nlmsghdr *nlh = netlink_begin(nl, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE,
+	                                     sizeof(struct ndmsg), 0);
 	struct ndmsg *nd = netlink_header(nlh);
 
 	nd->ndm_family = family_of(ip);

@@ -1,5 +1,6 @@
-/* What: addresses, routes and neighbours of one namespace. Each call adds a request to the netlink queue (see
- * netlink_send) that makes the thing or replaces what stands in its place, so repeating them changes nothing. */
+/* What: addresses, routes and neighbours of one namespace. Each call adds a request to the netlink
+ * queue (see netlink_send) that makes the thing or replaces what stands in its place, so repeating
+ * them changes nothing. */
 #pragma once
 
 #include <stdint.h>
@@ -13,9 +14,9 @@ void address_queue(struct netlink *nl, int index, struct ip ip, uint8_t len);
 
 struct route {
 	struct prefix to;
-	struct ip via; /* none: directly on the link */
+	struct ip via;    /* none: directly on the link */
 	struct ip source; /* preferred own address; none: the kernel's choice */
-	int index;     /* the link; 0 with unreachable */
+	int index;        /* the link; 0 with unreachable */
 	bool unreachable; /* no route: refused with an ICMP error */
 	uint32_t metric;  /* 0: default */
 };

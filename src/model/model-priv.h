@@ -28,6 +28,7 @@ struct slice key_of_ip(const struct ip *ip);
 struct pod;
 struct policy;
 struct space {                    /* known by its object or by what lives in it */
+	uint64_t id;              /* another one whenever labels change */
 	char *name;               /* owned */
 	struct doc *doc;          /* share; null: not known to exist */
 	struct arena arena;       /* owns labels */
@@ -45,8 +46,14 @@ struct pod_address {
 	struct pod *pod;
 	struct pod_address *next; /* another pod with this address */
 };
+struct pod_kind { /* labels and ports that pods have in common */
+	uint64_t id;
+	size_t n_pods;
+};
 struct pod {
-	struct doc *doc; /* share */
+	struct doc *doc;       /* share */
+	char *kind_key;        /* owned; of kind in model.pod_kinds */
+	struct pod_kind *kind; /* shared by n_pods */
 	struct space *space;
 	struct slice name, node;
 	const struct val *labels;
@@ -57,7 +64,7 @@ struct pod {
 };
 void pod_put(struct model *m, const struct doc *d);
 void pod_remove(struct model *m, const struct doc *d);
-void model_pod_free(struct pod *p);
+void model_pod_free(struct model *m, struct pod *p);
 /* The pod that policies see at an address, or null. */
 struct pod *pod_at(const struct model *m, struct ip ip);
 /* Number of a named port, first in containers, then in sidecars; 0: it has none. */
@@ -178,6 +185,8 @@ struct model {
 	struct map spaces;                /* name -> struct space, owned */
 	struct map pods;                  /* key -> struct pod, owned */
 	struct map pod_by_ip;             /* address -> struct pod_address, chained */
+	struct map pod_kinds;             /* labels and ports as text -> struct pod_kind, owned */
+	uint64_t next_id;                 /* of spaces and pod kinds; never used again */
 	struct map nodes;                 /* name -> struct doc, share */
 	struct map services;              /* key -> struct service, owned */
 	struct map slices;                /* key -> struct slices_of, owned */

@@ -76,7 +76,7 @@ struct model *model_free(struct model *m)
 		return NULL;
 	}
 	for (struct map_iter it = { 0 }; map_next(&m->pods, &it);) {
-		model_pod_free(it.value);
+		model_pod_free(m, it.value);
 	}
 	for (struct map_iter it = { 0 }; map_next(&m->policies, &it);) {
 		policy_free(it.value);
@@ -99,6 +99,7 @@ struct model *model_free(struct model *m)
 	free_order_and_addresses(m);
 	map_fini(&m->pods);
 	map_fini(&m->pod_by_ip);
+	map_fini(&m->pod_kinds);
 	map_fini(&m->policies);
 	map_fini(&m->services);
 	map_fini(&m->slices);
@@ -121,7 +122,7 @@ struct space *space_find(const struct model *m, struct slice name)
 
 /* Every namespace carries its name as a label; objects made by hand may lack it.
  * Source: networking.md 3.2 */
-static void derive_labels(struct space *s)
+static void derive_labels(struct model *m, struct space *s)
 {
 	const struct val *given = s->doc ? val_path(s->doc->root, "metadata.labels") : NULL;
 	struct val *labels;
@@ -131,6 +132,7 @@ static void derive_labels(struct space *s)
 	                                            : val_new_object(&s->arena);
 	val_set_cstr(&s->arena, labels, "kubernetes.io/metadata.name", s->name);
 	s->labels = labels;
+	s->id = ++m->next_id;
 }
 
 struct space *space_need(struct model *m, struct slice name)
@@ -140,7 +142,7 @@ struct space *space_need(struct model *m, struct slice name)
 	if (!s) {
 		s = NEW(struct space);
 		s->name = slice_dup(name);
-		derive_labels(s);
+		derive_labels(m, s);
 		map_set(&m->spaces, name, s);
 	}
 	return s;
@@ -178,7 +180,7 @@ static void space_set(struct model *m, struct space *s, const struct doc *d)
 		model_changed(m, MODEL_NAMES);
 	}
 	if (!same) {
-		derive_labels(s);
+		derive_labels(m, s);
 		relabel_pods(m, s);
 	}
 	doc_unref(old);

@@ -1,5 +1,6 @@
 /* Why: pods as policies and addresses see them: who lives at an address, with which labels and
  * named ports. Source: networking.md 3.3 */
+#include "base/strbuf.h"
 #include "model/model-priv.h"
 
 static bool is_finished(const struct val *pod)
@@ -61,8 +62,6 @@ static void unindex_address(struct model *m, struct pod_address *a)
 	policy_compiler_address_changed(m->compiler, a->ip);
 }
 
-/* ---- records ---- */
-
 static void add_address(struct pod *p, struct slice text)
 {
 	struct ip ip;
@@ -77,6 +76,75 @@ static void add_address(struct pod *p, struct slice text)
 	}
 	p->addresses[p->n_addresses++] = (struct pod_address){ .ip = ip, .pod = p };
 }
+
+/* ---- kinds ---- */
+
+static int by_key(const void *a, const void *b)
+{
+	return slice_cmp((*(const struct val *const *)a)->key,
+	                 (*(const struct val *const *)b)->key);
+}
+
+static void add_labels(struct strbuf *b, const struct val *labels)
+{
+	size_t n = val_len(labels), i = 0;
+	scoped_free const struct val **sorted = mem_alloc((n + 1) * sizeof(*sorted));
+
+	val_for_each (labels, it) {
+		sorted[i++] = it;
+	}
+	qsort(sorted, i, sizeof(*sorted), by_key);
+	for (i = 0; i < n; i++) {
+		strbuf_add_slice(b, sorted[i]->key);
+		strbuf_addc(b, '=');
+		strbuf_add_slice(b, val_str(sorted[i]));
+		strbuf_addc(b, '\n');
+	}
+}
+
+static void add_ports(struct strbuf *b, const struct val *containers, bool only_sidecars)
+{
+	val_for_each (containers, c) {
+		if (only_sidecars && !slice_is(val_get_str(c, "restartPolicy"), "Always")) {
+			continue;
+		}
+		val_for_each (val_get(c, "ports"), p) {
+			strbuf_add_slice(b, val_get_str(p, "name"));
+			strbuf_addf(b, "/%d/%lld\n", proto_parse(val_get_str(p, "protocol")),
+			            (long long)val_int(val_get(p, "containerPort"), 0));
+		}
+	}
+}
+
+static void set_kind(struct model *m, struct pod *p)
+{
+	scoped_strbuf struct strbuf key = { 0 };
+	const struct val *spec = val_get(p->doc->root, "spec");
+
+	add_labels(&key, p->labels);
+	strbuf_addc(&key, '|');
+	add_ports(&key, val_get(spec, "containers"), false);
+	add_ports(&key, val_get(spec, "initContainers"), true);
+	p->kind = map_find(&m->pod_kinds, strbuf_slice(&key));
+	if (!p->kind) {
+		p->kind = NEW(struct pod_kind);
+		p->kind->id = ++m->next_id;
+		map_set(&m->pod_kinds, strbuf_slice(&key), p->kind);
+	}
+	p->kind->n_pods++;
+	p->kind_key = strbuf_steal(&key);
+}
+
+static void drop_kind(struct model *m, struct pod *p)
+{
+	if (--p->kind->n_pods == 0) {
+		map_remove(&m->pod_kinds, slice_of(p->kind_key));
+		free(p->kind);
+	}
+	free(p->kind_key);
+}
+
+/* ---- records ---- */
 
 static struct pod *pod_new(struct model *m, const struct doc *d)
 {
@@ -95,6 +163,7 @@ static struct pod *pod_new(struct model *m, const struct doc *d)
 	val_for_each (ips, it) {
 		add_address(p, val_get_str(it, "ip"));
 	}
+	set_kind(m, p);
 	return p;
 }
 
@@ -141,8 +210,9 @@ static void unlink_pod(struct model *m, struct pod *p)
 	model_changed(m, MODEL_POLICIES);
 }
 
-void model_pod_free(struct pod *p)
+void model_pod_free(struct model *m, struct pod *p)
 {
+	drop_kind(m, p);
 	free(p->addresses);
 	doc_unref(p->doc);
 	free(p);
@@ -173,7 +243,7 @@ void pod_put(struct model *m, const struct doc *d)
 	p = pod_new(m, d);
 	if (old) {
 		unlink_pod(m, old);
-		model_pod_free(old);
+		model_pod_free(m, old);
 	}
 	map_set(&m->pods, key, p);
 	link_pod(m, p);
@@ -190,7 +260,7 @@ void pod_remove(struct model *m, const struct doc *d)
 	if (p) {
 		s = p->space;
 		unlink_pod(m, p);
-		model_pod_free(p);
+		model_pod_free(m, p);
 		space_drop_unused(m, s);
 	}
 }

@@ -338,15 +338,14 @@ static void add_groups(const struct policy_compiler *c, const id_vec *list, cons
 	}
 }
 
-/* The class of a pod at one of its addresses. */
-static uint32_t classify(struct policy_compiler *c, const struct pod *p, struct ip ip,
-                         uint32_t wish)
+/* The class of a pod at an address within an atom (or none). */
+static const struct class *work_out(struct policy_compiler *c, const struct pod *p,
+                                    const struct atom *atom, uint32_t wish)
 {
-	const struct atom *atom = atom_at(c, ip);
 	struct class like = { .is_pod = true };
 	VEC(struct class_port) ports = { 0 };
 	id_vec groups = { 0 };
-	uint32_t id;
+	const struct class *k;
 
 	add_groups(c, map_find(&c->space_groups, slice_of(p->space->name)), p, &groups);
 	add_groups(c, &c->wide_groups, p, &groups);
@@ -366,10 +365,30 @@ static uint32_t classify(struct policy_compiler *c, const struct pod *p, struct 
 	like.n_blocks = atom ? atom->n_blocks : 0;
 	like.ports = ports.at;
 	like.n_ports = ports.n;
-	id = class_need(c, &like, wish)->id;
+	k = class_need(c, &like, wish);
 	vec_fini(&groups);
 	vec_fini(&ports);
-	return id;
+	return k;
+}
+
+/* The class of a pod at one of its addresses. */
+static uint32_t classify(struct policy_compiler *c, const struct pod *p, struct ip ip,
+                         uint32_t wish)
+{
+	const struct atom *atom = atom_at(c, ip);
+	const uint64_t parts[] = { p->space->id, p->kind->id,
+		                   atom ? (uint64_t)(atom - c->atoms.at) + 1 : 0 };
+	struct slice key = { (const char *)parts, sizeof(parts) };
+	const struct class *k = map_find(&c->memo, key);
+
+	if (!k) {
+		if (c->memo.n == MODEL_MEMO_MAX) {
+			map_fini(&c->memo);
+		}
+		k = work_out(c, p, atom, wish);
+		map_set(&c->memo, key, (void *)(uintptr_t)k);
+	}
+	return k->id;
 }
 
 /* ---- the pods of the table ---- */
@@ -485,6 +504,7 @@ static void forget(struct policy_compiler *c)
 	map_fini(&c->group_ids);
 	map_fini(&c->block_ids);
 	map_fini(&c->class_by_key);
+	map_fini(&c->memo);
 	vec_clear(&c->groups);
 	vec_clear(&c->wide_groups);
 	vec_clear(&c->blocks);

@@ -59,6 +59,8 @@ struct policy_compiler {
 	VEC(struct atom) atoms; /* ascending, disjoint */
 	VEC(struct class *) classes;
 	struct map class_by_key;
+	struct map memo; /* namespace, kind of pod and atom -> struct class: most pods are like
+	                    others */
 	VEC(uint32_t) id_epochs; /* by class id: the last epoch that used it */
 	uint32_t epoch;
 	uint32_t id_scan; /* no smaller id is free */

@@ -32,6 +32,7 @@ void policy_compiler_free(struct policy_compiler *c)
 	map_fini(&c->group_ids);
 	map_fini(&c->block_ids);
 	map_fini(&c->class_by_key);
+	map_fini(&c->memo);
 	vec_fini(&c->dirty);
 	vec_fini(&c->groups);
 	vec_fini(&c->wide_groups);

@@ -1,5 +1,5 @@
-/* What: what the parts of the node role share: one of each, made by node_main before any part starts and
- * freed after the last one.
+/* What: what the parts of the node role share: one of each, made by node_main before any part
+ * starts and freed after the last one.
  *
  * Parts are joined in node.c: pods (pods.h), the kubelet's server (server.h), managed databases
  * (managed.h). Each is made with `x_new(agent, ...)` and stops with `x_free`. */

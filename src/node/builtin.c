@@ -1,5 +1,5 @@
-/* Why: system pods and managed servers need nothing that is not on the machine already, so their image costs no disk and
- * is there before the first pull. */
+/* Why: system pods and managed servers need nothing that is not on the machine already, so their
+ * image costs no disk and is there before the first pull. */
 #include "node/builtin.h"
 
 #include <errno.h>
@@ -11,17 +11,28 @@
 #include "node/spec.h"
 
 static const char *const DIRS[] = {
-	"usr", "etc", "etc/ssl", "etc/nginx", "proc", "sys", "dev", "run", "tmp", "root", "home", "var", "var/lib",
-	"var/log", "var/cache", "var/tmp", "var/log/nginx", "var/lib/nginx", "kennel", "mnt", "opt", "srv",
+	"usr",     "etc",     "etc/ssl",   "etc/nginx", "proc",          "sys",
+	"dev",     "run",     "tmp",       "root",      "home",          "var",
+	"var/lib", "var/log", "var/cache", "var/tmp",   "var/log/nginx", "var/lib/nginx",
+	"kennel",  "mnt",     "opt",       "srv",
 };
 static const char *const LINKS[][2] = {
-	{ "bin", "usr/bin" },     { "sbin", "usr/sbin" },   { "lib", "usr/lib" },   { "lib64", "usr/lib64" },
-	{ "lib32", "usr/lib32" }, { "libx32", "usr/libx32" }, { "var/run", "../run" },
+	{ "bin", "usr/bin" },     { "sbin", "usr/sbin" },   { "lib", "usr/lib" },
+	{ "lib64", "usr/lib64" }, { "lib32", "usr/lib32" }, { "libx32", "usr/libx32" },
+	{ "var/run", "../run" },
 };
 /* Of the host, read-only, where it has them. */
 static const char *const SHARED[] = {
-	"/usr", "/etc/ssl", "/etc/alternatives", "/etc/ld.so.cache", "/etc/mime.types", "/etc/nginx/mime.types",
-	"/etc/ca-certificates", "/etc/localtime", "/etc/services", "/etc/protocols",
+	"/usr",
+	"/etc/ssl",
+	"/etc/alternatives",
+	"/etc/ld.so.cache",
+	"/etc/mime.types",
+	"/etc/nginx/mime.types",
+	"/etc/ca-certificates",
+	"/etc/localtime",
+	"/etc/services",
+	"/etc/protocols",
 };
 
 static const char PASSWD[] = "root:x:0:0:root:/root:/bin/sh\n"
@@ -29,9 +40,11 @@ static const char PASSWD[] = "root:x:0:0:root:/root:/bin/sh\n"
 			     "mysql:x:999:999:mysql:/var/lib/mysql:/usr/sbin/nologin\n"
 			     "redis:x:998:998:redis:/var/lib/redis:/usr/sbin/nologin\n"
 			     "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
-static const char GROUP[] = "root:x:0:\ntty:x:5:\nwww-data:x:33:\nmysql:x:999:\nredis:x:998:\nnogroup:x:65534:\n";
-static const char NSSWITCH[] = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\n"
-			       "protocols: files\n";
+static const char GROUP[] =
+	"root:x:0:\ntty:x:5:\nwww-data:x:33:\nmysql:x:999:\nredis:x:998:\nnogroup:x:65534:\n";
+static const char NSSWITCH[] =
+	"passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\n"
+	"protocols: files\n";
 
 int builtin_make(const char *home, struct err *err)
 {
@@ -78,7 +91,8 @@ size_t builtin_mounts(const char *exe, struct arena *a, struct spec_mount *at)
 		char *resolved = realpath(real, NULL);
 
 		if (resolved) {
-			at[n++] = (struct spec_mount){ arena_strdup(a, resolved), real, NULL, "rbind,rprivate,ro" };
+			at[n++] = (struct spec_mount){ arena_strdup(a, resolved), real, NULL,
+				                       "rbind,rprivate,ro" };
 			free(resolved);
 		}
 	}

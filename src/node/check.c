@@ -1,4 +1,5 @@
-/* Why: probes and hooks ask a container the same four questions; each is one attempt with one end. */
+/* Why: probes and hooks ask a container the same four questions; each is one attempt with one end.
+ */
 #include "node/check.h"
 
 #include <errno.h>
@@ -136,11 +137,11 @@ static void start_exec(struct check *k, const struct val *exec, int64_t timeout_
 	static const struct runtime_exec_events events = { on_exec_data, NULL, on_exec_done };
 
 	k->exec = runtime_exec(k->container->runtime,
-			       &(struct runtime_exec_spec){ .args = val_get(exec, "command"),
-							    .stdout_open = true,
-							    .stderr_open = true,
-							    .timeout_us = timeout_us },
-			       &events, k);
+	                       &(struct runtime_exec_spec){ .args = val_get(exec, "command"),
+	                                                    .stdout_open = true,
+	                                                    .stderr_open = true,
+	                                                    .timeout_us = timeout_us },
+	                       &events, k);
 }
 
 /* ---- where to ---- */
@@ -187,10 +188,10 @@ static void add_dial_error(struct check *k, const struct err *why)
 	char ip[IP_TEXT_SIZE];
 
 	strbuf_addf(&k->why, "dial tcp %s:%u: %s", ip_format(k->ip, ip), k->port,
-		    why->sys == ECONNREFUSED   ? "connect: connection refused"
-		    : why->sys == EHOSTUNREACH ? "connect: no route to host"
-		    : why->code == ERR_TIMEOUT ? "i/o timeout"
-					       : why->msg);
+	            why->sys == ECONNREFUSED   ? "connect: connection refused"
+	            : why->sys == EHOSTUNREACH ? "connect: no route to host"
+	            : why->code == ERR_TIMEOUT ? "i/o timeout"
+	                                       : why->msg);
 }
 
 /* ---- HTTP ---- */
@@ -207,7 +208,8 @@ static void on_http(void *arg, const struct http_answer *a)
 		if (a->why && (a->why->sys == ECONNREFUSED || a->why->sys == EHOSTUNREACH)) {
 			add_dial_error(k, a->why);
 		} else if (a->why && a->why->code == ERR_TIMEOUT) {
-			strbuf_adds(&k->why, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
+			strbuf_adds(&k->why, "context deadline exceeded (Client.Timeout exceeded "
+			                     "while awaiting headers)");
 		} else {
 			strbuf_adds(&k->why, a->why ? a->why->msg : "EOF");
 		}
@@ -230,37 +232,42 @@ static void start_http(struct check *k, const struct val *get, int64_t timeout_u
 		finish(k, false);
 		return;
 	}
-	target = mem_printf("%s" SLICE_FMT, path.len && path.p[0] == '/' ? "" : "/", SLICE_ARG(path));
+	target = mem_printf("%s" SLICE_FMT, path.len && path.p[0] == '/' ? "" : "/",
+	                    SLICE_ARG(path));
 	strbuf_addf(&host, "%s:%u", ip_format(to.ip, ip), to.port);
 	k->url = mem_printf("%s://%s%s", is_tls ? "https" : "http", strbuf_str(&host), target);
-	strbuf_adds(&headers, "User-Agent: kube-probe/1.27\r\nAccept: */*\r\nConnection: close\r\n");
+	strbuf_adds(&headers,
+	            "User-Agent: kube-probe/1.27\r\nAccept: */*\r\nConnection: close\r\n");
 	val_for_each (val_get(get, "httpHeaders"), it) {
 		if (slice_eq_nocase(val_get_str(it, "name"), SLICE("Host"))) {
 			strbuf_reset(&host);
 			strbuf_add_slice(&host, val_get_str(it, "value"));
 		} else {
-			strbuf_addf(&headers, SLICE_FMT ": " SLICE_FMT "\r\n", SLICE_ARG(val_get_str(it, "name")),
-				    SLICE_ARG(val_get_str(it, "value")));
+			strbuf_addf(&headers, SLICE_FMT ": " SLICE_FMT "\r\n",
+			            SLICE_ARG(val_get_str(it, "name")),
+			            SLICE_ARG(val_get_str(it, "value")));
 		}
 	}
 	if (is_tls) {
 		struct err err = { 0 };
 
-		if (tls_client_new(&(struct tls_client_config){ .insecure = true }, &k->tls, &err) < 0) {
+		if (tls_client_new(&(struct tls_client_config){ .insecure = true }, &k->tls, &err) <
+		    0) {
 			strbuf_adds(&k->why, err.msg);
 			finish(k, false);
 			return;
 		}
 		to.tls = k->tls;
 	}
-	k->http = http_client_new(k->loop,
-				  &(struct http_client_config){ .target = to, .host = strbuf_str(&host), .max_connections = 1 });
+	k->http = http_client_new(k->loop, &(struct http_client_config){ .target = to,
+	                                                                 .host = strbuf_str(&host),
+	                                                                 .max_connections = 1 });
 	(void)http_call(k->http,
-			&(struct http_call_spec){ .method = "GET",
-						  .target = target,
-						  .headers = strbuf_str(&headers),
-						  .timeout_us = timeout_us },
-			on_http, k);
+	                &(struct http_call_spec){ .method = "GET",
+	                                          .target = target,
+	                                          .headers = strbuf_str(&headers),
+	                                          .timeout_us = timeout_us },
+	                on_http, k);
 }
 
 /* ---- TCP and gRPC ---- */
@@ -275,8 +282,8 @@ static void on_stream_close(void *arg, const struct err *why)
 		return;
 	}
 	if (k->is_grpc && !k->is_finishing) {
-		strbuf_addf(&k->why, "connection closed before the health check was answered%s%s", why ? ": " : "",
-			    why ? why->msg : "");
+		strbuf_addf(&k->why, "connection closed before the health check was answered%s%s",
+		            why ? ": " : "", why ? why->msg : "");
 		finish(k, false);
 	}
 }
@@ -291,9 +298,9 @@ static void on_stream_data(void *arg, struct slice bytes)
 		return;
 	}
 	strbuf_add_slice(&k->answer, bytes);
-	switch (k->answer.size > GRPC_MAX
-			? GRPC_FAILED
-			: grpc_health_answer(strbuf_slice(&k->answer), &k->answer_done, &reply, &status)) {
+	switch (k->answer.size > GRPC_MAX ? GRPC_FAILED
+	                                  : grpc_health_answer(strbuf_slice(&k->answer),
+	                                                       &k->answer_done, &reply, &status)) {
 	case GRPC_MORE:
 		if (reply.size && k->stream) {
 			stream_write(k->stream, strbuf_slice(&reply));
@@ -306,7 +313,9 @@ static void on_stream_data(void *arg, struct slice bytes)
 	case GRPC_NOT_SERVING:
 		k->is_grpc = false;
 		strbuf_addf(&k->why, "service unhealthy (responded with \"%s\")",
-			    status == 2 ? "NOT_SERVING" : status == 3 ? "SERVICE_UNKNOWN" : "UNKNOWN");
+		            status == 2   ? "NOT_SERVING"
+		            : status == 3 ? "SERVICE_UNKNOWN"
+		                          : "UNKNOWN");
 		finish(k, false);
 		return;
 	case GRPC_FAILED:
@@ -339,7 +348,8 @@ static void on_open(void *arg, const struct err *why)
 
 static void start_stream(struct check *k, const struct val *handler, int64_t timeout_us)
 {
-	static const struct stream_events events = { .on_data = on_stream_data, .on_close = on_stream_close };
+	static const struct stream_events events = { .on_data = on_stream_data,
+		                                     .on_close = on_stream_close };
 	struct stream_target to = { .timeout_us = timeout_us };
 	scoped_strbuf struct strbuf request = { 0 };
 	char ip[IP_TEXT_SIZE], authority[IP_TEXT_SIZE + 8];
@@ -365,8 +375,9 @@ static void on_timeout(struct loop_timer *t)
 	if (k->why.size == 0) {
 		if (k->http) {
 			strbuf_addf(&k->why,
-				    "Get \"%s\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
-				    k->url);
+			            "Get \"%s\": context deadline exceeded (Client.Timeout "
+			            "exceeded while awaiting headers)",
+			            k->url);
 		} else {
 			strbuf_adds(&k->why, "command timed out");
 		}
@@ -374,8 +385,8 @@ static void on_timeout(struct loop_timer *t)
 	finish(k, false);
 }
 
-struct check *check_start(struct container *c, const struct val *handler, int64_t timeout_us, check_done_fn *done,
-			  void *arg)
+struct check *check_start(struct container *c, const struct val *handler, int64_t timeout_us,
+                          check_done_fn *done, void *arg)
 {
 	struct check *k = NEW(struct check);
 	const struct val *h;

@@ -1,5 +1,5 @@
-/* Why: the way down of one container: preStop, signal, patience, SIGKILL; and what is kept of a run that has ended.
- * kubernetes-api.md section 8.4. */
+/* Why: the way down of one container: preStop, signal, patience, SIGKILL; and what is kept of a run
+ * that has ended. kubernetes-api.md section 8.4. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,7 +43,8 @@ static void signal_it(struct container *c)
 		return;
 	}
 	if (c->kill_at_us <= loop_now_us(l) && c->used_hook_extra) {
-		c->kill_at_us = loop_now_us(l) + hook_extra_us; /* the hook took it all: once, two seconds more */
+		c->kill_at_us = loop_now_us(l) +
+		                hook_extra_us; /* the hook took it all: once, two seconds more */
 		arm(c);
 	}
 	runtime_kill(c->runtime, c->stop_signal);
@@ -55,7 +56,8 @@ static void on_hooked(void *arg, const struct err *why)
 
 	c->hook = NULL;
 	if (why) {
-		pod_event(c->pod, c, "Warning", "FailedPreStopHook", "PreStopHook failed: %s", why->msg);
+		pod_event(c->pod, c, "Warning", "FailedPreStopHook", "PreStopHook failed: %s",
+		          why->msg);
 		c->used_hook_extra = why->code == ERR_TIMEOUT;
 	}
 	signal_it(c);
@@ -157,7 +159,8 @@ static char *termination_message(const struct container *c, int code)
 
 	read_tail(path, MESSAGE_MAX, &out);
 	if (out.size == 0 && code != 0 &&
-	    slice_is(val_get_str(c->facts.spec, "terminationMessagePolicy"), "FallbackToLogsOnError")) {
+	    slice_is(val_get_str(c->facts.spec, "terminationMessagePolicy"),
+	             "FallbackToLogsOnError")) {
 		message_of_log(c, &out);
 	}
 	return out.size ? slice_dup(slice_trim(strbuf_slice(&out))) : NULL;
@@ -192,8 +195,8 @@ void container_ended(struct container *c, const struct runtime_exit *e)
 	f->id[0] = '\0';
 	f->phase = CONTAINER_TERMINATED;
 	f->is_ready = f->is_started = f->is_busy = false;
-	f->restart_at_us =
-		restart_backoff_next(&c->backoff, loop_now_us(l), f->end.finished_us - f->end.started_us);
+	f->restart_at_us = restart_backoff_next(&c->backoff, loop_now_us(l),
+	                                        f->end.finished_us - f->end.started_us);
 	c->is_stopping = false;
 	container_unmount(c);
 	(void)container_save(c);

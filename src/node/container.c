@@ -1,5 +1,5 @@
-/* Why: one container from the pod's words to a running process: image, variables, user, layers, OCI configuration; and
- * its state file, from which a restarted node takes it up.
+/* Why: one container from the pod's words to a running process: image, variables, user, layers, OCI
+ * configuration; and its state file, from which a restarted node takes it up.
  *
  *   H/pods/<uid>/containers/<name>/state.json   what container_facts hold, and the runtime's id
  *   H/pods/<uid>/containers/<name>/image        id of the image below it (image.c counts these)
@@ -27,7 +27,8 @@
 
 static const struct runtime_events runtime_events;
 
-void container_init(struct container *c, struct pod *p, const struct val *spec, enum pod_container_list list)
+void container_init(struct container *c, struct pod *p, const struct val *spec,
+                    enum pod_container_list list)
 {
 	*c = (struct container){
 		.pod = p,
@@ -73,11 +74,12 @@ void container_wait(struct container *c, const char *reason, const char *message
 	f->is_started = f->is_ready = false;
 }
 
-/* A start that failed before there was a process: reason and message of waiting; tried again later. */
+/* A start that failed before there was a process: reason and message of waiting; tried again later.
+ */
 static void refuse(struct container *c, const char *reason, const char *message)
 {
-	bool is_new = !c->facts.reason || strcmp(c->facts.reason, reason) != 0 || !c->facts.message ||
-		      strcmp(c->facts.message, message) != 0;
+	bool is_new = !c->facts.reason || strcmp(c->facts.reason, reason) != 0 ||
+	              !c->facts.message || strcmp(c->facts.message, message) != 0;
 
 	container_wait(c, reason, message);
 	c->facts.restart_at_us = loop_now_us(c->pod->pods->agent->loop) + 10 * US_PER_S;
@@ -89,7 +91,8 @@ static void refuse(struct container *c, const char *reason, const char *message)
 
 /* ---- state on disk ---- */
 
-static void save_end(struct arena *a, struct val *to, const char *key, const struct container_end *e)
+static void save_end(struct arena *a, struct val *to, const char *key,
+                     const struct container_end *e)
 {
 	struct val *v;
 
@@ -131,8 +134,8 @@ bool container_save(const struct container *c)
 	save_end(&a, v, "last", &f->last);
 	json_write(&text, v);
 	if (file_write(path, strbuf_slice(&text), 0600, &err) < 0) {
-		log_odd("State of a container was not kept pod=%s/%s container=%s error=%s", c->pod->ns, c->pod->name,
-			c->name, err.msg);
+		log_odd("State of a container was not kept pod=%s/%s container=%s error=%s",
+		        c->pod->ns, c->pod->name, c->name, err.msg);
 		return false;
 	}
 	return true;
@@ -141,7 +144,8 @@ bool container_save(const struct container *c)
 /* Reasons are static texts in memory. */
 static const char *known_reason(struct slice s)
 {
-	static const char *const all[] = { "Completed", "Error", "OOMKilled", "StartError", "ContainerStatusUnknown" };
+	static const char *const all[] = { "Completed", "Error", "OOMKilled", "StartError",
+		                           "ContainerStatusUnknown" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		if (slice_is(s, all[i])) {
@@ -179,7 +183,8 @@ static bool load(struct container *c)
 	struct container_facts *f = &c->facts;
 	const struct val *v;
 
-	if (file_read(path, 1 << 20, &text, NULL) < 0 || json_parse_doc(strbuf_slice(&text), 0, &d, NULL) < 0) {
+	if (file_read(path, 1 << 20, &text, NULL) < 0 ||
+	    json_parse_doc(strbuf_slice(&text), 0, &d, NULL) < 0) {
 		return false;
 	}
 	v = d->root;
@@ -247,17 +252,19 @@ void container_adopt(struct container *c)
 	if (runtime_adopt(rt, f->id, &runtime_events, c, &c->runtime, NULL) < 0) {
 		if (f->phase == CONTAINER_RUNNING) {
 			container_lost(c, "ContainerStatusUnknown", 137,
-				       "The container could not be located when the node started");
+			               "The container could not be located when the node started");
 		}
 		f->id[0] = '\0';
 		return;
 	}
 	switch (runtime_state(c->runtime)) {
 	case RUNTIME_RUNNING:
-		if (f->phase != CONTAINER_RUNNING) { /* the node died between its start and the note of it */
+		if (f->phase !=
+		    CONTAINER_RUNNING) { /* the node died between its start and the note of it */
 			begin_run(c);
 		}
-		c->started_mono_us = loop_now_us(c->pod->pods->agent->loop) - (clock_wall_us() - f->started_us);
+		c->started_mono_us =
+			loop_now_us(c->pod->pods->agent->loop) - (clock_wall_us() - f->started_us);
 		container_ran(c);
 		break;
 	case RUNTIME_EXITED:
@@ -282,7 +289,9 @@ static const char *policy_of(const struct container *c, const struct image_name 
 	struct slice s = val_get_str(c->facts.spec, "imagePullPolicy");
 
 	if (s.len > 0) {
-		return slice_is(s, "Always") ? "Always" : slice_is(s, "Never") ? "Never" : "IfNotPresent";
+		return slice_is(s, "Always")  ? "Always"
+		       : slice_is(s, "Never") ? "Never"
+		                              : "IfNotPresent";
 	}
 	return image_name_is_latest(name) ? "Always" : "IfNotPresent";
 }
@@ -301,37 +310,42 @@ static void on_pulled(void *arg, const struct err *why, int64_t took_us)
 		c->image_is_fetched = true;
 		backoff_reset(&c->pull_backoff);
 		pod_event(c->pod, c, "Normal", "Pulled",
-			  "Successfully pulled image \"" SLICE_FMT "\" in %.3gs (%.3gs including waiting). Image size: %lld "
-			  "bytes.",
-			  SLICE_ARG(image), (double)took_us / 1e6, (double)took_us / 1e6,
-			  here ? (long long)found.size : 0LL);
+		          "Successfully pulled image \"" SLICE_FMT
+		          "\" in %.3gs (%.3gs including waiting). Image size: %lld "
+		          "bytes.",
+		          SLICE_ARG(image), (double)took_us / 1e6, (double)took_us / 1e6,
+		          here ? (long long)found.size : 0LL);
 	} else {
-		scoped_free char *message = mem_printf("failed to pull image \"" SLICE_FMT "\": %s", SLICE_ARG(image),
-						       why->msg);
+		scoped_free char *message = mem_printf("failed to pull image \"" SLICE_FMT "\": %s",
+		                                       SLICE_ARG(image), why->msg);
 
-		pod_event(c->pod, c, "Warning", "Failed", "Failed to pull image \"" SLICE_FMT "\": %s", SLICE_ARG(image),
-			  why->msg);
+		pod_event(c->pod, c, "Warning", "Failed",
+		          "Failed to pull image \"" SLICE_FMT "\": %s", SLICE_ARG(image), why->msg);
 		pod_event(c->pod, c, "Warning", "Failed", "Error: ErrImagePull");
 		container_wait(c, "ErrImagePull", message);
-		c->pull_again_us = loop_now_us(c->pod->pods->agent->loop) + backoff_next_us(&c->pull_backoff, 0);
-		c->facts.restart_at_us = loop_now_us(c->pod->pods->agent->loop) + 2 * US_PER_S; /* then: back-off is said */
+		c->pull_again_us = loop_now_us(c->pod->pods->agent->loop) +
+		                   backoff_next_us(&c->pull_backoff, 0);
+		c->facts.restart_at_us = loop_now_us(c->pod->pods->agent->loop) +
+		                         2 * US_PER_S; /* then: back-off is said */
 	}
 	pod_look(c->pod);
 }
 
-/* {"auths": {...}} of all imagePullSecrets; null: none. Secrets that are missing are left out, as the kubelet does. */
+/* {"auths": {...}} of all imagePullSecrets; null: none. Secrets that are missing are left out, as
+ * the kubelet does. */
 static struct val *pull_auth(struct arena *a, const struct container *c)
 {
 	struct pod *p = c->pod;
 	struct val *out = val_new_object(a), *auths = val_need_object(a, out, "auths");
 
 	val_for_each (val_path(pod_val(p), "spec.imagePullSecrets"), it) {
-		const struct val *secret =
-			objects_find(p->pods->objects, "Secret", slice_of(p->ns), val_get_str(it, "name"));
+		const struct val *secret = objects_find(p->pods->objects, "Secret", slice_of(p->ns),
+		                                        val_get_str(it, "name"));
 		scoped_strbuf struct strbuf text = { 0 };
 		struct val *config;
 
-		if (!base64_decode(&text, val_get_str(val_get(secret, "data"), ".dockerconfigjson")) ||
+		if (!base64_decode(&text,
+		                   val_get_str(val_get(secret, "data"), ".dockerconfigjson")) ||
 		    json_parse(a, arena_slice(a, strbuf_slice(&text)), 0, &config, NULL) < 0) {
 			continue;
 		}
@@ -348,7 +362,8 @@ static void pull(struct container *c, struct slice image)
 	scoped_arena struct arena a = { 0 };
 
 	if (c->pull_again_us > loop_now_us(agent->loop)) {
-		scoped_free char *message = mem_printf("Back-off pulling image \"" SLICE_FMT "\"", SLICE_ARG(image));
+		scoped_free char *message =
+			mem_printf("Back-off pulling image \"" SLICE_FMT "\"", SLICE_ARG(image));
 
 		if (!c->facts.reason || strcmp(c->facts.reason, "ImagePullBackOff") != 0) {
 			pod_event(c->pod, c, "Normal", "BackOff", "%s", message);
@@ -358,12 +373,14 @@ static void pull(struct container *c, struct slice image)
 		c->facts.restart_at_us = c->pull_again_us;
 		return;
 	}
-	pod_event(c->pod, c, "Normal", "Pulling", "Pulling image \"" SLICE_FMT "\"", SLICE_ARG(image));
+	pod_event(c->pod, c, "Normal", "Pulling", "Pulling image \"" SLICE_FMT "\"",
+	          SLICE_ARG(image));
 	c->facts.is_busy = true;
 	c->pull = pulls_start(c->pod->pods->pulls, image, pull_auth(&a, c), on_pulled, c);
 }
 
-/* True: *ret is the image to run. False: it is being fetched, or cannot be had; the facts say so. */
+/* True: *ret is the image to run. False: it is being fetched, or cannot be had; the facts say so.
+ */
 static bool get_image(struct container *c, struct image *ret)
 {
 	struct agent *agent = c->pod->pods->agent;
@@ -374,8 +391,9 @@ static bool get_image(struct container *c, struct image *ret)
 	int r = image_name_parse(text, &name, &err);
 
 	if (r < 0) {
-		scoped_free char *message = mem_printf("Failed to apply default image tag \"" SLICE_FMT "\": %s",
-						       SLICE_ARG(text), err.msg);
+		scoped_free char *message =
+			mem_printf("Failed to apply default image tag \"" SLICE_FMT "\": %s",
+		                   SLICE_ARG(text), err.msg);
 
 		refuse(c, "InvalidImageName", message);
 		return false;
@@ -388,17 +406,19 @@ static bool get_image(struct container *c, struct image *ret)
 	}
 	/* Loaded by hand or built in: what is here by a local name satisfies every policy. */
 	if (r == 1 && (c->image_is_fetched || strcmp(policy, "Always") != 0 ||
-		       !image_store_was_pulled(agent->images, text))) {
+	               !image_store_was_pulled(agent->images, text))) {
 		if (!c->image_is_fetched) {
 			pod_event(c->pod, c, "Normal", "Pulled",
-				  "Container image \"" SLICE_FMT "\" already present on machine", SLICE_ARG(text));
+			          "Container image \"" SLICE_FMT "\" already present on machine",
+			          SLICE_ARG(text));
 		}
 		return true;
 	}
 	if (r == 0 && strcmp(policy, "Never") == 0) {
 		scoped_free char *message =
-			mem_printf("Container image \"" SLICE_FMT "\" is not present with pull policy of Never",
-				   SLICE_ARG(text));
+			mem_printf("Container image \"" SLICE_FMT
+		                   "\" is not present with pull policy of Never",
+		                   SLICE_ARG(text));
 
 		if (!c->facts.reason || strcmp(c->facts.reason, "ErrImageNeverPull") != 0) {
 			pod_event(c->pod, c, "Warning", "ErrImageNeverPull", "%s", message);
@@ -429,12 +449,13 @@ static void read_in_root(int root, const char *path, struct strbuf *out)
 	}
 }
 
-static int find_user(const struct container *c, const struct image *image, const char *lower, struct user *ret,
-		     struct err *err)
+static int find_user(const struct container *c, const struct image *image, const char *lower,
+                     struct user *ret, struct err *err)
 {
 	scoped_fd int root = open(lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	scoped_strbuf struct strbuf passwd = { 0 }, group = { 0 }, text = { 0 };
-	int64_t uid = val_int(security(c, "runAsUser"), -1), gid = val_int(security(c, "runAsGroup"), -1);
+	int64_t uid = val_int(security(c, "runAsUser"), -1),
+		gid = val_int(security(c, "runAsGroup"), -1);
 	const struct val *pod_security = val_path(pod_val(c->pod), "spec.securityContext");
 	int r;
 
@@ -445,7 +466,8 @@ static int find_user(const struct container *c, const struct image *image, const
 	}
 	read_in_root(root, "/etc/passwd", &passwd);
 	read_in_root(root, "/etc/group", &group);
-	r = user_resolve(strbuf_slice(&text), strbuf_slice(&passwd), strbuf_slice(&group), ret, err);
+	r = user_resolve(strbuf_slice(&text), strbuf_slice(&passwd), strbuf_slice(&group), ret,
+	                 err);
 	if (r < 0) {
 		return r;
 	}
@@ -460,8 +482,9 @@ static int find_user(const struct container *c, const struct image *image, const
 	}
 	if (val_bool(security(c, "runAsNonRoot"), false) && ret->uid == 0) {
 		return err_raise(err, ERR_FORBIDDEN,
-				 uid == 0 ? "container's runAsUser breaks non-root policy"
-					  : "container has runAsNonRoot and image will run as root");
+		                 uid == 0
+		                         ? "container's runAsUser breaks non-root policy"
+		                         : "container has runAsNonRoot and image will run as root");
 	}
 	return 0;
 }
@@ -472,9 +495,10 @@ static int signal_of(const struct container *c, const struct image *image)
 		const char *name;
 		int number;
 	} signals[] = {
-		{ "HUP", SIGHUP },   { "INT", SIGINT },   { "QUIT", SIGQUIT },   { "ABRT", SIGABRT },
-		{ "KILL", SIGKILL }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 },   { "TERM", SIGTERM },
-		{ "ALRM", SIGALRM }, { "CONT", SIGCONT }, { "WINCH", SIGWINCH }, { "PWR", SIGPWR },
+		{ "HUP", SIGHUP },   { "INT", SIGINT },     { "QUIT", SIGQUIT },
+		{ "ABRT", SIGABRT }, { "KILL", SIGKILL },   { "USR1", SIGUSR1 },
+		{ "USR2", SIGUSR2 }, { "TERM", SIGTERM },   { "ALRM", SIGALRM },
+		{ "CONT", SIGCONT }, { "WINCH", SIGWINCH }, { "PWR", SIGPWR },
 	};
 	struct slice s = val_str(val_path(c->facts.spec, "lifecycle.stopSignal"));
 	int64_t n;
@@ -485,8 +509,8 @@ static int signal_of(const struct container *c, const struct image *image)
 	if (slice_to_i64(s, &n) && n > 0 && n < NSIG) {
 		return (int)n;
 	}
-	if (slice_has_prefix(s, SLICE("SIGRTMIN+")) && slice_to_i64(slice_from(s, 9), &n) && n >= 0 &&
-	    SIGRTMIN + n <= SIGRTMAX) {
+	if (slice_has_prefix(s, SLICE("SIGRTMIN+")) && slice_to_i64(slice_from(s, 9), &n) &&
+	    n >= 0 && SIGRTMIN + n <= SIGRTMAX) {
 		return SIGRTMIN + (int)n;
 	}
 	if (slice_has_prefix(s, SLICE("SIG"))) {
@@ -514,10 +538,12 @@ void container_unmount(const struct container *c)
 	}
 }
 
-static int make_layers(const struct container *c, const char *lower, char **ret_root, struct err *err)
+static int make_layers(const struct container *c, const char *lower, char **ret_root,
+                       struct err *err)
 {
-	scoped_free char *run = mem_printf("%s/%d", c->dir, c->runs), *upper = mem_printf("%s/upper", run),
-			 *work = mem_printf("%s/work", run), *root = mem_printf("%s/rootfs", c->dir);
+	scoped_free char *run = mem_printf("%s/%d", c->dir, c->runs),
+			 *upper = mem_printf("%s/upper", run), *work = mem_printf("%s/work", run),
+			 *root = mem_printf("%s/rootfs", c->dir);
 	int r = dir_make(upper, 0755, err);
 
 	if (r == 0) {
@@ -539,9 +565,10 @@ static int make_layers(const struct container *c, const char *lower, char **ret_
 static int make_files(struct container *c, const struct image *image, struct err *err)
 {
 	struct pod *p = c->pod;
-	scoped_free char *logs = mem_printf("%s/logs/pods/%s_%s_%s/%s", p->pods->agent->home, p->ns, p->name, p->uid,
-					    c->name);
-	scoped_free char *mark = mem_printf("%s/image", c->dir), *message = mem_printf("%s/message", c->dir);
+	scoped_free char *logs = mem_printf("%s/logs/pods/%s_%s_%s/%s", p->pods->agent->home, p->ns,
+	                                    p->name, p->uid, c->name);
+	scoped_free char *mark = mem_printf("%s/image", c->dir),
+			 *message = mem_printf("%s/message", c->dir);
 	int r = dir_make(c->dir, 0755, err);
 
 	if (r == 0) {
@@ -573,8 +600,8 @@ static bool mounts_at(const struct val *container, const char *path)
 }
 
 /* Built-in image, names, termination message, then the pod's volumes; in a. */
-static int list_mounts(struct container *c, const struct image *image, const struct env *env, struct arena *a,
-		       struct spec_mount **ret, size_t *ret_n, struct err *err)
+static int list_mounts(struct container *c, const struct image *image, const struct env *env,
+                       struct arena *a, struct spec_mount **ret, size_t *ret_n, struct err *err)
 {
 	struct pod *p = c->pod;
 	static const char *const names[] = { "hosts", "resolv.conf", "hostname" };
@@ -594,11 +621,12 @@ static int list_mounts(struct container *c, const struct image *image, const str
 		const char *dest = arena_printf(a, "/etc/%s", names[i]);
 
 		if (!mounts_at(c->facts.spec, dest)) {
-			at[n++] = (struct spec_mount){ arena_printf(a, "%s/%s", p->dir, names[i]), dest, NULL, NULL };
+			at[n++] = (struct spec_mount){ arena_printf(a, "%s/%s", p->dir, names[i]),
+				                       dest, NULL, NULL };
 		}
 	}
 	at[n++] = (struct spec_mount){ arena_printf(a, "%s/message", c->dir),
-				       *message ? message : "/dev/termination-log", NULL, NULL };
+		                       *message ? message : "/dev/termination-log", NULL, NULL };
 	if (n_own) {
 		memcpy(at + n, own, n_own * sizeof(*own));
 	}
@@ -616,14 +644,27 @@ static const char *pin(const struct container *c, struct arena *a, const char *n
 	return mount_is_there(path) ? path : NULL;
 }
 
+/* An ephemeral container may look into the processes of another one. */
+static const char *target_pidns(const struct container *c, struct arena *a)
+{
+	struct slice name = val_get_str(c->facts.spec, "targetContainerName");
+	const struct container *target = name.len ? pod_find_container(c->pod, name) : NULL;
+
+	if (!target || !target->runtime || runtime_pid(target->runtime) <= 0) {
+		return NULL;
+	}
+	return arena_printf(a, "/proc/%d/ns/pid", runtime_pid(target->runtime));
+}
+
 static int oom_score(const struct container *c)
 {
 	const struct pods *pods = c->pod->pods;
 	struct resources r = resources_of_container(c->facts.spec);
-	int score = oom_score_adj(qos_of_pod(pod_val(c->pod)), pod_val(c->pod), r.memory_request_bytes,
-				  pods->node_memory_bytes);
+	int score = oom_score_adj(qos_of_pod(pod_val(c->pod)), pod_val(c->pod),
+	                          r.memory_request_bytes, pods->node_memory_bytes);
 
-	return score < pods->own_oom_score && !pods->may_lower_oom_score ? pods->own_oom_score : score;
+	return score < pods->own_oom_score && !pods->may_lower_oom_score ? pods->own_oom_score
+	                                                                 : score;
 }
 
 struct preparation { /* of one start; everything in the arena */
@@ -642,40 +683,47 @@ static void preparation_fini(struct preparation *t)
 	arena_fini(&t->arena);
 }
 
-static int render(struct container *c, const struct image *image, struct preparation *t, struct err *err)
+static int render(struct container *c, const struct image *image, struct preparation *t,
+                  struct err *err)
 {
 	struct pod *p = c->pod;
 	struct arena *a = &t->arena;
 	scoped_strbuf struct strbuf hostname = { 0 };
-	bool ro = val_bool(val_get(val_get(c->facts.spec, "securityContext"), "readOnlyRootFilesystem"), false);
+	bool ro = val_bool(
+		val_get(val_get(c->facts.spec, "securityContext"), "readOnlyRootFilesystem"),
+		false);
 	const char *uts = pin(c, a, "uts");
 
 	pod_hostname(p, &hostname);
-	return spec_render(a,
-			   &(struct spec_input){
-				   .pod = pod_val(p),
-				   .container = c->facts.spec,
-				   .image_config = image->config,
-				   .own_env = &t->own,
-				   .env = &t->all,
-				   .user = &t->user,
-				   .rootfs = t->root,
-				   .hostname = strbuf_str(&hostname),
-				   .cgroup_path = arena_printf(a, "%s/%s", p->cgroup, c->facts.id),
-				   .netns = p->host_network ? NULL : arena_printf(a, "%s/net", p->pins),
-				   .ipcns = pin(c, a, "ipc"),
-				   .utsns = uts,
-				   .mounts = t->mounts,
-				   .n_mounts = t->n_mounts,
-				   .oom_score_adj = oom_score(c),
-				   .nofile = p->pods->nofile,
-				   .read_only_root = ro,
-			   },
-			   &t->config, err);
+	return spec_render(
+		a,
+		&(struct spec_input){
+			.pod = pod_val(p),
+			.container = c->facts.spec,
+			.image_config = image->config,
+			.own_env = &t->own,
+			.env = &t->all,
+			.user = &t->user,
+			.rootfs = t->root,
+			.hostname = strbuf_str(&hostname),
+			.cgroup_path = arena_printf(a, "%s/%s", p->cgroup, c->facts.id),
+			.netns = p->host_network ? NULL : arena_printf(a, "%s/net", p->pins),
+			.ipcns = pin(c, a, "ipc"),
+			.utsns = uts,
+			.pidns = target_pidns(c, a),
+			.mounts = t->mounts,
+			.n_mounts = t->n_mounts,
+			.oom_score_adj = oom_score(c),
+			.nofile = p->pods->nofile,
+			.read_only_root = ro,
+		},
+		&t->config, err);
 }
 
-/* Variables and user: what may be missing or forbidden. False: the facts say why it does not start. */
-static bool configure(struct container *c, const struct image *image, const char *lower, struct preparation *t)
+/* Variables and user: what may be missing or forbidden. False: the facts say why it does not start.
+ */
+static bool configure(struct container *c, const struct image *image, const char *lower,
+                      struct preparation *t)
 {
 	struct pod *p = c->pod;
 	scoped_strbuf struct strbuf skipped = { 0 }, hostname = { 0 };
@@ -703,15 +751,16 @@ static bool configure(struct container *c, const struct image *image, const char
 	}
 	if (skipped.size) {
 		pod_event(p, c, "Warning", "InvalidVariableNames",
-			  "Keys [%s] from the EnvFrom references were skipped since they are considered invalid environment "
-			  "variable names.",
-			  strbuf_str(&skipped));
+		          "Keys [%s] from the EnvFrom references were skipped since they are "
+		          "considered invalid environment "
+		          "variable names.",
+		          strbuf_str(&skipped));
 	}
 	return true;
 }
 
-static int create(struct container *c, const struct image *image, const char *lower, struct preparation *t,
-		  struct err *err)
+static int create(struct container *c, const struct image *image, const char *lower,
+                  struct preparation *t, struct err *err)
 {
 	struct agent *agent = c->pod->pods->agent;
 	const struct val *spec = c->facts.spec;
@@ -730,28 +779,31 @@ static int create(struct container *c, const struct image *image, const char *lo
 	if (r < 0) {
 		return r;
 	}
-	(void)container_save(c); /* before the container exists: a restarted node finds it by this */
-	return runtime_create(agent->runtime,
-			      &(struct runtime_spec){ .id = c->facts.id,
-						      .config = t->config,
-						      .log_path = c->log_path,
-						      .tty = val_bool(val_get(spec, "tty"), false),
-						      .stdin_open = val_bool(val_get(spec, "stdin"), false),
-						      .stdin_once = val_bool(val_get(spec, "stdinOnce"), false) },
-			      &runtime_events, c, &c->runtime, err);
+	(void)container_save(
+		c); /* before the container exists: a restarted node finds it by this */
+	return runtime_create(
+		agent->runtime,
+		&(struct runtime_spec){ .id = c->facts.id,
+	                                .config = t->config,
+	                                .log_path = c->log_path,
+	                                .tty = val_bool(val_get(spec, "tty"), false),
+	                                .stdin_open = val_bool(val_get(spec, "stdin"), false),
+	                                .stdin_once = val_bool(val_get(spec, "stdinOnce"), false) },
+		&runtime_events, c, &c->runtime, err);
 }
 
 static void set_image_id(struct container *c, const struct image *image)
 {
-	struct slice digest = val_str(val_at(image->digests, 0)), name = val_str(val_at(image->names, 0)), repo, tag;
+	struct slice digest = val_str(val_at(image->digests, 0)),
+		     name = val_str(val_at(image->names, 0)), repo, tag;
 	ptrdiff_t colon = slice_rfind(name, ':');
 
 	free(c->facts.image_id);
 	repo = colon > slice_rfind(name, '/') ? slice_head(name, (size_t)colon) : name;
 	tag = digest;
-	c->facts.image_id = digest.len && name.len
-				    ? mem_printf(SLICE_FMT "@" SLICE_FMT, SLICE_ARG(repo), SLICE_ARG(tag))
-				    : mem_printf("sha256:%s", image->id);
+	c->facts.image_id = digest.len && name.len ? mem_printf(SLICE_FMT "@" SLICE_FMT,
+	                                                        SLICE_ARG(repo), SLICE_ARG(tag))
+	                                           : mem_printf("sha256:%s", image->id);
 }
 
 void container_start(struct container *c)
@@ -834,8 +886,10 @@ static void on_hooked(void *arg, const struct err *why)
 
 	c->hook = NULL;
 	if (why) {
-		pod_event(c->pod, c, "Warning", "FailedPostStartHook", "PostStartHook failed: %s", why->msg);
-		container_stop(c, loop_now_us(c->pod->pods->agent->loop) + pod_grace_us(c->pod), "FailedPostStartHook");
+		pod_event(c->pod, c, "Warning", "FailedPostStartHook", "PostStartHook failed: %s",
+		          why->msg);
+		container_stop(c, loop_now_us(c->pod->pods->agent->loop) + pod_grace_us(c->pod),
+		               "FailedPostStartHook");
 		return;
 	}
 	container_ran(c);

@@ -1,5 +1,5 @@
-/* Why: a probe needs one small exchange, not an HTTP/2 library: everything sent is literal, and of the answer only data
- * frames matter, whose message is "status: 1" when the service is up. */
+/* Why: a probe needs one small exchange, not an HTTP/2 library: everything sent is literal, and of
+ * the answer only data frames matter, whose message is "status: 1" when the service is up. */
 #include "node/grpc-health.h"
 
 #include <string.h>
@@ -19,12 +19,19 @@ enum {
 	STATUS_SERVING = 1,
 };
 
-static void add_frame(struct strbuf *out, int type, int flags, unsigned stream, struct slice payload)
+static void add_frame(struct strbuf *out, int type, int flags, unsigned stream,
+                      struct slice payload)
 {
 	unsigned char head[FRAME_HEAD] = {
-		(unsigned char)(payload.len >> 16), (unsigned char)(payload.len >> 8), (unsigned char)payload.len,
-		(unsigned char)type, (unsigned char)flags, (unsigned char)(stream >> 24), (unsigned char)(stream >> 16),
-		(unsigned char)(stream >> 8), (unsigned char)stream,
+		(unsigned char)(payload.len >> 16),
+		(unsigned char)(payload.len >> 8),
+		(unsigned char)payload.len,
+		(unsigned char)type,
+		(unsigned char)flags,
+		(unsigned char)(stream >> 24),
+		(unsigned char)(stream >> 16),
+		(unsigned char)(stream >> 8),
+		(unsigned char)stream,
 	};
 
 	strbuf_add(out, head, sizeof(head));
@@ -102,15 +109,16 @@ static int read_message(struct slice data)
 	return len >= 2 && data.p[0] == 0x08 ? (unsigned char)data.p[1] : 0;
 }
 
-static enum grpc_verdict read_frame(int type, int flags, unsigned stream, struct slice payload, struct strbuf *reply,
-				    int *status)
+static enum grpc_verdict read_frame(int type, int flags, unsigned stream, struct slice payload,
+                                    struct strbuf *reply, int *status)
 {
 	int n;
 
 	switch (type) {
 	case FRAME_SETTINGS:
 		if (!(flags & FLAG_END_STREAM)) {
-			add_frame(reply, FRAME_SETTINGS, FLAG_END_STREAM, 0, (struct slice){ "", 0 });
+			add_frame(reply, FRAME_SETTINGS, FLAG_END_STREAM, 0,
+			          (struct slice){ "", 0 });
 		}
 		return GRPC_MORE;
 	case FRAME_PING:
@@ -141,12 +149,14 @@ static enum grpc_verdict read_frame(int type, int flags, unsigned stream, struct
 	}
 }
 
-enum grpc_verdict grpc_health_answer(struct slice bytes, size_t *done, struct strbuf *reply, int *status)
+enum grpc_verdict grpc_health_answer(struct slice bytes, size_t *done, struct strbuf *reply,
+                                     int *status)
 {
 	while (bytes.len >= *done + FRAME_HEAD) {
 		const unsigned char *h = (const unsigned char *)bytes.p + *done;
 		size_t len = (size_t)h[0] << 16 | (size_t)h[1] << 8 | h[2];
-		unsigned stream = (h[5] & 0x7fu) << 24 | (unsigned)h[6] << 16 | (unsigned)h[7] << 8 | h[8];
+		unsigned stream =
+			(h[5] & 0x7fu) << 24 | (unsigned)h[6] << 16 | (unsigned)h[7] << 8 | h[8];
 		enum grpc_verdict v;
 
 		if (len > FRAME_MAX) {
@@ -155,7 +165,9 @@ enum grpc_verdict grpc_health_answer(struct slice bytes, size_t *done, struct st
 		if (bytes.len < *done + FRAME_HEAD + len) {
 			return GRPC_MORE;
 		}
-		v = read_frame(h[3], h[4], stream, slice_head(slice_from(bytes, *done + FRAME_HEAD), len), reply, status);
+		v = read_frame(h[3], h[4], stream,
+		               slice_head(slice_from(bytes, *done + FRAME_HEAD), len), reply,
+		               status);
 		*done += FRAME_HEAD + len;
 		if (v != GRPC_MORE) {
 			return v;

@@ -36,7 +36,7 @@ static void on_checked(void *arg, bool ok, const char *why)
 		return;
 	}
 	(void)err_raise(&err, strcmp(why, "command timed out") == 0 ? ERR_TIMEOUT : ERR_IO, "%s",
-			*why ? why : "command failed");
+	                *why ? why : "command failed");
 	finish(h, &err);
 }
 
@@ -45,8 +45,8 @@ static void on_slept(struct loop_timer *t)
 	finish(container_of(t, struct hook, sleep), NULL);
 }
 
-struct hook *hook_start(struct container *c, const struct val *handler, int64_t timeout_us, hook_done_fn *done,
-			void *arg)
+struct hook *hook_start(struct container *c, const struct val *handler, int64_t timeout_us,
+                        hook_done_fn *done, void *arg)
 {
 	struct hook *h = NEW(struct hook);
 	const struct val *sleep = val_get(handler, "sleep");
@@ -57,7 +57,8 @@ struct hook *hook_start(struct container *c, const struct val *handler, int64_t 
 	if (sleep) {
 		int64_t us = val_int(val_get(sleep, "seconds"), 0) * US_PER_S;
 
-		loop_timer_start(h->loop, &h->sleep, timeout_us > 0 && us > timeout_us ? timeout_us : us, on_slept);
+		loop_timer_start(h->loop, &h->sleep,
+		                 timeout_us > 0 && us > timeout_us ? timeout_us : us, on_slept);
 	} else {
 		h->check = check_start(c, handler, timeout_us, on_checked, h);
 	}

@@ -385,8 +385,8 @@ static int make_scratch(struct image_store *s, char **ret, struct err *err)
 }
 
 /* An archive or a layout folder. */
-static int load_one(struct image_store *s, const char *path, const char *name, struct strbuf *loaded,
-                    struct err *err)
+static int load_one(struct image_store *s, const char *path, const char *name,
+                    struct strbuf *loaded, struct err *err)
 {
 	scoped_free char *scratch = NULL, *archive = NULL, *mark = NULL, *docker = NULL;
 	const char *layout = path;
@@ -476,7 +476,8 @@ static int is_archive(const struct dirent *e)
 }
 
 /* Every .tar of a folder, by name. */
-static int load_folder(struct image_store *s, const char *path, struct strbuf *loaded, struct err *err)
+static int load_folder(struct image_store *s, const char *path, struct strbuf *loaded,
+                       struct err *err)
 {
 	struct dirent **found = NULL;
 	int n = scandir(path, &found, is_archive, alphasort), r = 0;
@@ -485,7 +486,8 @@ static int load_folder(struct image_store *s, const char *path, struct strbuf *l
 		return err_sys(err, "read folder %s", path);
 	}
 	if (n == 0) {
-		r = err_raise(err, ERR_NOTFOUND, "%s holds neither an OCI layout nor .tar archives of images", path);
+		r = err_raise(err, ERR_NOTFOUND,
+		              "%s holds neither an OCI layout nor .tar archives of images", path);
 	}
 	for (int i = 0; i < n; i++) {
 		scoped_free char *one = mem_printf("%s/%s", path, found[i]->d_name);
@@ -499,8 +501,8 @@ static int load_folder(struct image_store *s, const char *path, struct strbuf *l
 	return r;
 }
 
-int image_store_load(struct image_store *s, const char *path, const char *name, struct strbuf *loaded,
-                     struct err *err)
+int image_store_load(struct image_store *s, const char *path, const char *name,
+                     struct strbuf *loaded, struct err *err)
 {
 	scoped_free char *mark = mem_printf("%s/oci-layout", path);
 	struct stat st;

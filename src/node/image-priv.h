@@ -30,5 +30,6 @@ MUST_USE int image_store_lock(struct image_store *s, int *ret_fd, struct err *er
  */
 MUST_USE int image_store_record(struct image_store *s, const struct image_record *rec,
                                 struct err *err);
-/* Says that what is here by this (normalised) name came from a registry. A later load takes that back. */
+/* Says that what is here by this (normalised) name came from a registry. A later load takes that
+ * back. */
 MUST_USE int image_store_mark_pulled(struct image_store *s, struct slice name, struct err *err);

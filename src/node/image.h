@@ -39,8 +39,8 @@ struct image_store *image_store_close(struct image_store *s);
  * Failure: ERR_INVALID for a malformed name. */
 MUST_USE int image_store_find(struct image_store *s, struct slice name, struct image *ret,
                               struct err *err);
-/* True when a name came from a registry: imagePullPolicy Always asks there again. What was loaded by hand or is built in
- * satisfies every policy. */
+/* True when a name came from a registry: imagePullPolicy Always asks there again. What was loaded
+ * by hand or is built in satisfies every policy. */
 bool image_store_was_pulled(const struct image_store *s, struct slice name);
 typedef void image_each_fn(void *arg, const struct image *i);
 void image_store_each(struct image_store *s, image_each_fn *fn, void *arg);
@@ -48,7 +48,8 @@ void image_store_each(struct image_store *s, image_each_fn *fn, void *arg);
 void image_root(const struct image_store *s, const char *id, struct strbuf *out);
 
 /* Loads every image of an OCI archive, OCI layout folder or docker archive, or of every .tar of a
- * folder; 'name' (may be null) names the only image of an archive. Names put in are appended to *loaded, one a line (may be null). */
+ * folder; 'name' (may be null) names the only image of an archive. Names put in are appended to
+ * *loaded, one a line (may be null). */
 MUST_USE int image_store_load(struct image_store *s, const char *path, const char *name,
                               struct strbuf *loaded, struct err *err);
 /* Fetches from a registry. authfile: docker config.json for it, or null. */

@@ -1,4 +1,5 @@
-/* Why: one log put aside. Names sort by age, as the kubelet's do, so that readers find the earlier parts. */
+/* Why: one log put aside. Names sort by age, as the kubelet's do, so that readers find the earlier
+ * parts. */
 #include "node/log-rotate.h"
 
 #include <dirent.h>
@@ -22,7 +23,8 @@ static int cmp_names(const void *a, const void *b)
 static void drop_oldest(const char *path, int keep)
 {
 	const char *slash = strrchr(path, '/');
-	scoped_free char *dir = slice_dup((struct slice){ path, slash ? (size_t)(slash - path) : 0 });
+	scoped_free char *dir =
+		slice_dup((struct slice){ path, slash ? (size_t)(slash - path) : 0 });
 	scoped_free char *prefix = mem_printf("%s.", slash ? slash + 1 : path);
 	scoped_dir DIR *d = opendir(slash ? dir : ".");
 	VEC(char *) names = { 0 };

@@ -4,5 +4,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Renames PATH to PATH.<time>, removes the oldest beyond 'keep'. True: rotated; the writer has to open it again. */
+/* Renames PATH to PATH.<time>, removes the oldest beyond 'keep'. True: rotated; the writer has to
+ * open it again. */
 bool log_rotate(const char *path, int64_t max_bytes, int keep, int64_t now_wall_us);

@@ -17,7 +17,8 @@ struct log_rotation {
 static bool look_at_container(void *arg, const struct pod_container_view *c)
 {
 	(void)arg;
-	if (c->runtime && c->log_path && log_rotate(c->log_path, max_bytes, KEEP, clock_wall_us())) {
+	if (c->runtime && c->log_path &&
+	    log_rotate(c->log_path, max_bytes, KEEP, clock_wall_us())) {
 		runtime_reopen_log(c->runtime);
 	}
 	return true;

@@ -1,4 +1,5 @@
-/* What: logs of containers that have grown are put aside and begun anew: five files of 10 MB at most. */
+/* What: logs of containers that have grown are put aside and begun anew: five files of 10 MB at
+ * most. */
 #pragma once
 
 #include "node/pods.h"

@@ -1,7 +1,7 @@
 /* Why: joins the parts of the node role; see node.h.
  *
- * Rights: root. It makes namespaces, mounts and control groups for pods, starts crun, writes the packet rules, and reads
- * the kubelet's socket, which only the API server may open. */
+ * Rights: root. It makes namespaces, mounts and control groups for pods, starts crun, writes the
+ * packet rules, and reads the kubelet's socket, which only the API server may open. */
 #include "node/node.h"
 
 #include <errno.h>
@@ -77,7 +77,8 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 		}
 	}
 	if (!o->home || o->home[0] != '/' || !o->kubeconfig) {
-		return err_raise(err, ERR_USAGE, "needs --name N --home H --kubeconfig F --api-uid U");
+		return err_raise(err, ERR_USAGE,
+		                 "needs --name N --home H --kubeconfig F --api-uid U");
 	}
 	o->api_uid = (uid_t)uid;
 	return 0;
@@ -97,7 +98,8 @@ static void on_sync(struct loop_defer *d)
 	struct err err = { 0 };
 
 	if (dataplane_sync(a->dataplane, &err) < 0) {
-		log_odd("Network rules were not brought up to date and are tried again error=%s", err.msg);
+		log_odd("Network rules were not brought up to date and are tried again error=%s",
+		        err.msg);
 		loop_timer_start(a->loop, &r->sync_again, US_PER_S, on_sync_again);
 	}
 }
@@ -158,7 +160,8 @@ static char *own_path(void)
 static int make_base(struct role *r, const struct options *o, struct err *err)
 {
 	struct agent *a = &r->agent;
-	scoped_free char *pods = mem_printf("%s/pods", o->home), *logs = mem_printf("%s/logs/pods", o->home),
+	scoped_free char *pods = mem_printf("%s/pods", o->home),
+			 *logs = mem_printf("%s/logs/pods", o->home),
 			 *run = mem_printf("%s/run", o->home);
 	int ret;
 
@@ -166,13 +169,13 @@ static int make_base(struct role *r, const struct options *o, struct err *err)
 	r->run_dir = mem_printf("/run/kennel/%s", o->name);
 	r->cgroup = mem_printf("/kennel-%s", o->name);
 	*a = (struct agent){ .loop = loop_new(),
-			     .instance = o->name,
-			     .home = o->home,
-			     .node_name = o->name,
-			     .exe = r->exe,
-			     .run_dir = r->run_dir,
-			     .cgroup = r->cgroup,
-			     .api_uid = o->api_uid };
+		             .instance = o->name,
+		             .home = o->home,
+		             .node_name = o->name,
+		             .exe = r->exe,
+		             .run_dir = r->run_dir,
+		             .cgroup = r->cgroup,
+		             .api_uid = o->api_uid };
 	(void)ip_parse(SLICE("10.0.2.10"), &a->node_ip);
 	(void)ip_parse(SLICE("10.0.0.10"), &a->dns_ip);
 	ret = dir_make(pods, 0711, err);
@@ -206,7 +209,8 @@ static int make_parts(struct role *r, const struct options *o, struct err *err)
 	if (ret < 0) {
 		return ret;
 	}
-	ret = managed_new(a, &r->managed, err); /* takes up its containers before pods sweep the strays */
+	ret = managed_new(a, &r->managed,
+	                  err); /* takes up its containers before pods sweep the strays */
 	if (ret < 0) {
 		return ret;
 	}

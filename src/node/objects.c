@@ -1,5 +1,6 @@
-/* Why: pods start the moment their objects are here. Watches of different collections do not come in order, so a
- * missing ConfigMap may be on its way: the API server is asked before anything is called missing. */
+/* Why: pods start the moment their objects are here. Watches of different collections do not come
+ * in order, so a missing ConfigMap may be on its way: the API server is asked before anything is
+ * called missing. */
 #include "node/objects.h"
 
 #include "base/clock.h"
@@ -15,7 +16,8 @@ static const struct {
 	const char *kind, *api_version, *plural, *field_selector;
 	bool for_model;
 } WATCHED[COLLECTIONS] = {
-	[PODS] = { "Pod", "v1", "pods", NULL, false }, /* the pods' own file feeds the model: it knows addresses first */
+	[PODS] = { "Pod", "v1", "pods", NULL,
+	           false }, /* the pods' own file feeds the model: it knows addresses first */
 	[SERVICES] = { "Service", "v1", "services", NULL, true },
 	[SLICES] = { "EndpointSlice", "discovery.k8s.io/v1", "endpointslices", NULL, true },
 	[POLICIES] = { "NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", NULL, true },
@@ -42,7 +44,7 @@ struct objects {
 	struct agent *agent;
 	struct objects_events events;
 	struct collection all[COLLECTIONS];
-	char *own_pods; /* owned: field selector */
+	char *own_pods;       /* owned: field selector */
 	struct map questions; /* "kind/ns/name" -> struct question */
 	bool is_synced;
 };
@@ -99,7 +101,8 @@ static void on_changed(void *arg, const struct doc *old, const struct doc *now)
 		o->events.pod(o->events.arg, old, now);
 	} else if (c->which == CONFIGMAPS || c->which == SECRETS || c->which == SERVICES) {
 		forget_question(o, WATCHED[c->which].kind, meta(d, "namespace"), meta(d, "name"));
-		o->events.changed(o->events.arg, WATCHED[c->which].kind, meta(d, "namespace"), meta(d, "name"));
+		o->events.changed(o->events.arg, WATCHED[c->which].kind, meta(d, "namespace"),
+		                  meta(d, "name"));
 	}
 }
 
@@ -141,15 +144,16 @@ struct objects *objects_new(struct agent *a, const struct objects_events *e)
 
 		c->objects = o;
 		c->which = i;
-		c->replica = replica_new(a->client, &(struct replica_spec){
-							    .api_version = WATCHED[i].api_version,
-							    .plural = WATCHED[i].plural,
-							    .field_selector = i == PODS ? o->own_pods
-											: WATCHED[i].field_selector,
-							    .changed = on_changed,
-							    .synced = on_synced,
-							    .arg = c,
-						    });
+		c->replica = replica_new(
+			a->client, &(struct replica_spec){
+					   .api_version = WATCHED[i].api_version,
+					   .plural = WATCHED[i].plural,
+					   .field_selector = i == PODS ? o->own_pods
+		                                                       : WATCHED[i].field_selector,
+					   .changed = on_changed,
+					   .synced = on_synced,
+					   .arg = c,
+				   });
 	}
 	return o;
 }
@@ -184,7 +188,8 @@ bool objects_are_synced(const struct objects *o)
 	return o->is_synced;
 }
 
-const struct val *objects_find(const struct objects *o, const char *kind, struct slice ns, struct slice name)
+const struct val *objects_find(const struct objects *o, const char *kind, struct slice ns,
+                               struct slice name)
 {
 	int which = collection_of(kind);
 	const struct doc *d = which < 0 ? NULL : replica_find(o->all[which].replica, ns, name);
@@ -202,7 +207,8 @@ static void on_answer(void *arg, const struct client_answer *a)
 
 	q->call = NULL;
 	if (a->status == 200 && a->body) {
-		replica_put(o->all[which].replica, a->body); /* tells by on_changed, which forgets the question */
+		replica_put(o->all[which].replica,
+		            a->body); /* tells by on_changed, which forgets the question */
 		return;
 	}
 	q->absent_until_us = loop_now_us(o->agent->loop) + (a->status == 404 ? absent_for_us : 0);
@@ -230,8 +236,10 @@ bool objects_is_absent(struct objects *o, const char *kind, struct slice ns, str
 		return true;
 	}
 	if (!q->call) {
-		client_path(&path, WATCHED[which].api_version, WATCHED[which].plural, ns, name, NULL);
-		q->call = client_request(o->agent->client, "GET", strbuf_str(&path), NULL, NULL, on_answer, q);
+		client_path(&path, WATCHED[which].api_version, WATCHED[which].plural, ns, name,
+		            NULL);
+		q->call = client_request(o->agent->client, "GET", strbuf_str(&path), NULL, NULL,
+		                         on_answer, q);
 	}
 	return false;
 }
@@ -255,10 +263,11 @@ static bool visit_service(void *arg, const struct doc *d)
 }
 
 void objects_each_service(const struct objects *o, struct slice ns,
-			  void (*visit)(void *arg, const struct val *service), void *arg)
+                          void (*visit)(void *arg, const struct val *service), void *arg)
 {
 	struct service_walk w = { ns, visit, arg };
-	const struct doc *master = replica_find(o->all[SERVICES].replica, SLICE("default"), SLICE("kubernetes"));
+	const struct doc *master =
+		replica_find(o->all[SERVICES].replica, SLICE("default"), SLICE("kubernetes"));
 
 	replica_each(o->all[SERVICES].replica, visit_service, &w);
 	if (master && !slice_is(ns, "default")) {
@@ -282,12 +291,14 @@ static bool volume_names(const struct val *source, bool is_secret, struct slice 
 {
 	const struct val *v = val_get(source, is_secret ? "secret" : "configMap");
 
-	return v && (slice_eq(val_get_str(v, "name"), name) || slice_eq(val_get_str(v, "secretName"), name));
+	return v && (slice_eq(val_get_str(v, "name"), name) ||
+	             slice_eq(val_get_str(v, "secretName"), name));
 }
 
 static bool container_names(const struct val *container, bool is_secret, struct slice name)
 {
-	const char *whole = is_secret ? "secretRef" : "configMapRef", *key = is_secret ? "secretKeyRef" : "configMapKeyRef";
+	const char *whole = is_secret ? "secretRef" : "configMapRef",
+		   *key = is_secret ? "secretKeyRef" : "configMapKeyRef";
 
 	val_for_each (val_get(container, "envFrom"), it) {
 		if (slice_eq(val_get_str(val_get(it, whole), "name"), name)) {
@@ -304,7 +315,8 @@ static bool container_names(const struct val *container, bool is_secret, struct 
 
 bool object_is_named_by(const struct val *pod, const char *kind, struct slice name)
 {
-	static const char *const lists[] = { "initContainers", "containers", "ephemeralContainers" };
+	static const char *const lists[] = { "initContainers", "containers",
+		                             "ephemeralContainers" };
 	const struct val *spec = val_get(pod, "spec");
 	bool is_secret = strcmp(kind, "Secret") == 0;
 

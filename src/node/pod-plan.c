@@ -1,5 +1,5 @@
-/* Why: restart policies, order of init containers and sidecars meet in one function over plain data, so that every
- * combination can be tried in a test. */
+/* Why: restart policies, order of init containers and sidecars meet in one function over plain
+ * data, so that every combination can be tried in a test. */
 #include "node/pod-plan.h"
 
 #include "base/clock.h"
@@ -19,7 +19,8 @@ bool container_is_passed(const struct container_facts *c)
 	if (c->list != POD_INIT) {
 		return true;
 	}
-	return container_is_sidecar(c) ? c->phase == CONTAINER_RUNNING && c->is_started : container_has_succeeded(c);
+	return container_is_sidecar(c) ? c->phase == CONTAINER_RUNNING && c->is_started
+	                               : container_has_succeeded(c);
 }
 
 enum restart { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
@@ -28,7 +29,9 @@ static enum restart policy_of(const struct val *pod)
 {
 	struct slice s = val_str(val_path(pod, "spec.restartPolicy"));
 
-	return slice_is(s, "Never") ? RESTART_NEVER : slice_is(s, "OnFailure") ? RESTART_ON_FAILURE : RESTART_ALWAYS;
+	return slice_is(s, "Never")       ? RESTART_NEVER
+	       : slice_is(s, "OnFailure") ? RESTART_ON_FAILURE
+	                                  : RESTART_ALWAYS;
 }
 
 static bool will_restart(const struct container_facts *c, enum restart policy)
@@ -57,7 +60,8 @@ static enum plan_verb start_or_wait(const struct container_facts *c, int64_t now
 	return PLAN_BACK_OFF;
 }
 
-static enum plan_verb verb_of(const struct container_facts *c, enum restart policy, int64_t now_us, struct plan *p)
+static enum plan_verb verb_of(const struct container_facts *c, enum restart policy, int64_t now_us,
+                              struct plan *p)
 {
 	if (c->is_busy || c->phase == CONTAINER_RUNNING) {
 		return PLAN_KEEP;
@@ -69,14 +73,15 @@ static enum plan_verb verb_of(const struct container_facts *c, enum restart poli
 }
 
 /* Init containers one by one; returns true when all are passed. */
-static bool plan_init(const struct container_facts *facts, size_t n, enum restart policy, int64_t now_us,
-		      enum plan_verb *verbs, struct plan *p)
+static bool plan_init(const struct container_facts *facts, size_t n, enum restart policy,
+                      int64_t now_us, enum plan_verb *verbs, struct plan *p)
 {
 	bool apps_began = false;
 	bool all = true;
 
 	for (size_t i = 0; i < n; i++) {
-		apps_began = apps_began || (facts[i].list == POD_APP && (facts[i].has_begun || facts[i].is_busy));
+		apps_began = apps_began ||
+		             (facts[i].list == POD_APP && (facts[i].has_begun || facts[i].is_busy));
 	}
 	for (size_t i = 0; i < n && facts[i].list == POD_INIT; i++) {
 		const struct container_facts *c = &facts[i];
@@ -87,7 +92,8 @@ static bool plan_init(const struct container_facts *facts, size_t n, enum restar
 		if (container_is_passed(c)) {
 			continue;
 		}
-		if (!container_is_sidecar(c) && c->phase == CONTAINER_TERMINATED && !will_restart(c, policy)) {
+		if (!container_is_sidecar(c) && c->phase == CONTAINER_TERMINATED &&
+		    !will_restart(c, policy)) {
 			p->outcome = PLAN_FAILED;
 			return false;
 		}
@@ -101,8 +107,8 @@ static bool plan_init(const struct container_facts *facts, size_t n, enum restar
 }
 
 /* When every container has ended for good, sidecars go, the last one first. */
-static void plan_end(const struct container_facts *facts, size_t n, enum restart policy, enum plan_verb *verbs,
-		     struct plan *p)
+static void plan_end(const struct container_facts *facts, size_t n, enum restart policy,
+                     enum plan_verb *verbs, struct plan *p)
 {
 	bool failed = false;
 
@@ -132,7 +138,7 @@ static void plan_end(const struct container_facts *facts, size_t n, enum restart
 }
 
 void pod_plan(const struct val *pod, const struct container_facts *facts, size_t n, int64_t now_us,
-	      enum plan_verb *verbs, struct plan *ret)
+              enum plan_verb *verbs, struct plan *ret)
 {
 	enum restart policy = policy_of(pod);
 	struct plan p = { 0 };
@@ -142,7 +148,8 @@ void pod_plan(const struct val *pod, const struct container_facts *facts, size_t
 	}
 	p.is_initialized = plan_init(facts, n, policy, now_us, verbs, &p);
 	for (size_t i = 0; i < n; i++) {
-		if (facts[i].list == POD_EPHEMERAL || (facts[i].list == POD_APP && p.is_initialized)) {
+		if (facts[i].list == POD_EPHEMERAL ||
+		    (facts[i].list == POD_APP && p.is_initialized)) {
 			verbs[i] = verb_of(&facts[i], policy, now_us, &p);
 		}
 	}
@@ -154,7 +161,8 @@ void pod_plan(const struct val *pod, const struct container_facts *facts, size_t
 
 int64_t restart_backoff_next(struct restart_backoff *b, int64_t now_us, int64_t ran_us)
 {
-	static const int64_t floor_us = 10 * US_PER_S, ceiling_us = 300 * US_PER_S, forget_us = 600 * US_PER_S;
+	static const int64_t floor_us = 10 * US_PER_S, ceiling_us = 300 * US_PER_S,
+			     forget_us = 600 * US_PER_S;
 	int64_t delay = ran_us >= forget_us ? 0 : b->delay_us;
 
 	/* the delay that applies now was set by the restart before */

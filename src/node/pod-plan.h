@@ -20,12 +20,13 @@ struct plan {
 	int64_t wake_us;     /* monotonic: when a back-off ends; 0: nothing to wait for */
 };
 
-/* facts: init containers, then containers, then ephemeral ones, each in spec order. verbs: n of them, written. */
+/* facts: init containers, then containers, then ephemeral ones, each in spec order. verbs: n of
+ * them, written. */
 void pod_plan(const struct val *pod, const struct container_facts *facts, size_t n, int64_t now_us,
-	      enum plan_verb *verbs, struct plan *ret);
+              enum plan_verb *verbs, struct plan *ret);
 
-/* Back-off of one container: the first restart is immediate, then 10 s doubling to 5 min, forgotten after a run of
- * 10 min. */
+/* Back-off of one container: the first restart is immediate, then 10 s doubling to 5 min, forgotten
+ * after a run of 10 min. */
 struct restart_backoff {
 	int64_t delay_us; /* state: of the last restart; 0: none yet */
 };

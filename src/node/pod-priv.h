@@ -1,13 +1,15 @@
-/* Shared by the files that make a pod's life: pods.c (which pods), pod.c (one pod, reconciled), pod-sandbox.c
- * (namespaces, network, files), pod-volumes.c, pod-write.c (status to the API server), container.c (one container up
- * to running), container-stop.c (and to its end), prober.c (probes), hook.c (postStart, preStop).
+/* Shared by the files that make a pod's life: pods.c (which pods), pod.c (one pod, reconciled),
+ * pod-sandbox.c (namespaces, network, files), pod-volumes.c, pod-write.c (status to the API
+ * server), container.c (one container up to running), container-stop.c (and to its end), prober.c
+ * (probes), hook.c (postStart, preStop).
  *
  *        pod seen            address, links         delete, or all ended     everything ended
- *   NEW ----------> (waits) ----------> READY --------------------> STOPPING -----------------> GONE
- *    |                                                                 ^
+ *   NEW ----------> (waits) ----------> READY --------------------> STOPPING ----------------->
+ * GONE |                                                                 ^
  *    +-------------------------------- delete -------------------------+
  *
- * Everything about a pod is decided in pod_sync, at the end of the turn in which anything about it changed. */
+ * Everything about a pod is decided in pod_sync, at the end of the turn in which anything about it
+ * changed. */
 #pragma once
 
 #include "base/map.h"
@@ -27,10 +29,10 @@ struct hook;
 struct prober;
 struct server;
 
-#define POD_STATES(X)                                          \
-	X(NEW, "known, nothing on the host yet")               \
-	X(READY, "namespaces, network and files are there")    \
-	X(STOPPING, "containers are told to end")              \
+#define POD_STATES(X)                                                                              \
+	X(NEW, "known, nothing on the host yet")                                                   \
+	X(READY, "namespaces, network and files are there")                                        \
+	X(STOPPING, "containers are told to end")                                                  \
 	X(GONE, "nothing left on the host")
 
 enum pod_state {
@@ -48,18 +50,18 @@ struct container {
 	struct pull_wait *pull;            /* waits for its image */
 	bool image_is_fetched;             /* by this start: imagePullPolicy Always is satisfied */
 	struct backoff pull_backoff;
-	int64_t pull_again_us; /* monotonic */
-	bool is_waiting;       /* for an object of the API */
+	int64_t pull_again_us;              /* monotonic */
+	bool is_waiting;                    /* for an object of the API */
 	char *log_path, *previous_log_path; /* owned; null: none */
-	int runs;              /* ever: numbers the logs and the layers */
+	int runs;                           /* ever: numbers the logs and the layers */
 	struct restart_backoff backoff;
 	int64_t started_mono_us;
-	int stop_signal;       /* of its image */
+	int stop_signal; /* of its image */
 	bool is_stopping;
 	bool used_hook_extra;
-	int64_t kill_at_us;    /* monotonic: SIGKILL */
+	int64_t kill_at_us; /* monotonic: SIGKILL */
 	struct loop_timer kill_timer;
-	struct hook *hook;     /* running, or null */
+	struct hook *hook; /* running, or null */
 	struct prober *probers[PROBE_KINDS];
 };
 
@@ -74,20 +76,21 @@ struct pod {
 	struct pods *pods;
 	struct doc *doc;       /* share; as last seen */
 	char *uid, *ns, *name; /* owned */
-	char *dir, *pins, *cgroup; /* owned: H/pods/<uid>, RUN/pods/<uid>, /kennel-N/kubepods/.../pod<uid> */
+	char *dir, *pins,
+		*cgroup; /* owned: H/pods/<uid>, RUN/pods/<uid>, /kennel-N/kubepods/.../pod<uid> */
 	enum pod_state state;
-	bool is_deleted;     /* gone from the API server */
-	bool is_attached;    /* the dataplane knows it */
+	bool is_deleted;  /* gone from the API server */
+	bool is_attached; /* the dataplane knows it */
 	bool host_network;
 	struct ip ip;
-	char ip_text[IP_TEXT_SIZE]; /* "" */
-	const char *phase;   /* decided for good: "Succeeded", "Failed"; null */
+	char ip_text[IP_TEXT_SIZE];   /* "" */
+	const char *phase;            /* decided for good: "Succeeded", "Failed"; null */
 	const char *reason, *message; /* with phase; static */
 	int64_t start_wall_us;
 	int64_t retry_us;    /* monotonic: after a failure of the sandbox or a volume; 0 */
 	char *last_failure;  /* owned: said in an event already */
 	bool is_initialized; /* by the last plan */
-	struct container *containers; /* init, app, ephemeral, in spec order; owned */
+	struct container **containers; /* init, app, ephemeral, in spec order; owned */
 	size_t n_containers;
 	VEC(struct volume) volumes;
 	struct loop_defer sync;
@@ -97,7 +100,7 @@ struct pod {
 	struct loop_timer write_later;
 	int64_t write_not_before_us; /* monotonic: after a failure */
 	struct backoff write_backoff;
-	bool is_finalizing;  /* the last DELETE is under way or done */
+	bool is_finalizing; /* the last DELETE is under way or done */
 	int64_t seen_mono_us;
 };
 
@@ -112,7 +115,7 @@ struct pods {
 	unsigned next_address;
 	char *host_hosts, *host_resolv; /* owned: the host's files as the node found them */
 	int64_t node_cpu_milli, node_memory_bytes;
-	int64_t nofile;        /* our own hard limit */
+	int64_t nofile; /* our own hard limit */
 	bool may_lower_oom_score;
 	int own_oom_score;
 	bool is_stopping;
@@ -131,11 +134,12 @@ static inline const struct val *pod_val(const struct pod *p)
 struct pod *pod_new(struct pods *pods, const struct doc *d);
 void pod_free(struct pod *p);
 void pod_update(struct pod *p, const struct doc *d);
-void pod_tell_server(const struct pod *p); /* a container began or ended: who follows its log looks */
-void pod_look(struct pod *p);       /* pod_sync at the end of this turn */
+void pod_tell_server(
+	const struct pod *p); /* a container began or ended: who follows its log looks */
+void pod_look(struct pod *p); /* pod_sync at the end of this turn */
 bool pod_is_deleting(const struct pod *p);
-void pod_event(const struct pod *p, const struct container *c, const char *type, const char *reason, const char *fmt,
-	       ...) __attribute__((format(printf, 5, 6)));
+void pod_event(const struct pod *p, const struct container *c, const char *type, const char *reason,
+               const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* Facts for env and volumes. 'finder' remembers what was missing. */
 struct finder {
 	struct pod *pod;
@@ -160,17 +164,19 @@ MUST_USE int volumes_prepare(struct pod *p, struct err *err);
 void volumes_refresh(struct pod *p); /* live updates */
 /* What a container mounts, in a; sub-paths are bound below its folder. */
 struct spec_mount;
-MUST_USE int volumes_mounts(struct pod *p, struct container *c, const struct env *env, struct arena *a,
-			    struct spec_mount **ret, size_t *ret_n, struct err *err);
+MUST_USE int volumes_mounts(struct pod *p, struct container *c, const struct env *env,
+                            struct arena *a, struct spec_mount **ret, size_t *ret_n,
+                            struct err *err);
 void volumes_remove(struct pod *p); /* from memory; the folders go with the pod's */
 
 /* pod-write.c */
 void pod_write_status(struct pod *p); /* when it differs from what the API server has */
 void pod_write_stop(struct pod *p);
-void pod_delete(struct pod *p);       /* the last word: DELETE with grace 0 */
+void pod_delete(struct pod *p); /* the last word: DELETE with grace 0 */
 
 /* container.c */
-void container_init(struct container *c, struct pod *p, const struct val *spec, enum pod_container_list list);
+void container_init(struct container *c, struct pod *p, const struct val *spec,
+                    enum pod_container_list list);
 void container_fini(struct container *c);
 void container_start(struct container *c);
 void container_adopt(struct container *c); /* state file, then the runtime */
@@ -188,8 +194,8 @@ void container_unmount(const struct container *c);
 /* hook.c */
 typedef void hook_done_fn(void *arg, const struct err *why);
 /* handler: {exec | httpGet | tcpSocket | sleep}. done once, never from inside. */
-struct hook *hook_start(struct container *c, const struct val *handler, int64_t timeout_us, hook_done_fn *done,
-			void *arg);
+struct hook *hook_start(struct container *c, const struct val *handler, int64_t timeout_us,
+                        hook_done_fn *done, void *arg);
 struct hook *hook_cancel(struct hook *h);
 
 /* prober.c */

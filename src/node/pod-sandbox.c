@@ -1,5 +1,5 @@
-/* Why: what all containers of a pod stand on: namespaces pinned to files (no pause process), an address that a restart
- * keeps, the three files of names, and the pod's control group. */
+/* Why: what all containers of a pod stand on: namespaces pinned to files (no pause process), an
+ * address that a restart keeps, the three files of names, and the pod's control group. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,11 +25,13 @@ static struct ip address_of(unsigned last)
 static bool take_address(struct pods *pods, struct pod *p)
 {
 	for (unsigned i = 0; i <= LAST_ADDRESS - FIRST_ADDRESS; i++) {
-		unsigned last = FIRST_ADDRESS + (pods->next_address + i) % (LAST_ADDRESS - FIRST_ADDRESS + 1);
+		unsigned last = FIRST_ADDRESS +
+		                (pods->next_address + i) % (LAST_ADDRESS - FIRST_ADDRESS + 1);
 
 		if (!pods->used[last]) {
 			pods->used[last] = 1;
-			pods->next_address = last - FIRST_ADDRESS + 1; /* a fresh pod never gets what one just left */
+			pods->next_address = last - FIRST_ADDRESS +
+			                     1; /* a fresh pod never gets what one just left */
 			p->ip = address_of(last);
 			return true;
 		}
@@ -70,14 +72,16 @@ static int choose_address(struct pod *p, struct err *err)
 static int write_names(struct pod *p, struct err *err)
 {
 	struct pods *pods = p->pods;
-	scoped_free char *hosts = mem_printf("%s/hosts", p->dir), *resolv = mem_printf("%s/resolv.conf", p->dir),
+	scoped_free char *hosts = mem_printf("%s/hosts", p->dir),
+			 *resolv = mem_printf("%s/resolv.conf", p->dir),
 			 *hostname = mem_printf("%s/hostname", p->dir);
 	scoped_strbuf struct strbuf a = { 0 }, b = { 0 }, c = { 0 };
 	char dns[IP_TEXT_SIZE];
 	int r;
 
 	names_hosts(pod_val(p), p->ip_text, slice_of(pods->host_hosts), "cluster.local", &a);
-	names_resolv(pod_val(p), ip_format(pods->agent->dns_ip, dns), slice_of(pods->host_resolv), "cluster.local", &b);
+	names_resolv(pod_val(p), ip_format(pods->agent->dns_ip, dns), slice_of(pods->host_resolv),
+	             "cluster.local", &b);
 	names_hostname(pod_val(p), &c);
 	strbuf_addc(&c, '\n');
 	r = file_write(hosts, strbuf_slice(&a), 0644, err);
@@ -92,11 +96,11 @@ static int make_cgroup(struct pod *p, struct err *err)
 	struct resources r = resources_of_pod(pod_val(p));
 
 	return cgroup_make(runtime_cgroups(p->pods->agent->runtime), p->cgroup,
-			   &(struct cgroup_limits){ .cpu_shares = cpu_shares(r.cpu_request_milli),
-						    .cpu_weight = cpu_weight(r.cpu_request_milli),
-						    .cpu_quota_us = cpu_quota_us(r.cpu_limit_milli),
-						    .memory_bytes = r.memory_limit_bytes },
-			   err);
+	                   &(struct cgroup_limits){ .cpu_shares = cpu_shares(r.cpu_request_milli),
+	                                            .cpu_weight = cpu_weight(r.cpu_request_milli),
+	                                            .cpu_quota_us = cpu_quota_us(r.cpu_limit_milli),
+	                                            .memory_bytes = r.memory_limit_bytes },
+	                   err);
 }
 
 /* ---- network ---- */
@@ -132,8 +136,10 @@ static void tell_model(struct pod *p)
 	d = doc_copy_of(pod_val(p));
 	status = val_need_object(&d->arena, d->root, "status");
 	val_set_cstr(&d->arena, status, "podIP", p->ip_text);
-	val_set_cstr(&d->arena, val_append(val_need_array(&d->arena, status, "podIPs"), val_new_object(&d->arena)), "ip",
-		     p->ip_text);
+	val_set_cstr(
+		&d->arena,
+		val_append(val_need_array(&d->arena, status, "podIPs"), val_new_object(&d->arena)),
+		"ip", p->ip_text);
 	model_put(p->pods->agent->model, d);
 	doc_unref(d);
 }
@@ -183,9 +189,11 @@ bool sandbox_adopt(struct pod *p)
 	struct err err = { 0 };
 	unsigned kinds = kinds_of(p);
 
-	if (file_read(path, 64, &text, NULL) == 0 && ip_parse(slice_trim(strbuf_slice(&text)), &p->ip) &&
-	    p->ip.family == IP_V4 && !p->host_network) {
-		p->pods->used[ip_to_v4(p->ip) & 0xff] = 1; /* also when the machine was restarted: it keeps the address */
+	if (file_read(path, 64, &text, NULL) == 0 &&
+	    ip_parse(slice_trim(strbuf_slice(&text)), &p->ip) && p->ip.family == IP_V4 &&
+	    !p->host_network) {
+		p->pods->used[ip_to_v4(p->ip) & 0xff] =
+			1; /* also when the machine was restarted: it keeps the address */
 	}
 	if (p->host_network) {
 		p->ip = p->pods->agent->node_ip;
@@ -197,7 +205,8 @@ bool sandbox_adopt(struct pod *p)
 	set_text(p);
 	tell_model(p);
 	if (attach(p, &err) < 0) {
-		log_odd("Network of a running pod could not be taken up pod=%s/%s error=%s", p->ns, p->name, err.msg);
+		log_odd("Network of a running pod could not be taken up pod=%s/%s error=%s", p->ns,
+		        p->name, err.msg);
 	}
 	return true;
 }

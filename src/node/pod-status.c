@@ -1,5 +1,5 @@
-/* Why: what users, controllers and `kubectl wait` see of a pod is this one computation; reasons and messages are the
- * kubelet's, word for word. */
+/* Why: what users, controllers and `kubectl wait` see of a pod is this one computation; reasons and
+ * messages are the kubelet's, word for word. */
 #include "node/pod-status.h"
 
 #include "base/clock.h"
@@ -38,7 +38,8 @@ static struct val *terminated_val(struct arena *a, const struct container_end *e
 
 /* ---- one container ---- */
 
-static struct val *state_val(struct arena *a, const struct container_facts *c, const char *usual_reason)
+static struct val *state_val(struct arena *a, const struct container_facts *c,
+                             const char *usual_reason)
 {
 	struct val *state = val_new_object(a), *v;
 
@@ -69,7 +70,8 @@ static bool is_ready(const struct container_facts *c)
 	return c->phase == CONTAINER_RUNNING && c->is_ready;
 }
 
-static struct val *container_val(struct arena *a, const struct container_facts *c, const char *usual_reason)
+static struct val *container_val(struct arena *a, const struct container_facts *c,
+                                 const char *usual_reason)
 {
 	struct val *v = val_new_object(a), *last = val_new_object(a);
 	const char *id = c->phase == CONTAINER_TERMINATED ? c->end.id : c->id;
@@ -94,12 +96,14 @@ static struct val *container_val(struct arena *a, const struct container_facts *
 
 static void add_containers(struct arena *a, const struct pod_status_input *in, struct val *status)
 {
-	static const char *const lists[] = { "initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses" };
+	static const char *const lists[] = { "initContainerStatuses", "containerStatuses",
+		                             "ephemeralContainerStatuses" };
 	bool has_init = val_len(val_path(in->pod, "spec.initContainers")) > 0;
 	const char *usual = has_init ? "PodInitializing" : "ContainerCreating";
 
 	for (size_t i = 0; i < in->n; i++) {
-		val_append(val_need_array(a, status, lists[in->facts[i].list]), container_val(a, &in->facts[i], usual));
+		val_append(val_need_array(a, status, lists[in->facts[i].list]),
+		           container_val(a, &in->facts[i], usual));
 	}
 }
 
@@ -160,8 +164,8 @@ bool pod_condition_is_true(const struct val *pod, struct slice type)
 }
 
 /* Appends a condition; the time of its last change stays unless its status changed. */
-static void add_condition(struct arena *a, const struct pod_status_input *in, struct val *list, const char *type,
-			  bool status, const char *reason, const char *message)
+static void add_condition(struct arena *a, const struct pod_status_input *in, struct val *list,
+                          const char *type, bool status, const char *reason, const char *message)
 {
 	const struct val *old = condition_of(in->pod, slice_of(type));
 	struct val *v = val_append(list, val_new_object(a));
@@ -170,9 +174,9 @@ static void add_condition(struct arena *a, const struct pod_status_input *in, st
 
 	val_set(a, v, "lastProbeTime", val_new_null(a));
 	val_set(a, v, "lastTransitionTime",
-		is_same && val_get_str(old, "lastTransitionTime").len
-			? val_copy(a, val_get(old, "lastTransitionTime"))
-			: time_val(a, in->now_us));
+	        is_same && val_get_str(old, "lastTransitionTime").len
+	                ? val_copy(a, val_get(old, "lastTransitionTime"))
+	                : time_val(a, in->now_us));
 	if (reason && *reason) {
 		val_set_cstr(a, v, "reason", reason);
 	}
@@ -184,15 +188,16 @@ static void add_condition(struct arena *a, const struct pod_status_input *in, st
 }
 
 /* "containers with unready status: [a b]" of those that 'bad' names; empty when none. */
-static bool list_names(const struct pod_status_input *in, bool (*bad)(const struct container_facts *c),
-		       const char *head, struct strbuf *out)
+static bool list_names(const struct pod_status_input *in,
+                       bool (*bad)(const struct container_facts *c), const char *head,
+                       struct strbuf *out)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < in->n; i++) {
 		if (bad(&in->facts[i])) {
 			strbuf_addf(out, "%s" SLICE_FMT, any ? " " : head,
-				    SLICE_ARG(val_get_str(in->facts[i].spec, "name")));
+			            SLICE_ARG(val_get_str(in->facts[i].spec, "name")));
 			any = true;
 		}
 	}
@@ -220,14 +225,17 @@ static bool gates_hold(const struct pod_status_input *in, struct strbuf *why)
 		const struct val *c = condition_of(in->pod, type);
 
 		if (!c) {
-			strbuf_addf(why, "corresponding condition of pod readiness gate \"" SLICE_FMT "\" does not exist.",
-				    SLICE_ARG(type));
+			strbuf_addf(why,
+			            "corresponding condition of pod readiness gate \"" SLICE_FMT
+			            "\" does not exist.",
+			            SLICE_ARG(type));
 			return false;
 		}
 		if (!slice_is(val_get_str(c, "status"), "True")) {
 			strbuf_addf(why,
-				    "the status of pod readiness gate \"" SLICE_FMT "\" is not \"True\", but " SLICE_FMT,
-				    SLICE_ARG(type), SLICE_ARG(val_get_str(c, "status")));
+			            "the status of pod readiness gate \"" SLICE_FMT
+			            "\" is not \"True\", but " SLICE_FMT,
+			            SLICE_ARG(type), SLICE_ARG(val_get_str(c, "status")));
 			return false;
 		}
 	}
@@ -236,8 +244,8 @@ static bool gates_hold(const struct pod_status_input *in, struct strbuf *why)
 
 static bool is_ours(struct slice type)
 {
-	static const char *const ours[] = { "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady",
-					    "PodScheduled" };
+	static const char *const ours[] = { "PodReadyToStartContainers", "Initialized", "Ready",
+		                            "ContainersReady", "PodScheduled" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++) {
 		if (slice_is(type, ours[i])) {
@@ -247,26 +255,35 @@ static bool is_ours(struct slice type)
 	return false;
 }
 
-static void add_conditions(struct arena *a, const struct pod_status_input *in, const char *phase, struct val *status)
+static void add_conditions(struct arena *a, const struct pod_status_input *in, const char *phase,
+                           struct val *status)
 {
 	struct val *list = val_need_array(a, status, "conditions");
 	bool is_finished = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
 	bool succeeded = strcmp(phase, "Succeeded") == 0;
 	scoped_strbuf struct strbuf unready = { 0 }, incomplete = { 0 }, gate = { 0 };
-	bool ready = !list_names(in, is_unready, "containers with unready status: [", &unready) && !is_finished;
+	bool ready = !list_names(in, is_unready, "containers with unready status: [", &unready) &&
+	             !is_finished;
 	bool gated = gates_hold(in, &gate);
-	const char *reason = ready ? NULL : succeeded ? "PodCompleted" : is_finished ? "PodFailed" : "ContainersNotReady";
+	const char *reason = ready         ? NULL
+	                     : succeeded   ? "PodCompleted"
+	                     : is_finished ? "PodFailed"
+	                                   : "ContainersNotReady";
 	const char *message = is_finished && succeeded ? NULL : strbuf_str(&unready);
 
 	add_condition(a, in, list, "PodReadyToStartContainers", in->has_sandbox, NULL, NULL);
 	if (in->is_initialized || succeeded) {
-		add_condition(a, in, list, "Initialized", true, succeeded ? "PodCompleted" : NULL, NULL);
+		add_condition(a, in, list, "Initialized", true, succeeded ? "PodCompleted" : NULL,
+		              NULL);
 	} else {
-		(void)list_names(in, is_incomplete, "containers with incomplete status: [", &incomplete);
-		add_condition(a, in, list, "Initialized", false, "ContainersNotInitialized", strbuf_str(&incomplete));
+		(void)list_names(in, is_incomplete, "containers with incomplete status: [",
+		                 &incomplete);
+		add_condition(a, in, list, "Initialized", false, "ContainersNotInitialized",
+		              strbuf_str(&incomplete));
 	}
 	if (ready && !gated) {
-		add_condition(a, in, list, "Ready", false, "ReadinessGatesNotReady", strbuf_str(&gate));
+		add_condition(a, in, list, "Ready", false, "ReadinessGatesNotReady",
+		              strbuf_str(&gate));
 	} else {
 		add_condition(a, in, list, "Ready", ready, reason, message);
 	}
@@ -281,7 +298,8 @@ static void add_conditions(struct arena *a, const struct pod_status_input *in, c
 
 /* ---- the whole ---- */
 
-static void add_ips(struct arena *a, struct val *status, const char *one, const char *many, const char *ip)
+static void add_ips(struct arena *a, struct val *status, const char *one, const char *many,
+                    const char *ip)
 {
 	struct val *v;
 

@@ -1,5 +1,6 @@
-/* Why: volumes are folders of the node that containers see through bind mounts; made before the first container, kept
- * in step with their ConfigMaps and Secrets, gone with the pod. kubernetes-api.md section 8.7. */
+/* Why: volumes are folders of the node that containers see through bind mounts; made before the
+ * first container, kept in step with their ConfigMaps and Secrets, gone with the pod.
+ * kubernetes-api.md section 8.7. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -87,7 +88,9 @@ static int check_type(const char *path, struct slice type, const struct stat *st
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		if (slice_is(type, types[i].name) && (st->st_mode & S_IFMT) != types[i].format) {
-			return err_raise(err, ERR_INVALID, "hostPath type check failed: %s is not %s", path, types[i].what);
+			return err_raise(err, ERR_INVALID,
+			                 "hostPath type check failed: %s is not %s", path,
+			                 types[i].what);
 		}
 	}
 	return 0;
@@ -105,7 +108,8 @@ static int use_host_path(const struct val *source, const char *path, struct err 
 		} else if (slice_is(type, "FileOrCreate")) {
 			r = file_write(path, SLICE(""), 0644, err);
 		} else {
-			r = err_raise(err, ERR_NOTFOUND, "hostPath type check failed: %s does not exist", path);
+			r = err_raise(err, ERR_NOTFOUND,
+			              "hostPath type check failed: %s does not exist", path);
 		}
 		if (r < 0) {
 			return r;
@@ -127,7 +131,8 @@ static struct slice token_of(void *arg, const struct val *source)
 }
 
 /* Returns an outcome, or a failure that may be "still asking" (then f->is_asking). */
-static int make_generated(struct pod *p, const struct val *spec, struct volume *v, const char *path, struct err *err)
+static int make_generated(struct pod *p, const struct val *spec, struct volume *v, const char *path,
+                          struct err *err)
 {
 	scoped_arena struct arena a = { 0 };
 	struct volume_files files = { .arena = &a };
@@ -159,7 +164,8 @@ static int make_generated(struct pod *p, const struct val *spec, struct volume *
 
 static bool is_mounted(const struct pod *p, struct slice name)
 {
-	static const char *const lists[] = { "initContainers", "containers", "ephemeralContainers" };
+	static const char *const lists[] = { "initContainers", "containers",
+		                             "ephemeralContainers" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
 		val_for_each (val_get(val_get(pod_val(p), "spec"), lists[i]), c) {
@@ -217,8 +223,9 @@ int volumes_prepare(struct pod *p, struct err *err)
 		}
 		r = prepare_one(p, it, err);
 		if (r < 0) {
-			return err_while(err, r, "MountVolume.SetUp failed for volume \"" SLICE_FMT "\" ",
-					 SLICE_ARG(val_get_str(it, "name")));
+			return err_while(err, r,
+			                 "MountVolume.SetUp failed for volume \"" SLICE_FMT "\" ",
+			                 SLICE_ARG(val_get_str(it, "name")));
 		}
 		outcome = r > 0 ? r : outcome;
 	}
@@ -233,8 +240,8 @@ void volumes_refresh(struct pod *p)
 		const struct volume *v = find(p, val_get_str(it, "name"));
 
 		if (v && v->is_generated && v->path && prepare_one(p, it, &err) < 0) {
-			log_odd("Volume was not brought up to date pod=%s/%s volume=%s error=%s", p->ns, p->name, v->name,
-				err.msg);
+			log_odd("Volume was not brought up to date pod=%s/%s volume=%s error=%s",
+			        p->ns, p->name, v->name, err.msg);
 		}
 	}
 }
@@ -254,7 +261,8 @@ void volumes_remove(struct pod *p)
 static int make_last(int root, const char *rel)
 {
 	const char *slash = strrchr(rel, '/');
-	scoped_free char *parent = slash ? slice_dup((struct slice){ rel, (size_t)(slash - rel) }) : mem_strdup(".");
+	scoped_free char *parent =
+		slash ? slice_dup((struct slice){ rel, (size_t)(slash - rel) }) : mem_strdup(".");
 	const char *leaf = slash ? slash + 1 : rel;
 	scoped_fd int fd = file_open_in_root(root, parent, O_PATH | O_DIRECTORY);
 
@@ -289,10 +297,11 @@ static int make_in_root(int root, char *rel, struct err *err)
 }
 
 /* A part of a volume, resolved inside it so that no link leads out, bound to a place of its own. */
-static int bind_part(struct container *c, const struct volume *v, struct slice part, size_t n, char **ret,
-		     struct err *err)
+static int bind_part(struct container *c, const struct volume *v, struct slice part, size_t n,
+                     char **ret, struct err *err)
 {
-	scoped_free char *rel = slice_dup(part), *at = mem_printf("%s/part-%zu", c->dir, n), *from = NULL;
+	scoped_free char *rel = slice_dup(part), *at = mem_printf("%s/part-%zu", c->dir, n),
+			 *from = NULL;
 	scoped_fd int root = open(v->path, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
 	struct stat st;
 	int r;
@@ -340,8 +349,8 @@ static const char *options_of(const struct val *m, const struct volume *v)
 	return ro ? "rbind,rprivate,ro" : "rbind,rprivate";
 }
 
-int volumes_mounts(struct pod *p, struct container *c, const struct env *env, struct arena *a, struct spec_mount **ret,
-		   size_t *ret_n, struct err *err)
+int volumes_mounts(struct pod *p, struct container *c, const struct env *env, struct arena *a,
+                   struct spec_mount **ret, size_t *ret_n, struct err *err)
 {
 	const struct val *list = val_get(c->facts.spec, "volumeMounts");
 	struct spec_mount *at = ARENA_ARRAY(a, struct spec_mount, val_len(list) + 1);
@@ -349,12 +358,14 @@ int volumes_mounts(struct pod *p, struct container *c, const struct env *env, st
 
 	val_for_each (list, it) {
 		const struct volume *v = find(p, val_get_str(it, "name"));
-		struct slice part = val_get_str(it, "subPath"), expr = val_get_str(it, "subPathExpr");
+		struct slice part = val_get_str(it, "subPath"),
+			     expr = val_get_str(it, "subPathExpr");
 		scoped_free char *bound = NULL;
 
 		if (!v || !v->path) {
-			return err_raise(err, ERR_NOTFOUND, "volume \"" SLICE_FMT "\" is not mounted",
-					 SLICE_ARG(val_get_str(it, "name")));
+			return err_raise(err, ERR_NOTFOUND,
+			                 "volume \"" SLICE_FMT "\" is not mounted",
+			                 SLICE_ARG(val_get_str(it, "name")));
 		}
 		if (expr.len > 0) {
 			part = env_expand(env, expr);

@@ -1,5 +1,6 @@
-/* Why: what happened to a pod becomes its status: one write at a time, conditional on the revision that it was computed
- * from, and none when nothing would change. A pod that starts at once is written once, when it runs. */
+/* Why: what happened to a pod becomes its status: one write at a time, conditional on the revision
+ * that it was computed from, and none when nothing would change. A pod that starts at once is
+ * written once, when it runs. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -7,7 +8,8 @@
 #include "node/pod-priv.h"
 #include "node/pod-status.h"
 
-static const int64_t first_write_us = 150 * US_PER_MS; /* a pod that takes longer says that it is being made */
+static const int64_t first_write_us =
+	150 * US_PER_MS; /* a pod that takes longer says that it is being made */
 
 static void send_status(struct pod *p, const struct val *status);
 
@@ -17,7 +19,7 @@ static struct val *compute(struct pod *p, struct arena *a)
 	char host_ip[IP_TEXT_SIZE];
 
 	for (size_t i = 0; i < p->n_containers; i++) {
-		facts[i] = p->containers[i].facts;
+		facts[i] = p->containers[i]->facts;
 	}
 	return pod_status_compute(a, &(struct pod_status_input){
 					     .pod = pod_val(p),
@@ -49,7 +51,7 @@ static bool is_worth_saying(const struct pod *p)
 		return true;
 	}
 	for (size_t i = 0; i < p->n_containers; i++) {
-		const struct container_facts *f = &p->containers[i].facts;
+		const struct container_facts *f = &p->containers[i]->facts;
 
 		if (f->reason || f->phase == CONTAINER_TERMINATED) {
 			return true;
@@ -71,8 +73,10 @@ void pod_write_status(struct pod *p)
 	if (p->phase && p->reason && !*p->reason) {
 		return; /* it had ended before this node saw it: its status stays as it is */
 	}
-	if (age_us < first_write_us && !val_path(pod_val(p), "status.startTime") && !is_worth_saying(p)) {
-		loop_timer_start(p->pods->agent->loop, &p->write_later, first_write_us - age_us, on_later);
+	if (age_us < first_write_us && !val_path(pod_val(p), "status.startTime") &&
+	    !is_worth_saying(p)) {
+		loop_timer_start(p->pods->agent->loop, &p->write_later, first_write_us - age_us,
+		                 on_later);
 		return;
 	}
 	status = compute(p, &a);
@@ -97,8 +101,8 @@ static void on_written(void *arg, const struct client_answer *answer)
 		return; /* the watch will say so */
 	}
 	if (answer->status != 409) {
-		log_odd("Status of a pod was not written pod=%s/%s status=%d error=%s", p->ns, p->name, answer->status,
-			answer->why ? answer->why->msg : "");
+		log_odd("Status of a pod was not written pod=%s/%s status=%d error=%s", p->ns,
+		        p->name, answer->status, answer->why ? answer->why->msg : "");
 	}
 	/* a conflict: the watch brings the newer revision, from which it is computed again */
 	wait_us = backoff_next_us(&p->write_backoff, 0);
@@ -113,11 +117,12 @@ static void send_status(struct pod *p, const struct val *status)
 	struct val *body = val_new_object(&a), *meta = val_need_object(&a, body, "metadata");
 
 	val_set_cstr(&a, meta, "uid", p->uid);
-	val_set_str(&a, meta, "resourceVersion", val_str(val_path(pod_val(p), "metadata.resourceVersion")));
+	val_set_str(&a, meta, "resourceVersion",
+	            val_str(val_path(pod_val(p), "metadata.resourceVersion")));
 	val_set(&a, body, "status", val_copy(&a, status));
 	client_path(&path, "v1", "pods", slice_of(p->ns), slice_of(p->name), "status");
-	p->writing = client_request(p->pods->agent->client, "PATCH", strbuf_str(&path), "application/merge-patch+json",
-				    body, on_written, p);
+	p->writing = client_request(p->pods->agent->client, "PATCH", strbuf_str(&path),
+	                            "application/merge-patch+json", body, on_written, p);
 }
 
 void pod_write_stop(struct pod *p)
@@ -144,12 +149,14 @@ static void on_deleted(void *arg, const struct client_answer *answer)
 	struct pod *p = arg;
 
 	p->writing = NULL;
-	if (answer->status == 200 || answer->status == 202 || answer->status == 404 || answer->status == 409) {
+	if (answer->status == 200 || answer->status == 202 || answer->status == 404 ||
+	    answer->status == 409) {
 		return; /* the watch brings the end; a finalizer may hold it */
 	}
 	log_odd("Pod was not deleted pod=%s/%s status=%d error=%s", p->ns, p->name, answer->status,
-		answer->why ? answer->why->msg : "");
-	loop_timer_start(p->pods->agent->loop, &p->write_later, backoff_next_us(&p->write_backoff, 0), on_delete_again);
+	        answer->why ? answer->why->msg : "");
+	loop_timer_start(p->pods->agent->loop, &p->write_later,
+	                 backoff_next_us(&p->write_backoff, 0), on_delete_again);
 }
 
 static void send_delete(struct pod *p)
@@ -163,14 +170,16 @@ static void send_delete(struct pod *p)
 	val_set_int(&a, body, "gracePeriodSeconds", 0);
 	val_set_cstr(&a, val_need_object(&a, body, "preconditions"), "uid", p->uid);
 	client_path(&path, "v1", "pods", slice_of(p->ns), slice_of(p->name), NULL);
-	p->writing = client_request(p->pods->agent->client, "DELETE", strbuf_str(&path), NULL, body, on_deleted, p);
+	p->writing = client_request(p->pods->agent->client, "DELETE", strbuf_str(&path), NULL, body,
+	                            on_deleted, p);
 }
 
 static void on_last_status(void *arg, const struct client_answer *answer)
 {
 	struct pod *p = arg;
 
-	(void)answer; /* it is for those who look at finalizers; the deletion does not depend on it */
+	(void)answer; /* it is for those who look at finalizers; the deletion does not depend on it
+	               */
 	p->writing = NULL;
 	send_delete(p);
 }
@@ -193,9 +202,11 @@ void pod_delete(struct pod *p)
 
 			val_set_cstr(&a, val_need_object(&a, body, "metadata"), "uid", p->uid);
 			val_set(&a, body, "status", status);
-			client_path(&path, "v1", "pods", slice_of(p->ns), slice_of(p->name), "status");
-			p->writing = client_request(p->pods->agent->client, "PATCH", strbuf_str(&path),
-						    "application/merge-patch+json", body, on_last_status, p);
+			client_path(&path, "v1", "pods", slice_of(p->ns), slice_of(p->name),
+			            "status");
+			p->writing = client_request(
+				p->pods->agent->client, "PATCH", strbuf_str(&path),
+				"application/merge-patch+json", body, on_last_status, p);
 			return;
 		}
 	}

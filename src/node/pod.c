@@ -1,5 +1,5 @@
-/* Why: one pod, reconciled: what its spec and the facts ask for is done, what was observed is said. The machine is drawn
- * in pod-priv.h. */
+/* Why: one pod, reconciled: what its spec and the facts ask for is done, what was observed is said.
+ * The machine is drawn in pod-priv.h. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -42,8 +42,8 @@ void pod_hostname(const struct pod *p, struct strbuf *out)
 struct container *pod_find_container(const struct pod *p, struct slice name)
 {
 	for (size_t i = 0; i < p->n_containers; i++) {
-		if (slice_is(name, p->containers[i].name)) {
-			return &p->containers[i];
+		if (slice_is(name, p->containers[i]->name)) {
+			return p->containers[i];
 		}
 	}
 	return NULL;
@@ -56,13 +56,14 @@ static int64_t now_us(const struct pod *p)
 
 static const char *list_field(enum pod_container_list list)
 {
-	static const char *const fields[] = { "initContainers", "containers", "ephemeralContainers" };
+	static const char *const fields[] = { "initContainers", "containers",
+		                              "ephemeralContainers" };
 
 	return fields[list];
 }
 
-void pod_event(const struct pod *p, const struct container *c, const char *type, const char *reason, const char *fmt,
-	       ...)
+void pod_event(const struct pod *p, const struct container *c, const char *type, const char *reason,
+               const char *fmt, ...)
 {
 	scoped_arena struct arena a = { 0 };
 	struct val *about = val_new_object(&a), *meta = val_need_object(&a, about, "metadata");
@@ -77,16 +78,19 @@ void pod_event(const struct pod *p, const struct container *c, const char *type,
 	val_set_cstr(&a, meta, "namespace", p->ns);
 	val_set_cstr(&a, meta, "name", p->name);
 	val_set_cstr(&a, meta, "uid", p->uid);
-	val_set_str(&a, meta, "resourceVersion", val_str(val_path(pod_val(p), "metadata.resourceVersion")));
+	val_set_str(&a, meta, "resourceVersion",
+	            val_str(val_path(pod_val(p), "metadata.resourceVersion")));
 	if (c) {
-		val_set(&a, about, "fieldPath", val_new_strf(&a, "spec.%s{%s}", list_field(c->facts.list), c->name));
+		val_set(&a, about, "fieldPath",
+		        val_new_strf(&a, "spec.%s{%s}", list_field(c->facts.list), c->name));
 	}
 	recorder_event(p->pods->agent->recorder, about, type, reason, "%s", text);
 }
 
 /* ---- facts for variables and volumes ---- */
 
-static const struct val *find_object(void *arg, const char *kind, struct slice ns, struct slice name)
+static const struct val *find_object(void *arg, const char *kind, struct slice ns,
+                                     struct slice name)
 {
 	struct finder *f = arg;
 	struct objects *o = f->pod->pods->objects;
@@ -98,8 +102,8 @@ static const struct val *find_object(void *arg, const char *kind, struct slice n
 	return v;
 }
 
-static void each_service(void *arg, struct slice ns, void (*visit)(void *visit_arg, const struct val *service),
-			 void *visit_arg)
+static void each_service(void *arg, struct slice ns,
+                         void (*visit)(void *visit_arg, const struct val *service), void *visit_arg)
 {
 	const struct finder *f = arg;
 
@@ -129,8 +133,16 @@ void pod_facts_fill(struct finder *f, struct pod_facts *ret, struct pod *p)
 static void add_containers(struct pod *p, enum pod_container_list list)
 {
 	val_for_each (val_get(val_get(pod_val(p), "spec"), list_field(list)), it) {
-		p->containers = mem_realloc(p->containers, p->n_containers + 1, sizeof(*p->containers));
-		container_init(&p->containers[p->n_containers++], p, it, list);
+		struct container *c;
+
+		if (pod_find_container(p, val_get_str(it, "name"))) {
+			continue;
+		}
+		c = NEW(struct container);
+		container_init(c, p, it, list);
+		p->containers =
+			mem_realloc(p->containers, p->n_containers + 1, sizeof(*p->containers));
+		p->containers[p->n_containers++] = c;
 	}
 }
 
@@ -139,10 +151,10 @@ static char *cgroup_of(const struct pod *p)
 	enum qos q = qos_of_pod(pod_val(p));
 
 	return mem_printf("%s/kubepods/%spod%s", p->pods->agent->cgroup,
-			  q == QOS_BURSTABLE     ? "burstable/"
-			  : q == QOS_BEST_EFFORT ? "besteffort/"
-						 : "",
-			  p->uid);
+	                  q == QOS_BURSTABLE     ? "burstable/"
+	                  : q == QOS_BEST_EFFORT ? "besteffort/"
+	                                         : "",
+	                  p->uid);
 }
 
 static const char *kept_phase(const struct val *pod)
@@ -168,7 +180,8 @@ struct pod *pod_new(struct pods *pods, const struct doc *d)
 	p->cgroup = cgroup_of(p);
 	p->start_wall_us = clock_wall_us();
 	p->seen_mono_us = now_us(p);
-	p->write_backoff = (struct backoff){ .floor_us = 20 * US_PER_MS, .ceiling_us = 5 * US_PER_S };
+	p->write_backoff =
+		(struct backoff){ .floor_us = 20 * US_PER_MS, .ceiling_us = 5 * US_PER_S };
 	for (int list = POD_INIT; list <= POD_EPHEMERAL; list++) {
 		add_containers(p, (enum pod_container_list)list);
 	}
@@ -187,7 +200,8 @@ void pod_free(struct pod *p)
 	loop_defer_cancel(&p->sync);
 	loop_timer_stop(&p->wake);
 	for (size_t i = 0; i < p->n_containers; i++) {
-		container_fini(&p->containers[i]);
+		container_fini(p->containers[i]);
+		free(p->containers[i]);
 	}
 	for (size_t i = 0; i < p->volumes.n; i++) {
 		free(p->volumes.at[i].name);
@@ -212,7 +226,9 @@ void pod_update(struct pod *p, const struct doc *d)
 	doc_unref(p->doc);
 	p->doc = doc_ref(d);
 	for (int list = POD_INIT; list <= POD_EPHEMERAL; list++) {
-		val_for_each (val_get(val_get(pod_val(p), "spec"), list_field((enum pod_container_list)list)), it) {
+		val_for_each (val_get(val_get(pod_val(p), "spec"),
+		                      list_field((enum pod_container_list)list)),
+		              it) {
 			struct container *c = pod_find_container(p, val_get_str(it, "name"));
 
 			if (c) {
@@ -220,6 +236,7 @@ void pod_update(struct pod *p, const struct doc *d)
 			}
 		}
 	}
+	add_containers(p, POD_EPHEMERAL);
 	if (val_str(val_path(d->root, "status.podIP")).len > 0 || p->host_network) {
 		model_put(p->pods->agent->model, d);
 		agent_sync(p->pods->agent);
@@ -285,7 +302,8 @@ static bool prepare(struct pod *p)
 	}
 	if (p->state == POD_NEW) {
 		if (sandbox_make(p, &err) < 0) {
-			scoped_free char *why = mem_printf("Failed to create pod sandbox: %s", err.msg);
+			scoped_free char *why =
+				mem_printf("Failed to create pod sandbox: %s", err.msg);
 
 			failed(p, "FailedCreatePodSandBox", why);
 			return false;
@@ -312,15 +330,16 @@ static void say_back_off(struct container *c)
 		return; /* waits for another reason, which is said already */
 	}
 	message = mem_printf("back-off %s restarting failed container=%s pod=%s_%s(%s)",
-			     delay_us > 160 * US_PER_S   ? "5m0s"
-			     : delay_us > 80 * US_PER_S  ? "2m40s"
-			     : delay_us > 40 * US_PER_S  ? "1m20s"
-			     : delay_us > 20 * US_PER_S  ? "40s"
-			     : delay_us > 10 * US_PER_S  ? "20s"
-							 : "10s",
-			     c->name, p->name, p->ns, p->uid);
-	pod_event(p, c, "Warning", "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)", c->name, p->name,
-		  p->ns, p->uid);
+	                     delay_us > 160 * US_PER_S  ? "5m0s"
+	                     : delay_us > 80 * US_PER_S ? "2m40s"
+	                     : delay_us > 40 * US_PER_S ? "1m20s"
+	                     : delay_us > 20 * US_PER_S ? "40s"
+	                     : delay_us > 10 * US_PER_S ? "20s"
+	                                                : "10s",
+	                     c->name, p->name, p->ns, p->uid);
+	pod_event(p, c, "Warning", "BackOff",
+	          "Back-off restarting failed container %s in pod %s_%s(%s)", c->name, p->name,
+	          p->ns, p->uid);
 	container_wait(c, "CrashLoopBackOff", message);
 	(void)container_save(c);
 }
@@ -328,7 +347,7 @@ static void say_back_off(struct container *c)
 static void gather(const struct pod *p, struct container_facts *facts)
 {
 	for (size_t i = 0; i < p->n_containers; i++) {
-		facts[i] = p->containers[i].facts;
+		facts[i] = p->containers[i]->facts;
 	}
 }
 
@@ -336,7 +355,8 @@ static void gather(const struct pod *p, struct container_facts *facts)
 static void act(struct pod *p)
 {
 	scoped_arena struct arena a = { 0 };
-	struct container_facts *facts = ARENA_ARRAY(&a, struct container_facts, p->n_containers + 1);
+	struct container_facts *facts =
+		ARENA_ARRAY(&a, struct container_facts, p->n_containers + 1);
 	enum plan_verb *verbs = ARENA_ARRAY(&a, enum plan_verb, p->n_containers + 1);
 	struct plan plan;
 
@@ -348,7 +368,7 @@ static void act(struct pod *p)
 		return;
 	}
 	for (size_t i = 0; i < p->n_containers; i++) {
-		struct container *c = &p->containers[i];
+		struct container *c = p->containers[i];
 
 		switch (verbs[i]) {
 		case PLAN_KEEP:
@@ -379,20 +399,22 @@ static int64_t deletion_deadline_us(const struct pod *p)
 {
 	int64_t wall;
 
-	if (!p->is_deleted && time_parse(val_str(val_path(pod_val(p), "metadata.deletionTimestamp")), &wall)) {
+	if (!p->is_deleted &&
+	    time_parse(val_str(val_path(pod_val(p), "metadata.deletionTimestamp")), &wall)) {
 		wall -= clock_wall_us();
 		return now_us(p) + (wall > US_PER_S ? wall : US_PER_S);
 	}
 	return now_us(p) + (pod_grace_us(p) < forced_grace_us ? pod_grace_us(p) : forced_grace_us);
 }
 
-/* Tells what runs to end: app containers first, then sidecars from the last on. True: nothing runs any more. */
+/* Tells what runs to end: app containers first, then sidecars from the last on. True: nothing runs
+ * any more. */
 static bool stop_all(struct pod *p, int64_t deadline_us)
 {
 	bool apps_run = false;
 
 	for (size_t i = 0; i < p->n_containers; i++) {
-		struct container *c = &p->containers[i];
+		struct container *c = p->containers[i];
 
 		if (container_is_sidecar(&c->facts)) {
 			continue;
@@ -408,7 +430,7 @@ static bool stop_all(struct pod *p, int64_t deadline_us)
 		return false;
 	}
 	for (size_t i = p->n_containers; i-- > 0;) {
-		struct container *c = &p->containers[i];
+		struct container *c = p->containers[i];
 
 		if (has_process(c)) {
 			scoped_free char *why = mem_printf("Stopping container %s", c->name);
@@ -478,8 +500,8 @@ static void bury(struct pod *p)
 
 static void terminate(struct pod *p)
 {
-	if (p->state == POD_NEW || p->state == POD_READY) {
-		p->state = p->state == POD_NEW ? POD_NEW : POD_STOPPING;
+	if (p->state == POD_READY) {
+		p->state = POD_STOPPING;
 	}
 	if (!stop_all(p, deletion_deadline_us(p))) {
 		pod_write_status(p);
@@ -496,7 +518,8 @@ static void terminate(struct pod *p)
 /* activeDeadlineSeconds. */
 static bool is_overdue(struct pod *p)
 {
-	int64_t limit = val_int(val_path(pod_val(p), "spec.activeDeadlineSeconds"), 0), start = p->start_wall_us, left;
+	int64_t limit = val_int(val_path(pod_val(p), "spec.activeDeadlineSeconds"), 0),
+		start = p->start_wall_us, left;
 
 	if (limit <= 0) {
 		return false;
@@ -518,6 +541,45 @@ static void finish(struct pod *p)
 	pod_write_status(p);
 }
 
+/* Only sysctls that stay inside the pod are let in. Source: reference 8.9, the safe set. */
+static bool sysctls_are_safe(const struct pod *p)
+{
+	static const char *const safe[] = {
+		"kernel.shm_rmid_forced",           "net.ipv4.ip_local_port_range",
+		"net.ipv4.ip_local_reserved_ports", "net.ipv4.ip_unprivileged_port_start",
+		"net.ipv4.ping_group_range",        "net.ipv4.tcp_fin_timeout",
+		"net.ipv4.tcp_keepalive_intvl",     "net.ipv4.tcp_keepalive_probes",
+		"net.ipv4.tcp_keepalive_time",      "net.ipv4.tcp_rmem",
+		"net.ipv4.tcp_syncookies",          "net.ipv4.tcp_wmem",
+	};
+
+	val_for_each (val_path(pod_val(p), "spec.securityContext.sysctls"), it) {
+		size_t i = 0;
+
+		while (i < ARRAY_SIZE(safe) && !slice_is(val_get_str(it, "name"), safe[i])) {
+			i++;
+		}
+		if (i == ARRAY_SIZE(safe)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* What ends a pod whatever its containers do. */
+static void judge(struct pod *p)
+{
+	if (is_overdue(p)) {
+		p->phase = "Failed";
+		p->reason = "DeadlineExceeded";
+		p->message = "Pod was active on the node longer than the specified deadline";
+	} else if (!sysctls_are_safe(p)) {
+		p->phase = "Failed";
+		p->reason = "SysctlForbidden";
+		p->message = "forbidden sysctl: not in the safe set";
+	}
+}
+
 static void pod_sync(struct loop_defer *d)
 {
 	struct pod *p = container_of(d, struct pod, sync);
@@ -529,10 +591,8 @@ static void pod_sync(struct loop_defer *d)
 		terminate(p);
 		return;
 	}
-	if (!p->phase && is_overdue(p)) {
-		p->phase = "Failed";
-		p->reason = "DeadlineExceeded";
-		p->message = "Pod was active on the node longer than the specified deadline";
+	if (!p->phase) {
+		judge(p);
 	}
 	if (!p->phase && prepare(p)) {
 		act(p);

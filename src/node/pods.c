@@ -1,5 +1,5 @@
-/* Why: which pods this node has: those the API server assigned to it, those an earlier node process left running, and
- * those that nobody wants any more. */
+/* Why: which pods this node has: those the API server assigned to it, those an earlier node process
+ * left running, and those that nobody wants any more. */
 #include "node/pods.h"
 
 #include <dirent.h>
@@ -19,7 +19,8 @@ enum { CAP_SYS_RESOURCE_BIT = 24, NOFILE_MAX = 1 << 20 };
 
 /* ---- coming and going ---- */
 
-/* Without its sandbox (the machine was restarted) what ran is gone, and init containers run again. */
+/* Without its sandbox (the machine was restarted) what ran is gone, and init containers run again.
+ */
 static void adopt(struct pod *p)
 {
 	bool is_whole = sandbox_adopt(p);
@@ -27,7 +28,7 @@ static void adopt(struct pod *p)
 	p->state = is_whole ? POD_READY : POD_NEW;
 	p->is_initialized = is_whole; /* until the first plan says otherwise */
 	for (size_t i = 0; i < p->n_containers; i++) {
-		struct container *c = &p->containers[i];
+		struct container *c = p->containers[i];
 
 		container_adopt(c);
 		if (!is_whole && !p->phase) {
@@ -42,7 +43,8 @@ static void adopt(struct pod *p)
 static void on_pod(void *arg, const struct doc *old, const struct doc *now)
 {
 	struct pods *pods = arg;
-	struct pod *p = map_find(&pods->by_uid, val_str(val_path((now ? now : old)->root, "metadata.uid")));
+	struct pod *p =
+		map_find(&pods->by_uid, val_str(val_path((now ? now : old)->root, "metadata.uid")));
 
 	if (!now) {
 		if (p) {
@@ -51,7 +53,8 @@ static void on_pod(void *arg, const struct doc *old, const struct doc *now)
 		}
 		return;
 	}
-	if (old && !slice_eq(val_str(val_path(old->root, "metadata.uid")), val_str(val_path(now->root, "metadata.uid")))) {
+	if (old && !slice_eq(val_str(val_path(old->root, "metadata.uid")),
+	                     val_str(val_path(now->root, "metadata.uid")))) {
 		on_pod(arg, old, NULL); /* deleted and made again between two looks */
 	}
 	if (p) {
@@ -77,9 +80,10 @@ static void on_changed(void *arg, const char *kind, struct slice ns, struct slic
 		if (slice_is(ns, p->ns) && object_is_named_by(pod_val(p), kind, name)) {
 			p->retry_us = 0;
 			for (size_t i = 0; i < p->n_containers; i++) {
-				struct container_facts *f = &p->containers[i].facts;
+				struct container_facts *f = &p->containers[i]->facts;
 
-				if (f->reason && strcmp(f->reason, "CreateContainerConfigError") == 0) {
+				if (f->reason &&
+				    strcmp(f->reason, "CreateContainerConfigError") == 0) {
 					f->restart_at_us = 0;
 				}
 			}
@@ -100,24 +104,28 @@ static void on_token(void *arg, struct slice uid)
 	}
 }
 
-/* A folder of a pod that is gone: whatever it left goes too. Containers are strays and went before. */
+/* A folder of a pod that is gone: whatever it left goes too. Containers are strays and went before.
+ */
 static void remove_left(struct pods *pods, const char *uid)
 {
 	static const char *const tiers[] = { "", "burstable/", "besteffort/" };
 	struct agent *a = pods->agent;
-	scoped_free char *dir = mem_printf("%s/pods/%s", a->home, uid), *pins = mem_printf("%s/pods/%s", a->run_dir, uid),
+	scoped_free char *dir = mem_printf("%s/pods/%s", a->home, uid),
+			 *pins = mem_printf("%s/pods/%s", a->run_dir, uid),
 			 *ip_path = mem_printf("%s/ip", dir);
 	scoped_strbuf struct strbuf text = { 0 };
 	struct ip ip;
 
 	log_info("Pod of before is removed uid=%s", uid);
-	if (file_read(ip_path, 64, &text, NULL) == 0 && ip_parse(slice_trim(strbuf_slice(&text)), &ip)) {
+	if (file_read(ip_path, 64, &text, NULL) == 0 &&
+	    ip_parse(slice_trim(strbuf_slice(&text)), &ip)) {
 		dataplane_pod_detach(a->dataplane, slice_of(uid), ip);
 	}
 	namespaces_unpin(pins);
 	(void)rmdir(pins);
 	for (size_t i = 0; i < ARRAY_SIZE(tiers); i++) {
-		scoped_free char *group = mem_printf("%s/kubepods/%spod%s", a->cgroup, tiers[i], uid);
+		scoped_free char *group =
+			mem_printf("%s/kubepods/%spod%s", a->cgroup, tiers[i], uid);
 
 		(void)cgroup_remove(runtime_cgroups(a->runtime), group);
 	}
@@ -257,7 +265,8 @@ bool pods_find(const struct pods *pods, struct slice ns, struct slice name, stru
 	for (struct map_iter it = { 0 }; map_next(&pods->by_uid, &it);) {
 		struct pod *p = it.value;
 
-		if (slice_is(ns, p->ns) && slice_is(name, p->name) && (!found || found->is_deleted)) {
+		if (slice_is(ns, p->ns) && slice_is(name, p->name) &&
+		    (!found || found->is_deleted)) {
 			found = p;
 		}
 	}
@@ -289,36 +298,41 @@ static void container_view_of(const struct container *c, struct pod_container_vi
 		.runtime = f->phase == CONTAINER_RUNNING ? c->runtime : NULL,
 		.log_path = c->log_path,
 		.previous_log_path = c->previous_log_path,
-		.waiting_reason = f->phase == CONTAINER_WAITING ? (f->reason ? f->reason : "ContainerCreating") : NULL,
+		.waiting_reason = f->phase == CONTAINER_WAITING
+		                          ? (f->reason ? f->reason : "ContainerCreating")
+		                          : NULL,
 		.restarts = f->restarts,
 		.is_ready = f->is_ready,
 		.has_started = f->phase != CONTAINER_WAITING || f->last.reason,
 		.started_wall_us = f->phase == CONTAINER_RUNNING      ? f->started_us
-				   : f->phase == CONTAINER_TERMINATED ? f->end.started_us
-								      : f->last.started_us,
+		                   : f->phase == CONTAINER_TERMINATED ? f->end.started_us
+		                                                      : f->last.started_us,
 		.finished_wall_us = f->phase == CONTAINER_RUNNING      ? 0
-				    : f->phase == CONTAINER_TERMINATED ? f->end.finished_us
-								       : f->last.finished_us,
+		                    : f->phase == CONTAINER_TERMINATED ? f->end.finished_us
+		                                                       : f->last.finished_us,
 	};
 }
 
-int pods_container(const struct pod_view *v, struct slice name, struct pod_container_view *ret, struct err *err)
+int pods_container(const struct pod_view *v, struct slice name, struct pod_container_view *ret,
+                   struct err *err)
 {
 	const struct pod *p = v->pod;
 	const struct container *c;
 
 	if (name.len == 0) {
-		name = val_get_str(val_path(pod_val(p), "metadata.annotations"), "kubectl.kubernetes.io/default-container");
+		name = val_get_str(val_path(pod_val(p), "metadata.annotations"),
+		                   "kubectl.kubernetes.io/default-container");
 	}
 	c = pod_find_container(p, name);
 	for (size_t i = 0; !c && name.len == 0 && i < p->n_containers; i++) {
-		if (p->containers[i].facts.list == POD_APP) {
-			c = &p->containers[i];
+		if (p->containers[i]->facts.list == POD_APP) {
+			c = p->containers[i];
 		}
 	}
 	if (!c) {
-		return err_raise(err, ERR_NOTFOUND, "container " SLICE_FMT " is not valid for pod %s", SLICE_ARG(name),
-				 p->name);
+		return err_raise(err, ERR_NOTFOUND,
+		                 "container " SLICE_FMT " is not valid for pod %s", SLICE_ARG(name),
+		                 p->name);
 	}
 	container_view_of(c, ret);
 	return 0;
@@ -329,7 +343,7 @@ void pods_each_container(const struct pod_view *v, pods_visit_container_fn *fn, 
 	for (size_t i = 0; i < v->pod->n_containers; i++) {
 		struct pod_container_view view;
 
-		container_view_of(&v->pod->containers[i], &view);
+		container_view_of(v->pod->containers[i], &view);
 		if (!fn(arg, &view)) {
 			return;
 		}

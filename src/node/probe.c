@@ -56,7 +56,8 @@ const char *probe_kind_title(enum probe_kind k)
 
 const char *probe_kind_field(enum probe_kind k)
 {
-	static const char *const fields[PROBE_KINDS] = { "startupProbe", "livenessProbe", "readinessProbe" };
+	static const char *const fields[PROBE_KINDS] = { "startupProbe", "livenessProbe",
+		                                         "readinessProbe" };
 
 	return fields[k];
 }

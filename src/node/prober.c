@@ -1,8 +1,8 @@
 /* Why: the three probes of a container, each a timer, an attempt and a count (probe.h).
  *
- * A container that has just started is asked more often than its period says: a yes counts at once, a no is forgotten
- * until the first period is over. So a server that needs 80 ms to listen is Ready after 80 ms, not after 10 s, and no
- * threshold means anything else than it says. */
+ * A container that has just started is asked more often than its period says: a yes counts at once,
+ * a no is forgotten until the first period is over. So a server that needs 80 ms to listen is Ready
+ * after 80 ms, not after 10 s, and no threshold means anything else than it says. */
 #include "base/chance.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -34,7 +34,8 @@ static void wait_for_turn(struct prober *p)
 
 	if (p->eager_until_us > now) {
 		wait = p->eager_us;
-		p->eager_us = p->eager_us * 2 > eager_ceiling_us ? eager_ceiling_us : p->eager_us * 2;
+		p->eager_us =
+			p->eager_us * 2 > eager_ceiling_us ? eager_ceiling_us : p->eager_us * 2;
 		if (now + wait > p->eager_until_us) {
 			wait = p->eager_until_us - now;
 		}
@@ -57,8 +58,9 @@ static void turned(struct prober *p, enum probe_turn turn)
 	enum probe_kind kind = p->state.kind;
 
 	if (turn == PROBE_FAILS && kind != PROBE_READINESS) {
-		scoped_free char *why = mem_printf("Container %s failed %s probe, will be restarted", c->name,
-						   kind == PROBE_LIVENESS ? "liveness" : "startup");
+		scoped_free char *why =
+			mem_printf("Container %s failed %s probe, will be restarted", c->name,
+		                   kind == PROBE_LIVENESS ? "liveness" : "startup");
 
 		if (c->is_stopping) {
 			return; /* it has its time already */
@@ -93,7 +95,8 @@ static void on_checked(void *arg, bool ok, const char *why)
 		wait_for_turn(p);
 		return;
 	} else {
-		pod_event(c->pod, c, "Warning", "Unhealthy", "%s probe failed: %s", probe_kind_title(p->state.kind), why);
+		pod_event(c->pod, c, "Warning", "Unhealthy", "%s probe failed: %s",
+		          probe_kind_title(p->state.kind), why);
 	}
 	turn = probe_result(&p->state, ok);
 	if (p->state.kind == PROBE_STARTUP && turn == PROBE_PASSES) {

@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/map.h"
@@ -36,12 +38,29 @@ struct pulls {
 	unsigned n;         /* names auth files */
 };
 
+/* The host's network, where registries are: that of whoever started us, or of the first process.
+ * -1: only ours. */
+static int open_host_net(void)
+{
+	scoped_free char *parent = mem_printf("/proc/%d/ns/net", getppid());
+	const char *const candidates[] = { parent, "/proc/1/ns/net" };
+	struct stat own, other;
+
+	for (size_t i = 0; i < ARRAY_SIZE(candidates) && stat("/proc/self/ns/net", &own) == 0;
+	     i++) {
+		if (stat(candidates[i], &other) == 0 && other.st_ino != own.st_ino) {
+			return open(candidates[i], O_RDONLY | O_CLOEXEC);
+		}
+	}
+	return -1;
+}
+
 struct pulls *pulls_new(struct agent *a)
 {
 	struct pulls *p = NEW(struct pulls);
 
 	p->agent = a;
-	p->host_net = open("/proc/1/ns/net", O_RDONLY | O_CLOEXEC);
+	p->host_net = open_host_net();
 	return p;
 }
 
@@ -104,7 +123,7 @@ static void on_pulled(void *arg, const struct process_result *r)
 		said = slice_from(said, strlen("kennel image: "));
 	}
 	(void)err_raise(&why, r->timed_out ? ERR_TIMEOUT : ERR_UNAVAILABLE, SLICE_FMT,
-			SLICE_ARG(said.len ? said : SLICE("the pull was ended")));
+	                SLICE_ARG(said.len ? said : SLICE("the pull was ended")));
 	finish(u, &why);
 }
 
@@ -135,14 +154,16 @@ static int start(struct pull *u, const struct val *auth, struct err *err)
 		argv[n++] = u->authfile;
 	}
 	argv[n] = u->image;
-	return process_start(a->loop,
-			     &(struct process_spec){ .argv = argv,
-						     .netns_fd = u->pulls->host_net > 0 ? u->pulls->host_net : 0,
-						     .timeout_us = limit_us },
-			     on_pulled, u, &p, err);
+	return process_start(
+		a->loop,
+		&(struct process_spec){ .argv = argv,
+	                                .netns_fd = u->pulls->host_net > 0 ? u->pulls->host_net : 0,
+	                                .timeout_us = limit_us },
+		on_pulled, u, &p, err);
 }
 
-struct pull_wait *pulls_start(struct pulls *p, struct slice image, const struct val *auth, pull_done_fn *done, void *arg)
+struct pull_wait *pulls_start(struct pulls *p, struct slice image, const struct val *auth,
+                              pull_done_fn *done, void *arg)
 {
 	struct pull *u = map_find(&p->running, image);
 	struct pull_wait *w = NEW(struct pull_wait);

@@ -1,4 +1,5 @@
-/* Why: the scheduler and controllers know this machine by one object; a heartbeat says that it is alive. */
+/* Why: the scheduler and controllers know this machine by one object; a heartbeat says that it is
+ * alive. */
 #include "node/registration.h"
 
 #include <stdio.h>
@@ -22,7 +23,7 @@ struct registration {
 	struct loop_timer timer;
 	struct backoff backoff;
 	bool is_created;
-	int renewals; /* since the status was written */
+	int renewals;     /* since the status was written */
 	struct doc *node; /* as last answered: transition times */
 };
 
@@ -41,7 +42,8 @@ static void later(struct registration *r, int64_t wait_us)
 static void again(struct registration *r, const struct client_answer *a, const char *what)
 {
 	if (a->status != 409 && a->status != 404) {
-		log_odd("Node could not %s status=%d error=%s", what, a->status, a->why ? a->why->msg : "");
+		log_odd("Node could not %s status=%d error=%s", what, a->status,
+		        a->why ? a->why->msg : "");
 	}
 	later(r, backoff_next_us(&r->backoff, 0));
 }
@@ -77,13 +79,16 @@ static char *os_image(void)
 
 static const char *architecture(const struct utsname *u)
 {
-	return strcmp(u->machine, "x86_64") == 0 ? "amd64" : strcmp(u->machine, "aarch64") == 0 ? "arm64" : u->machine;
+	return strcmp(u->machine, "x86_64") == 0    ? "amd64"
+	       : strcmp(u->machine, "aarch64") == 0 ? "arm64"
+	                                            : u->machine;
 }
 
 static void add_info(struct arena *a, struct val *status)
 {
 	scoped_free char *machine = machine_file("/etc/machine-id"),
-			 *boot = machine_file("/proc/sys/kernel/random/boot_id"), *image = os_image();
+			 *boot = machine_file("/proc/sys/kernel/random/boot_id"),
+			 *image = os_image();
 	struct val *info = val_need_object(a, status, "nodeInfo");
 	struct utsname u;
 
@@ -112,9 +117,12 @@ static void add_capacity(const struct registration *r, struct arena *a, struct v
 		struct val *v = val_need_object(a, status, keys[i]);
 
 		val_set(a, v, "cpu", val_new_strf(a, "%ld", sysconf(_SC_NPROCESSORS_ONLN)));
-		val_set(a, v, "ephemeral-storage", val_new_strf(a, "%lluKi", (unsigned long long)fs.f_blocks *
-										     fs.f_frsize / 1024));
-		val_set(a, v, "memory", val_new_strf(a, "%lluKi", (unsigned long long)info.totalram * info.mem_unit / 1024));
+		val_set(a, v, "ephemeral-storage",
+		        val_new_strf(a, "%lluKi",
+		                     (unsigned long long)fs.f_blocks * fs.f_frsize / 1024));
+		val_set(a, v, "memory",
+		        val_new_strf(a, "%lluKi",
+		                     (unsigned long long)info.totalram * info.mem_unit / 1024));
 		val_set(a, v, "pods", val_new_strf(a, "%d", MAX_PODS));
 	}
 }
@@ -134,9 +142,12 @@ static void add_conditions(const struct registration *r, struct arena *a, struct
 	static const struct {
 		const char *type, *status, *reason, *message;
 	} conditions[] = {
-		{ "MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available" },
-		{ "DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure" },
-		{ "PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available" },
+		{ "MemoryPressure", "False", "KubeletHasSufficientMemory",
+		  "kubelet has sufficient memory available" },
+		{ "DiskPressure", "False", "KubeletHasNoDiskPressure",
+		  "kubelet has no disk pressure" },
+		{ "PIDPressure", "False", "KubeletHasSufficientPID",
+		  "kubelet has sufficient PID available" },
 		{ "Ready", "True", "KubeletReady", "kubelet is posting ready status" },
 	};
 	struct val *list = val_need_array(a, status, "conditions");
@@ -149,7 +160,8 @@ static void add_conditions(const struct registration *r, struct arena *a, struct
 		struct val *v = val_append(list, val_new_object(a));
 
 		val_set_cstr(a, v, "lastHeartbeatTime", now);
-		val_set_str(a, v, "lastTransitionTime", is_same ? val_get_str(old, "lastTransitionTime") : slice_of(now));
+		val_set_str(a, v, "lastTransitionTime",
+		            is_same ? val_get_str(old, "lastTransitionTime") : slice_of(now));
 		val_set_cstr(a, v, "message", conditions[i].message);
 		val_set_cstr(a, v, "reason", conditions[i].reason);
 		val_set_cstr(a, v, "status", conditions[i].status);
@@ -228,8 +240,10 @@ static void make_lease(struct registration *r)
 	scoped_arena struct arena a = { 0 };
 	scoped_strbuf struct strbuf path = { 0 };
 
-	client_path(&path, "coordination.k8s.io/v1", "leases", SLICE("kube-node-lease"), (struct slice){ 0 }, NULL);
-	r->call = client_request(r->agent->client, "POST", strbuf_str(&path), NULL, lease(r, &a), on_lease_made, r);
+	client_path(&path, "coordination.k8s.io/v1", "leases", SLICE("kube-node-lease"),
+	            (struct slice){ 0 }, NULL);
+	r->call = client_request(r->agent->client, "POST", strbuf_str(&path), NULL, lease(r, &a),
+	                         on_lease_made, r);
 }
 
 static void on_renewed(void *arg, const struct client_answer *a)
@@ -255,10 +269,10 @@ static void renew(struct registration *r)
 	scoped_arena struct arena a = { 0 };
 	scoped_strbuf struct strbuf path = { 0 };
 
-	client_path(&path, "coordination.k8s.io/v1", "leases", SLICE("kube-node-lease"), slice_of(r->agent->node_name),
-		    NULL);
-	r->call = client_request(r->agent->client, "PATCH", strbuf_str(&path), "application/merge-patch+json",
-				 lease(r, &a), on_renewed, r);
+	client_path(&path, "coordination.k8s.io/v1", "leases", SLICE("kube-node-lease"),
+	            slice_of(r->agent->node_name), NULL);
+	r->call = client_request(r->agent->client, "PATCH", strbuf_str(&path),
+	                         "application/merge-patch+json", lease(r, &a), on_renewed, r);
 }
 
 static void on_status(void *arg, const struct client_answer *a)
@@ -285,9 +299,10 @@ static void write_status(struct registration *r)
 
 	d->root = status_of(r, &d->arena);
 	image_store_each(r->agent->images, add_images, d);
-	client_path(&path, "v1", "nodes", (struct slice){ 0 }, slice_of(r->agent->node_name), "status");
-	r->call = client_request(r->agent->client, "PATCH", strbuf_str(&path), "application/merge-patch+json", d->root,
-				 on_status, r);
+	client_path(&path, "v1", "nodes", (struct slice){ 0 }, slice_of(r->agent->node_name),
+	            "status");
+	r->call = client_request(r->agent->client, "PATCH", strbuf_str(&path),
+	                         "application/merge-patch+json", d->root, on_status, r);
 }
 
 static struct val *labels_of(const struct registration *r, struct arena *a)
@@ -336,7 +351,8 @@ static void create(struct registration *r)
 	val_set_cstr(&a, spec, "podCIDR", "10.244.0.0/24");
 	val_append(val_need_array(&a, spec, "podCIDRs"), val_new_cstr(&a, "10.244.0.0/24"));
 	client_path(&path, "v1", "nodes", (struct slice){ 0 }, (struct slice){ 0 }, NULL);
-	r->call = client_request(r->agent->client, "POST", strbuf_str(&path), NULL, body, on_created, r);
+	r->call = client_request(r->agent->client, "POST", strbuf_str(&path), NULL, body,
+	                         on_created, r);
 }
 
 static void next_step(struct registration *r)

@@ -5,6 +5,7 @@
 
 struct registration;
 
-/* Creates the Node when it is missing, writes its status, renews its Lease every 10 s. Never fails: tries again. */
+/* Creates the Node when it is missing, writes its status, renews its Lease every 10 s. Never fails:
+ * tries again. */
 struct registration *registration_new(struct agent *a);
 struct registration *registration_free(struct registration *r);

@@ -1,5 +1,6 @@
-/* Why: exec probes, hooks and `kubectl exec` run a program in a container through crun; their streams and their end
- * come from several descriptors, and done has to come once, after all of them. */
+/* Why: exec probes, hooks and `kubectl exec` run a program in a container through crun; their
+ * streams and their end come from several descriptors, and done has to come once, after all of
+ * them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,7 +20,8 @@
 #include "node/spec.h"
 
 enum { QUEUE_FULL = 256 << 10, FD_IN = 0, FD_OUT = 1, FD_ERR = 2, FD_COUNT = 3 };
-static const int64_t linger_us = 200 * US_PER_MS; /* what is left in pipes that somebody else keeps open */
+static const int64_t linger_us =
+	200 * US_PER_MS; /* what is left in pipes that somebody else keeps open */
 
 struct runtime_exec {
 	struct runtime_container *container; /* null: it has gone */
@@ -27,14 +29,14 @@ struct runtime_exec {
 	struct list_link in_container; /* in runtime_container.execs */
 	struct runtime_exec_events events;
 	void *arg;
-	char *base;            /* owned: "RUN/c/<id>/exec-7"; .json .pid .log .tty follow */
-	int fd[FD_COUNT];      /* ours; -1 closed. With a tty FD_OUT is the terminal, both ways */
+	char *base;       /* owned: "RUN/c/<id>/exec-7"; .json .pid .log .tty follow */
+	int fd[FD_COUNT]; /* ours; -1 closed. With a tty FD_OUT is the terminal, both ways */
 	struct loop_fd *watch[FD_COUNT];
-	int listen_fd;         /* waits for crun to hand over the terminal */
+	int listen_fd; /* waits for crun to hand over the terminal */
 	struct loop_fd *listener;
-	struct strbuf queue;   /* for stdin */
+	struct strbuf queue; /* for stdin */
 	bool eof_wanted, is_paused, is_tty, was_full, is_dropped;
-	bool has_ended;        /* the program */
+	bool has_ended; /* the program */
 	uint16_t columns, rows;
 	int status;
 	bool timed_out;
@@ -224,9 +226,10 @@ static int receive_fd(int fd)
 {
 	char byte[256], control[CMSG_SPACE(sizeof(int))];
 	struct iovec iov = { .iov_base = byte, .iov_len = sizeof(byte) };
-	struct msghdr m = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr m = { .msg_iov = &iov,
+		            .msg_iovlen = 1,
+		            .msg_control = control,
+		            .msg_controllen = sizeof(control) };
 	const struct cmsghdr *h;
 	int got = -1;
 
@@ -278,8 +281,8 @@ static void on_end(void *arg, const struct process_result *r)
 	e->status = r->status;
 	loop_timer_stop(&e->timeout);
 	close_listener(e);
-	if (!e->timed_out && file_read(log, 65536, &said, NULL) == 0 && said.size > 0 && WIFEXITED(r->status) &&
-	    WEXITSTATUS(r->status) != 0) {
+	if (!e->timed_out && file_read(log, 65536, &said, NULL) == 0 && said.size > 0 &&
+	    WIFEXITED(r->status) && WEXITSTATUS(r->status) != 0) {
 		scoped_doc struct doc *d = NULL;
 		struct slice line, rest = strbuf_slice(&said);
 
@@ -305,7 +308,8 @@ static void on_timeout(struct loop_timer *t)
 	int64_t pid;
 
 	e->timed_out = true;
-	if (file_read(path, 64, &text, NULL) == 0 && slice_to_i64(slice_trim(strbuf_slice(&text)), &pid) && pid > 1) {
+	if (file_read(path, 64, &text, NULL) == 0 &&
+	    slice_to_i64(slice_trim(strbuf_slice(&text)), &pid) && pid > 1) {
 		(void)kill((pid_t)pid, SIGKILL);
 	}
 }
@@ -323,7 +327,8 @@ static int listen_for_terminal(struct runtime_exec *e, const char *path, struct 
 	    listen(e->listen_fd, 1) < 0) {
 		return err_sys(err, "listen on %s", path);
 	}
-	return loop_fd_open(e->rt->loop, e->listen_fd, LOOP_READ, on_terminal, e, &e->listener, err);
+	return loop_fd_open(e->rt->loop, e->listen_fd, LOOP_READ, on_terminal, e, &e->listener,
+	                    err);
 }
 
 /* Makes a pipe; ours is watched, *theirs is for the program. */
@@ -336,11 +341,12 @@ static int open_pipe(struct runtime_exec *e, int which, int *theirs, struct err 
 	}
 	e->fd[which] = p[ours];
 	*theirs = p[!ours];
-	return loop_fd_open(e->rt->loop, p[ours], which == FD_IN ? 0 : LOOP_READ, which == FD_IN ? on_in : on_out, e,
-			    &e->watch[which], err);
+	return loop_fd_open(e->rt->loop, p[ours], which == FD_IN ? 0 : LOOP_READ,
+	                    which == FD_IN ? on_in : on_out, e, &e->watch[which], err);
 }
 
-static int open_streams(struct runtime_exec *e, const struct runtime_exec_spec *s, int *theirs, struct err *err)
+static int open_streams(struct runtime_exec *e, const struct runtime_exec_spec *s, int *theirs,
+                        struct err *err)
 {
 	bool wanted[FD_COUNT] = { s->stdin_open, s->stdout_open, s->stderr_open };
 	int r = 0;
@@ -357,8 +363,8 @@ static int open_streams(struct runtime_exec *e, const struct runtime_exec_spec *
 }
 
 /* The container's own process description with other arguments, in a file for crun. */
-static int write_process(const struct runtime_exec *e, const struct runtime_exec_spec *s, const char *to,
-			 struct err *err)
+static int write_process(const struct runtime_exec *e, const struct runtime_exec_spec *s,
+                         const char *to, struct err *err)
 {
 	scoped_free char *config = mem_printf("%s/config.json", e->container->dir);
 	scoped_strbuf struct strbuf text = { 0 }, out = { 0 };
@@ -378,11 +384,13 @@ static int write_process(const struct runtime_exec *e, const struct runtime_exec
 static int start(struct runtime_exec *e, const struct runtime_exec_spec *s, struct err *err)
 {
 	struct runtime *rt = e->rt;
-	scoped_free char *process = mem_printf("%s.json", e->base), *tty = mem_printf("%s.tty", e->base),
-			 *pid = mem_printf("%s.pid", e->base), *log = mem_printf("--log=%s.log", e->base),
+	scoped_free char *process = mem_printf("%s.json", e->base),
+			 *tty = mem_printf("%s.tty", e->base), *pid = mem_printf("%s.pid", e->base),
+			 *log = mem_printf("--log=%s.log", e->base),
 			 *root = mem_printf("--root=%s", rt->crun_root);
-	const char *argv[16] = { rt->crun, root, log, "--log-format=json", "exec", "--process", process, "--pid-file",
-				 pid };
+	const char *argv[16] = { rt->crun, root,        log,     "--log-format=json",
+		                 "exec",   "--process", process, "--pid-file",
+		                 pid };
 	int theirs[FD_COUNT] = { -1, -1, -1 };
 	struct process *p;
 	size_t n = 9;
@@ -400,12 +408,12 @@ static int start(struct runtime_exec *e, const struct runtime_exec_spec *s, stru
 	}
 	if (r == 0) {
 		r = process_start(rt->loop,
-				  &(struct process_spec){ .argv = argv,
-							  .cwd = "/",
-							  .stdin_fd = theirs[0],
-							  .stdout_fd = theirs[1],
-							  .stderr_fd = theirs[2] },
-				  on_end, e, &p, err);
+		                  &(struct process_spec){ .argv = argv,
+		                                          .cwd = "/",
+		                                          .stdin_fd = theirs[0],
+		                                          .stdout_fd = theirs[1],
+		                                          .stderr_fd = theirs[2] },
+		                  on_end, e, &p, err);
 	}
 	for (int i = 0; i < FD_COUNT; i++) {
 		if (theirs[i] >= 0) {
@@ -416,7 +424,7 @@ static int start(struct runtime_exec *e, const struct runtime_exec_spec *s, stru
 }
 
 struct runtime_exec *runtime_exec(struct runtime_container *c, const struct runtime_exec_spec *s,
-				  const struct runtime_exec_events *events, void *arg)
+                                  const struct runtime_exec_events *events, void *arg)
 {
 	struct runtime_exec *e = NEW(struct runtime_exec);
 	int r;
@@ -489,7 +497,8 @@ void runtime_exec_drop(struct runtime_exec *e)
 	close_listener(e);
 }
 
-/* crun exec ends by itself when the container's processes are gone; only the file names die here. */
+/* crun exec ends by itself when the container's processes are gone; only the file names die here.
+ */
 void runtime_exec_abandon(struct runtime_container *c)
 {
 	list_for_each (&c->execs, e, struct runtime_exec, in_container) {

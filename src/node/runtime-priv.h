@@ -1,4 +1,5 @@
-/* Shared by the files of the runtime: runtime.c (life of containers), runtime-exec.c (programs in them). */
+/* Shared by the files of the runtime: runtime.c (life of containers), runtime-exec.c (programs in
+ * them). */
 #pragma once
 
 #include "base/list.h"
@@ -19,15 +20,15 @@ struct runtime_container {
 	char *dir, *log_path, *cgroup, *attach_path; /* owned */
 	enum runtime_state state;
 	bool tty;
-	bool is_starting;   /* start was asked for and is not answered */
-	bool is_announced;  /* exited was called or will never be */
-	bool is_failed;     /* create or start failed */
-	int sync_fd;        /* what conmon says about create; -1 */
-	int pid_fd;         /* of the first process; -1 */
+	bool is_starting;  /* start was asked for and is not answered */
+	bool is_announced; /* exited was called or will never be */
+	bool is_failed;    /* create or start failed */
+	int sync_fd;       /* what conmon says about create; -1 */
+	int pid_fd;        /* of the first process; -1 */
 	pid_t pid;
 	struct runtime_exit exit;
 	struct loop_fd *sync;
-	struct strbuf said;       /* on sync */
+	struct strbuf said;        /* on sync */
 	struct loop_child *conmon; /* its end is the container's */
 	struct process *starter;   /* crun start */
 	struct loop_defer tell;    /* announces what was found from inside a call */

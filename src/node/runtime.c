@@ -1,5 +1,5 @@
-/* Why: crun makes containers and conmon keeps them; this file turns their files and exit codes into states and
- * callbacks. The machine is drawn in runtime.h. */
+/* Why: crun makes containers and conmon keeps them; this file turns their files and exit codes into
+ * states and callbacks. The machine is drawn in runtime.h. */
 #include "node/runtime.h"
 
 #include <dirent.h>
@@ -44,7 +44,8 @@ static char *find_program(const char *name)
 
 int runtime_new(struct loop *l, const char *run_dir, struct runtime **ret, struct err *err)
 {
-	scoped_free char *containers = mem_printf("%s/c", run_dir), *conmon = find_program("conmon");
+	scoped_free char *containers = mem_printf("%s/c", run_dir),
+			 *conmon = find_program("conmon");
 	struct runtime *rt = NEW(struct runtime);
 	int r;
 
@@ -54,7 +55,8 @@ int runtime_new(struct loop *l, const char *run_dir, struct runtime **ret, struc
 	rt->exit_dir = mem_printf("%s/exit", run_dir);
 	rt->crun = find_program("crun");
 	if (!rt->crun || !conmon) {
-		r = err_raise(err, ERR_NOTFOUND, "%s is not installed", rt->crun ? "conmon" : "crun");
+		r = err_raise(err, ERR_NOTFOUND, "%s is not installed",
+		              rt->crun ? "conmon" : "crun");
 	} else {
 		r = cgroups_open(&rt->cgroups, err);
 	}
@@ -136,7 +138,7 @@ struct cgroups *runtime_cgroups(const struct runtime *rt)
 /* ---- one container: making it ---- */
 
 static struct runtime_container *container_new(struct runtime *rt, const char *id,
-					       const struct runtime_events *events, void *arg)
+                                               const struct runtime_events *events, void *arg)
 {
 	struct runtime_container *c = NEW(struct runtime_container);
 
@@ -163,7 +165,8 @@ static pid_t read_pid(const struct runtime_container *c, const char *name)
 	scoped_strbuf struct strbuf text = { 0 };
 	int64_t pid;
 
-	if (file_read(path, 64, &text, NULL) < 0 || !slice_to_i64(slice_trim(strbuf_slice(&text)), &pid)) {
+	if (file_read(path, 64, &text, NULL) < 0 ||
+	    !slice_to_i64(slice_trim(strbuf_slice(&text)), &pid)) {
 		return 0;
 	}
 	return (pid_t)pid;
@@ -176,12 +179,16 @@ static void read_exit(struct runtime_container *c)
 	struct stat st;
 	int64_t code;
 
-	c->exit = (struct runtime_exit){ .code = 137, .is_unknown = true, .at_wall_us = clock_wall_us() };
-	if (file_read(path, 64, &text, NULL) == 0 && slice_to_i64(slice_trim(strbuf_slice(&text)), &code)) {
+	c->exit = (struct runtime_exit){ .code = 137,
+		                         .is_unknown = true,
+		                         .at_wall_us = clock_wall_us() };
+	if (file_read(path, 64, &text, NULL) == 0 &&
+	    slice_to_i64(slice_trim(strbuf_slice(&text)), &code)) {
 		c->exit.code = (int)(code & 0xff);
 		c->exit.is_unknown = false;
 		if (stat(path, &st) == 0) {
-			c->exit.at_wall_us = st.st_mtim.tv_sec * US_PER_S + st.st_mtim.tv_nsec / 1000;
+			c->exit.at_wall_us =
+				st.st_mtim.tv_sec * US_PER_S + st.st_mtim.tv_nsec / 1000;
 		}
 	}
 	c->exit.oom_killed = c->exit.code == 137 && cgroup_oom_kills(c->rt->cgroups, c->cgroup) > 0;
@@ -237,7 +244,8 @@ static void take_pid(struct runtime_container *c, pid_t pid)
 	c->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-static void fail(struct runtime_container *c, void (*tell)(void *, const struct err *), const struct err *why)
+static void fail(struct runtime_container *c, void (*tell)(void *, const struct err *),
+                 const struct err *why)
 {
 	c->is_failed = true;
 	c->state = RUNTIME_EXITED;
@@ -287,10 +295,12 @@ static void on_sync(void *arg, int fd, unsigned events)
 		pid = val_int(val_get(d->root, "data"), -1);
 	}
 	if (pid <= 0) {
-		struct slice words = crun_words(d ? val_get_str(d->root, "message") : (struct slice){ 0 });
+		struct slice words =
+			crun_words(d ? val_get_str(d->root, "message") : (struct slice){ 0 });
 
-		(void)err_raise(&why, ERR_IO, SLICE_FMT,
-				SLICE_ARG(words.len ? words : SLICE("conmon ended without an answer")));
+		(void)err_raise(
+			&why, ERR_IO, SLICE_FMT,
+			SLICE_ARG(words.len ? words : SLICE("conmon ended without an answer")));
 		fail(c, c->events.created, &why);
 		return;
 	}
@@ -310,18 +320,47 @@ static void on_conmon_started(void *arg, const struct process_result *r)
 	}
 }
 
-static int start_conmon(struct runtime_container *c, const struct runtime_spec *s, int sync_w, struct err *err)
+static int start_conmon(struct runtime_container *c, const struct runtime_spec *s, int sync_w,
+                        struct err *err)
 {
 	struct runtime *rt = c->rt;
-	scoped_free char *pid = mem_printf("%s/pid", c->dir), *conmon_pid = mem_printf("%s/conmon.pid", c->dir),
+	scoped_free char *pid = mem_printf("%s/pid", c->dir),
+			 *conmon_pid = mem_printf("%s/conmon.pid", c->dir),
 			 *log = mem_printf("k8s-file:%s", s->log_path),
 			 *root = mem_printf("--root=%s", rt->crun_root),
-			 *path = mem_printf("PATH=%s", getenv("PATH") ? getenv("PATH") : "/usr/sbin:/usr/bin:/sbin:/bin");
-	const char *argv[40] = { "conmon", "--api-version", "1", "-c", c->id, "-u", c->id, "-n", c->id, "-r",
-				 rt->crun, "-b", c->dir, "-p", pid, "-P", conmon_pid, "-l", log, "--exit-dir",
-				 rt->exit_dir, "--full-attach", "--log-level", "error", "--no-new-keyring",
-				 "--no-sync-log", "--runtime-arg", root, "--runtime-arg",
-				 "--cgroup-manager=cgroupfs" };
+			 *path = mem_printf("PATH=%s", getenv("PATH")
+	                                                       ? getenv("PATH")
+	                                                       : "/usr/sbin:/usr/bin:/sbin:/bin");
+	const char *argv[40] = { "conmon",
+		                 "--api-version",
+		                 "1",
+		                 "-c",
+		                 c->id,
+		                 "-u",
+		                 c->id,
+		                 "-n",
+		                 c->id,
+		                 "-r",
+		                 rt->crun,
+		                 "-b",
+		                 c->dir,
+		                 "-p",
+		                 pid,
+		                 "-P",
+		                 conmon_pid,
+		                 "-l",
+		                 log,
+		                 "--exit-dir",
+		                 rt->exit_dir,
+		                 "--full-attach",
+		                 "--log-level",
+		                 "error",
+		                 "--no-new-keyring",
+		                 "--no-sync-log",
+		                 "--runtime-arg",
+		                 root,
+		                 "--runtime-arg",
+		                 "--cgroup-manager=cgroupfs" };
 	const char *const env[] = { path, "_OCI_SYNCPIPE=3", NULL };
 	const int pass[] = { sync_w, -1 };
 	struct process *p;
@@ -339,14 +378,17 @@ static int start_conmon(struct runtime_container *c, const struct runtime_spec *
 			argv[n++] = "--leave-stdin-open";
 		}
 	}
-	return process_start(rt->loop,
-			     &(struct process_spec){ .argv = argv, .env = env, .pass_fds = pass, .cwd = "/" },
-			     on_conmon_started, NULL, &p, err);
+	return process_start(
+		rt->loop,
+		&(struct process_spec){ .argv = argv, .env = env, .pass_fds = pass, .cwd = "/" },
+		on_conmon_started, NULL, &p, err);
 }
 
-static int make_bundle(const struct runtime_container *c, const struct runtime_spec *s, struct err *err)
+static int make_bundle(const struct runtime_container *c, const struct runtime_spec *s,
+                       struct err *err)
 {
-	scoped_free char *config = mem_printf("%s/config.json", c->dir), *log = mem_printf("%s/log", c->dir);
+	scoped_free char *config = mem_printf("%s/config.json", c->dir),
+			 *log = mem_printf("%s/log", c->dir);
 	scoped_strbuf struct strbuf text = { 0 };
 	int r = dir_make(c->dir, 0700, err);
 
@@ -360,8 +402,9 @@ static int make_bundle(const struct runtime_container *c, const struct runtime_s
 	return file_write(config, strbuf_slice(&text), 0600, err);
 }
 
-int runtime_create(struct runtime *rt, const struct runtime_spec *s, const struct runtime_events *events, void *arg,
-		   struct runtime_container **ret, struct err *err)
+int runtime_create(struct runtime *rt, const struct runtime_spec *s,
+                   const struct runtime_events *events, void *arg, struct runtime_container **ret,
+                   struct err *err)
 {
 	struct runtime_container *c = container_new(rt, s->id, events, arg);
 	int sync[2] = { -1, -1 };
@@ -423,7 +466,8 @@ static void on_start(void *arg, const struct process_result *r)
 		start_done(c, NULL);
 		return;
 	}
-	(void)err_raise(&why, ERR_IO, SLICE_FMT, SLICE_ARG(crun_words((struct slice){ r->err, r->err_size })));
+	(void)err_raise(&why, ERR_IO, SLICE_FMT,
+	                SLICE_ARG(crun_words((struct slice){ r->err, r->err_size })));
 	start_done(c, &why);
 }
 
@@ -436,13 +480,33 @@ static void on_start_failed(struct loop_defer *d)
 	start_done(c, &why);
 }
 
+/* What `crun start` does, without a program for it: one byte into the fifo that the container waits
+ * at. False: it does not wait there (yet), or crun has changed. */
+static bool start_by_fifo(struct runtime_container *c)
+{
+	scoped_free char *path = mem_printf("%s/%s/exec.fifo", c->rt->crun_root, c->id);
+	scoped_fd int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+	return fd >= 0 && unlink(path) == 0 && write(fd, "", 1) == 1;
+}
+
+static void on_fifo(struct loop_defer *d)
+{
+	start_done(container_of(d, struct runtime_container, tell), NULL);
+}
+
 void runtime_start(struct runtime_container *c)
 {
 	scoped_free char *root = mem_printf("--root=%s", c->rt->crun_root);
 	const char *const argv[] = { c->rt->crun, root, "start", c->id, NULL };
 
 	c->is_starting = true;
-	if (process_start(c->rt->loop, &(struct process_spec){ .argv = argv }, on_start, c, &c->starter, NULL) < 0) {
+	if (start_by_fifo(c)) {
+		loop_defer(c->rt->loop, &c->tell, on_fifo);
+		return;
+	}
+	if (process_start(c->rt->loop, &(struct process_spec){ .argv = argv }, on_start, c,
+	                  &c->starter, NULL) < 0) {
 		loop_defer(c->rt->loop, &c->tell, on_start_failed);
 	}
 }
@@ -465,7 +529,7 @@ void runtime_kill_all(struct runtime_container *c)
 /* ---- removal: off the loop, as the last processes may take a moment ---- */
 
 struct removal {
-	struct cgroups *cgroups; /* a share */
+	struct cgroups *cgroups;                   /* a share */
 	char *dir, *crun_dir, *exit_file, *cgroup; /* owned */
 	void (*done)(void *arg);
 	void *arg;
@@ -542,8 +606,8 @@ static bool path_exists(const char *dir, const char *name, const char *leaf)
 	return access(path, F_OK) == 0;
 }
 
-int runtime_adopt(struct runtime *rt, const char *id, const struct runtime_events *events, void *arg,
-		  struct runtime_container **ret, struct err *err)
+int runtime_adopt(struct runtime *rt, const char *id, const struct runtime_events *events,
+                  void *arg, struct runtime_container **ret, struct err *err)
 {
 	scoped_free char *config = mem_printf("%s/c/%s/config.json", rt->run_dir, id),
 			 *link = mem_printf("%s/c/%s/log", rt->run_dir, id);
@@ -573,7 +637,8 @@ int runtime_adopt(struct runtime *rt, const char *id, const struct runtime_event
 		c->is_announced = true;
 	} else {
 		take_pid(c, read_pid(c, "pid"));
-		c->state = path_exists(rt->crun_root, id, "/exec.fifo") ? RUNTIME_CREATED : RUNTIME_RUNNING;
+		c->state = path_exists(rt->crun_root, id, "/exec.fifo") ? RUNTIME_CREATED
+		                                                        : RUNTIME_RUNNING;
 		watch_conmon(c);
 	}
 	*ret = c;
@@ -590,7 +655,8 @@ void runtime_remove_strays(struct runtime *rt)
 	while (d && (e = readdir(d))) {
 		struct runtime_container *c;
 
-		if (e->d_name[0] == '.' || strlen(e->d_name) >= RUNTIME_ID_SIZE || runtime_find(rt, e->d_name)) {
+		if (e->d_name[0] == '.' || strlen(e->d_name) >= RUNTIME_ID_SIZE ||
+		    runtime_find(rt, e->d_name)) {
 			continue;
 		}
 		log_info("Container without a pod is removed id=%s", e->d_name);

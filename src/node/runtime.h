@@ -1,7 +1,8 @@
 /* What: the door to crun and conmon: containers out of bundles, their ends, programs run in them.
  *
- * Why this way: conmon holds each container (log, exit status, terminal), so that containers outlive
- * every process of ours. What is needed to find them again is on disk, one folder per container:
+ * Why this way: conmon holds each container (log, exit status, terminal), so that containers
+ * outlive every process of ours. What is needed to find them again is on disk, one folder per
+ * container:
  *
  *   RUN/c/<id>/config.json    the OCI configuration ("bundle" of crun)
  *   RUN/c/<id>/pid            the container's first process       RUN/c/<id>/conmon.pid
@@ -37,35 +38,38 @@ enum runtime_state { RUNTIME_CREATING, RUNTIME_CREATED, RUNTIME_RUNNING, RUNTIME
 struct runtime_exit {
 	int code; /* 0..255; 128 + signal when killed by one */
 	bool oom_killed;
-	bool is_unknown;         /* nobody kept the status: code is 137 */
-	int64_t at_wall_us;      /* when it ended */
+	bool is_unknown;    /* nobody kept the status: code is 137 */
+	int64_t at_wall_us; /* when it ended */
 };
 
 struct runtime_events {
 	/* create or start is done (why null) or failed (state is EXITED, exited does not come). */
 	void (*created)(void *arg, const struct err *why);
 	void (*started)(void *arg, const struct err *why);
-	void (*exited)(void *arg, const struct runtime_exit *e); /* once, after started or adoption */
+	void (*exited)(void *arg,
+	               const struct runtime_exit *e); /* once, after started or adoption */
 };
 
 /* run_dir: RUN above, made when absent ("/run/kennel/N"); path short enough for sockets. */
-MUST_USE int runtime_new(struct loop *l, const char *run_dir, struct runtime **ret, struct err *err);
+MUST_USE int runtime_new(struct loop *l, const char *run_dir, struct runtime **ret,
+                         struct err *err);
 /* Containers stay as they are; their callbacks never come any more. */
 struct runtime *runtime_free(struct runtime *rt);
 void runtime_new_id(char id[RUNTIME_ID_SIZE]);
 
 struct runtime_spec {
-	const char *id;           /* runtime_new_id */
-	const struct val *config; /* spec_render's; written into the bundle before the call returns */
-	const char *log_path;     /* CRI format, appended; its folder exists */
-	bool tty;                 /* as config's process.terminal */
-	bool stdin_open;          /* what attach sends reaches the container */
-	bool stdin_once;          /* stdin ends with the first attached client */
+	const char *id; /* runtime_new_id */
+	const struct val
+		*config;      /* spec_render's; written into the bundle before the call returns */
+	const char *log_path; /* CRI format, appended; its folder exists */
+	bool tty;             /* as config's process.terminal */
+	bool stdin_open;      /* what attach sends reaches the container */
+	bool stdin_once;      /* stdin ends with the first attached client */
 };
 /* Starts `crun create` under conmon. On success events follow; on failure nothing is left. */
 MUST_USE int runtime_create(struct runtime *rt, const struct runtime_spec *s,
-			    const struct runtime_events *events, void *arg,
-			    struct runtime_container **ret, struct err *err);
+                            const struct runtime_events *events, void *arg,
+                            struct runtime_container **ret, struct err *err);
 /* Lets a CREATED one run. */
 void runtime_start(struct runtime_container *c);
 /* Signal to its first process; nothing when it has ended. */
@@ -77,17 +81,19 @@ void runtime_kill_all(struct runtime_container *c);
 void runtime_remove(struct runtime_container *c, void (*done)(void *arg), void *arg);
 
 /* After a restart: takes up the container of that id. Its state is what it is now: RUNNING (exited
- * will come), CREATED (start or remove it), EXITED (see runtime_exit_of). Failure: ERR_NOTFOUND when
- * there is no such container (any more). */
+ * will come), CREATED (start or remove it), EXITED (see runtime_exit_of). Failure: ERR_NOTFOUND
+ * when there is no such container (any more). */
 MUST_USE int runtime_adopt(struct runtime *rt, const char *id, const struct runtime_events *events,
-			   void *arg, struct runtime_container **ret, struct err *err);
+                           void *arg, struct runtime_container **ret, struct err *err);
 /* Removes every container on disk that nobody created or adopted; call it after adoption. */
 void runtime_remove_strays(struct runtime *rt);
 
 const char *runtime_id(const struct runtime_container *c);
 enum runtime_state runtime_state(const struct runtime_container *c);
-const struct runtime_exit *runtime_exit_of(const struct runtime_container *c); /* null unless EXITED */
-pid_t runtime_pid(const struct runtime_container *c); /* first process, as the node sees it; 0: none */
+const struct runtime_exit *
+runtime_exit_of(const struct runtime_container *c); /* null unless EXITED */
+pid_t runtime_pid(
+	const struct runtime_container *c); /* first process, as the node sees it; 0: none */
 bool runtime_has_tty(const struct runtime_container *c);
 /* Borrowed while c lives. */
 const char *runtime_attach_path(const struct runtime_container *c);
@@ -106,25 +112,27 @@ struct runtime_container *runtime_find(const struct runtime *rt, const char *id)
 
 struct runtime_exec;
 struct runtime_exec_spec {
-	const struct val *args; /* array of strings */
-	bool tty;               /* then only stdout comes, and resize works */
-	bool stdin_open;        /* else it reads /dev/null */
+	const struct val *args;        /* array of strings */
+	bool tty;                      /* then only stdout comes, and resize works */
+	bool stdin_open;               /* else it reads /dev/null */
 	bool stdout_open, stderr_open; /* else thrown away */
-	int64_t timeout_us;     /* 0: none; then killed, timed_out */
+	int64_t timeout_us;            /* 0: none; then killed, timed_out */
 };
 struct runtime_exec_result {
-	int code;      /* of the program; 128 + signal */
+	int code; /* of the program; 128 + signal */
 	bool timed_out;
 	const struct err *why; /* it could not be run at all (no such file, no such container) */
 };
 struct runtime_exec_events {
-	void (*data)(void *arg, int stream, struct slice bytes); /* 1 stdout, 2 stderr; may be null */
-	void (*drain)(void *arg); /* stdin takes more again; may be null */
-	void (*done)(void *arg, const struct runtime_exec_result *r); /* last call, after all data */
+	void (*data)(void *arg, int stream,
+	             struct slice bytes); /* 1 stdout, 2 stderr; may be null */
+	void (*drain)(void *arg);         /* stdin takes more again; may be null */
+	void (*done)(void *arg,
+	             const struct runtime_exec_result *r); /* last call, after all data */
 };
 /* Never fails from inside: done reports it. e is gone after done. */
 struct runtime_exec *runtime_exec(struct runtime_container *c, const struct runtime_exec_spec *s,
-				  const struct runtime_exec_events *events, void *arg);
+                                  const struct runtime_exec_events *events, void *arg);
 void runtime_exec_write(struct runtime_exec *e, struct slice bytes); /* to stdin; queued */
 bool runtime_exec_is_full(const struct runtime_exec *e); /* more than 256 KiB are queued */
 void runtime_exec_eof(struct runtime_exec *e);           /* closes stdin after what is queued */

@@ -8,7 +8,7 @@
 
 struct token {
 	struct tokens *tokens;
-	struct list_link in_tokens; /* in tokens.all */
+	struct list_link in_tokens;                     /* in tokens.all */
 	char *uid, *ns, *account, *pod_name, *audience; /* owned */
 	int64_t seconds;
 	char *text; /* owned; null: none yet */
@@ -26,7 +26,8 @@ struct tokens {
 
 static void ask(struct token *t);
 
-struct tokens *tokens_new(struct agent *a, void (*changed)(void *arg, struct slice pod_uid), void *arg)
+struct tokens *tokens_new(struct agent *a, void (*changed)(void *arg, struct slice pod_uid),
+                          void *arg)
 {
 	struct tokens *t = NEW(struct tokens);
 
@@ -75,15 +76,18 @@ static void on_answer(void *arg, const struct client_answer *a)
 {
 	struct token *t = arg;
 	struct loop *l = t->tokens->agent->loop;
-	struct slice text = a->body ? val_str(val_path(a->body->root, "status.token")) : (struct slice){ 0 };
-	struct slice expires = a->body ? val_str(val_path(a->body->root, "status.expirationTimestamp")) : text;
+	struct slice text =
+		a->body ? val_str(val_path(a->body->root, "status.token")) : (struct slice){ 0 };
+	struct slice expires =
+		a->body ? val_str(val_path(a->body->root, "status.expirationTimestamp")) : text;
 	int64_t end_us, left_us = t->seconds * US_PER_S;
 
 	t->call = NULL;
 	if ((a->status != 200 && a->status != 201) || text.len == 0) {
 		int64_t wait_us = backoff_next_us(&t->backoff, 0);
 
-		log_odd("No token for a pod pod=%s/%s error=%s", t->ns, t->pod_name, a->why ? a->why->msg : "no token");
+		log_odd("No token for a pod pod=%s/%s error=%s", t->ns, t->pod_name,
+		        a->why ? a->why->msg : "no token");
 		loop_timer_start(l, &t->renew, wait_us, on_renew);
 		return;
 	}
@@ -116,18 +120,21 @@ static void ask(struct token *t)
 	val_set_cstr(&a, ref, "name", t->pod_name);
 	val_set_cstr(&a, ref, "uid", t->uid);
 	client_path(&path, "v1", "serviceaccounts", slice_of(t->ns), slice_of(t->account), "token");
-	t->call = client_request(t->tokens->agent->client, "POST", strbuf_str(&path), NULL, body, on_answer, t);
+	t->call = client_request(t->tokens->agent->client, "POST", strbuf_str(&path), NULL, body,
+	                         on_answer, t);
 }
 
 struct slice tokens_get(struct tokens *all, const struct val *pod, const struct val *source)
 {
-	struct slice uid = val_str(val_path(pod, "metadata.uid")), audience = val_get_str(source, "audience");
+	struct slice uid = val_str(val_path(pod, "metadata.uid")),
+		     audience = val_get_str(source, "audience");
 	struct slice account = val_str(val_path(pod, "spec.serviceAccountName"));
 	int64_t seconds = val_int(val_get(source, "expirationSeconds"), 3600);
 	struct token *t;
 
 	list_for_each (&all->all, it, struct token, in_tokens) {
-		if (slice_is(uid, it->uid) && slice_is(audience, it->audience) && it->seconds == seconds) {
+		if (slice_is(uid, it->uid) && slice_is(audience, it->audience) &&
+		    it->seconds == seconds) {
 			return slice_of(it->text);
 		}
 	}

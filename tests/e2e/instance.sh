@@ -89,17 +89,16 @@ pod_of() {
 		-o jsonpath='{.items[0].metadata.name}' </dev/null
 }
 
-# Keeps a background load on the edge: load_start FILE ARG...; load_stop ends it and prints its report.
+# Keeps a background load on the edge: load_start FILE ARG...; load_stop ends it, with its report in FILE.
+# Both in the script's own shell, never in $(...).
 load_start() {
 	local report=$1
 	shift
 	python3 "$top/tests/e2e/load.py" --connect "$EDGE:443" --host "$HOST" --ca "$HOME_DIR/ca.crt" "$@" >"$report" &
 	load_pid=$!
-	load_report=$report
 }
 
 load_stop() {
 	kill -TERM "$load_pid"
 	wait "$load_pid"
-	cat "$load_report"
 }

@@ -43,13 +43,15 @@ static void must_parse(uint8_t *bytes, size_t size, size_t max)
 
 static void answer(const struct model *m, const struct dns_query *q)
 {
-	struct dns_engine e = { .model = m, .synced = true };
+	struct dns_engine e;
 	scoped_arena struct arena a = { 0 };
 	uint8_t buf[DNS_UDP_EDNS];
 	struct answer_next next;
 	struct cache_key key;
 	size_t size;
 
+	dns_engine_init(&e, m, 1);
+	e.synced = true;
 	if (answer_query(&e, q, 1, &a, buf, q->payload, &size, &next) == ANSWER_DONE) {
 		must_parse(buf, size, q->payload);
 		return;

@@ -1,4 +1,5 @@
-/* Why: a probed server may answer anything; reading goes forward, within what came, and answers are bounded by it. */
+/* Why: a probed server may answer anything; reading goes forward, within what came, and answers are
+ * bounded by it. */
 #include <stdint.h>
 
 #include "base/must.h"
@@ -15,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	for (size_t n = 0; n <= size; n += 1 + size / 64) {
 		size_t was = done;
-		enum grpc_verdict v = grpc_health_answer(slice_head(all, n), &done, &reply, &status);
+		enum grpc_verdict v =
+			grpc_health_answer(slice_head(all, n), &done, &reply, &status);
 
 		must(done >= was && done <= n);
 		must(reply.size <= 2 * size + 9);

@@ -1,5 +1,5 @@
-/* Why: services with real packets: spread, refusal and silence, affinity, hairpin, doors from outside, UDP's memory,
- * restarts. */
+/* Why: services with real packets: spread, refusal and silence, affinity, hairpin, doors from
+ * outside, UDP's memory, restarts. */
 #include "world.h"
 
 #include <signal.h>
@@ -8,14 +8,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define A "10.244.0.2"
-#define B "10.244.0.3"
-#define C "10.244.0.4"
+#define A      "10.244.0.2"
+#define B      "10.244.0.3"
+#define C      "10.244.0.4"
 #define CLIENT "10.244.0.9"
-#define VIP "10.1.0.20"
+#define VIP    "10.1.0.20"
 
-#define READY(ip) "{addresses: [" ip "], nodeName: node-1, conditions: {ready: true, serving: true, terminating: false}}"
-#define ENDING(ip) "{addresses: [" ip "], nodeName: node-1, conditions: {ready: false, serving: true, terminating: true}}"
+#define READY(ip)                                                                                  \
+	"{addresses: [" ip                                                                         \
+	"], nodeName: node-1, conditions: {ready: true, serving: true, terminating: false}}"
+#define ENDING(ip)                                                                                 \
+	"{addresses: [" ip                                                                         \
+	"], nodeName: node-1, conditions: {ready: false, serving: true, terminating: true}}"
 #define ELSEWHERE(ip) "{addresses: [" ip "], nodeName: node-2, conditions: {ready: true}}"
 
 static int setup(void **state)
@@ -43,7 +47,9 @@ static int three(void **state)
 {
 	struct world *w = *state;
 
-	put_service(w, "web", "{clusterIP: " VIP ", clusterIPs: [" VIP "], ports: [{port: 80, protocol: TCP}]}");
+	put_service(w, "web",
+	            "{clusterIP: " VIP ", clusterIPs: [" VIP
+	            "], ports: [{port: 80, protocol: TCP}]}");
 	put_slice(w, "web", "TCP", 8080, "[" READY(A) ", " READY(B) ", " READY(C) "]");
 	world_sync(w);
 	return 0;
@@ -87,7 +93,8 @@ static void services_used_in_turn_do_not_share_a_turn(void **state)
 	struct world *w = *state;
 	int n[3] = { 0 };
 
-	put_service(w, "web2", "{clusterIP: 10.1.0.21, clusterIPs: [10.1.0.21], ports: [{port: 80}]}");
+	put_service(w, "web2",
+	            "{clusterIP: 10.1.0.21, clusterIPs: [10.1.0.21], ports: [{port: 80}]}");
 	put_slice(w, "web2", "TCP", 8080, "[" READY(A) ", " READY(B) "]");
 	put_slice(w, "web", "TCP", 8080, "[" READY(A) ", " READY(B) "]");
 	world_sync(w);
@@ -97,7 +104,8 @@ static void services_used_in_turn_do_not_share_a_turn(void **state)
 	}
 	assert_int_equal(n[0], 4);
 	assert_int_equal(n[1], 4);
-	world_remove(w, "{apiVersion: v1, kind: Service, metadata: {name: web2, namespace: default}}");
+	world_remove(w,
+	             "{apiVersion: v1, kind: Service, metadata: {name: web2, namespace: default}}");
 }
 
 static void the_node_itself_reaches_services(void **state)
@@ -149,7 +157,8 @@ static void a_change_of_endpoints_is_a_change_of_few_elements(void **state)
 	assert_int_equal(n[1], 3);
 	after = dataplane_stats(w->d);
 	assert_int_equal(after.rebuilds, before.rebuilds);
-	/* A hole filled from the end and the pool's chain (each is deleted and added), and a spare slot to go. */
+	/* A hole filled from the end and the pool's chain (each is deleted and added), and a spare
+	 * slot to go. */
 	assert_in_range(after.elements - before.elements, 1, 7);
 	world_wait_ms(w, 150);
 	count(w, pod_ns(w, CLIENT), VIP, 80, 6, n);
@@ -174,11 +183,13 @@ static void affinity_keeps_a_client_and_lets_go_of_a_lost_endpoint(void **state)
 {
 	struct world *w = *state;
 	static const char *const spec =
-		"{clusterIP: " VIP ", clusterIPs: [" VIP "], ports: [{port: 80}], type: NodePort, sessionAffinity: %s}";
+		"{clusterIP: " VIP ", clusterIPs: [" VIP
+		"], ports: [{port: 80}], type: NodePort, sessionAffinity: %s}";
 	char first[8], text[256];
 	int n[3], kept;
 
-	snprintf(text, sizeof(text), spec, "ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}");
+	snprintf(text, sizeof(text), spec,
+	         "ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}");
 	put_service(w, "web", text);
 	world_sync(w);
 	snprintf(first, sizeof(first), "%s", probe_name(w, pod_ns(w, CLIENT), false, VIP, 80));
@@ -192,9 +203,9 @@ static void affinity_keeps_a_client_and_lets_go_of_a_lost_endpoint(void **state)
 	assert_int_equal(n[kept], 3);
 
 	put_slice(w, "web", "TCP", 8080,
-		  kept == 0 ? "[" READY(B) ", " READY(C) "]" :
-		  kept == 1 ? "[" READY(A) ", " READY(C) "]" :
-			      "[" READY(A) ", " READY(B) "]");
+	          kept == 0   ? "[" READY(B) ", " READY(C) "]"
+	          : kept == 1 ? "[" READY(A) ", " READY(C) "]"
+	                      : "[" READY(A) ", " READY(B) "]");
 	world_sync(w);
 	count(w, pod_ns(w, CLIENT), VIP, 80, 3, n);
 	assert_int_equal(n[kept], 0);
@@ -211,8 +222,9 @@ static void affinity_ends_after_its_time(void **state)
 	int n[3];
 
 	put_service(w, "web",
-		    "{clusterIP: " VIP ", clusterIPs: [" VIP "], ports: [{port: 80}], sessionAffinity: ClientIP, "
-		    "sessionAffinityConfig: {clientIP: {timeoutSeconds: 1}}}");
+	            "{clusterIP: " VIP ", clusterIPs: [" VIP
+	            "], ports: [{port: 80}], sessionAffinity: ClientIP, "
+	            "sessionAffinityConfig: {clientIP: {timeoutSeconds: 1}}}");
 	world_sync(w);
 	count(w, pod_ns(w, CLIENT), VIP, 80, 3, n);
 	assert_true(n[0] == 3 || n[1] == 3 || n[2] == 3);
@@ -238,11 +250,13 @@ static void node_ports_serve_the_vpc_behind_the_nodes_address(void **state)
 	int n[3];
 
 	put_service(w, "web",
-		    "{clusterIP: " VIP ", clusterIPs: [" VIP "], type: NodePort, ports: [{port: 80, nodePort: 30080}]}");
+	            "{clusterIP: " VIP ", clusterIPs: [" VIP
+	            "], type: NodePort, ports: [{port: 80, nodePort: 30080}]}");
 	world_sync(w);
 	count(w, w->outside, NODE_IP, 30080, 6, n);
 	assert_int_equal(n[0], 2);
-	assert_string_not_equal(strchr(probe(w, w->outside, false, NODE_IP, 30080), ' '), " 10.0.0.20");
+	assert_string_not_equal(strchr(probe(w, w->outside, false, NODE_IP, 30080), ' '),
+	                        " 10.0.0.20");
 	count(w, w->vpc, NODE_IP, 30080, 3, n);
 	count(w, pod_ns(w, CLIENT), NODE_IP, 30080, 3, n);
 	count(w, w->node, NODE_IP, 30080, 3, n);
@@ -257,13 +271,16 @@ static void policy_local_keeps_the_client_and_is_silent_without_local_endpoints(
 	struct world *w = *state;
 
 	put_service(w, "web",
-		    "{clusterIP: " VIP ", clusterIPs: [" VIP "], type: NodePort, externalTrafficPolicy: Local, "
-		    "ports: [{port: 80, nodePort: 30080}]}");
+	            "{clusterIP: " VIP ", clusterIPs: [" VIP
+	            "], type: NodePort, externalTrafficPolicy: Local, "
+	            "ports: [{port: 80, nodePort: 30080}]}");
 	put_slice(w, "web", "TCP", 8080, "[" READY(A) ", " ELSEWHERE("10.0.0.20") "]");
 	serve(w, w->outside, "elsewhere", false, 8080);
-	assert_int_equal(dataplane_host_rules(w->d, SLICE("outside"), ip_of("10.0.0.20"),
-					      &(struct host_rule){ { ip_v4(0), 0 }, PROTO_TCP, 0, 65535 }, 1, NULL),
-			 0);
+	assert_int_equal(
+		dataplane_host_rules(w->d, SLICE("outside"), ip_of("10.0.0.20"),
+	                             &(struct host_rule){ { ip_v4(0), 0 }, PROTO_TCP, 0, 65535 }, 1,
+	                             NULL),
+		0);
 	world_sync(w);
 	for (int i = 0; i < 3; i++) {
 		assert_string_equal(probe(w, w->vpc, false, NODE_IP, 30080), "a 10.0.2.1");
@@ -272,9 +289,11 @@ static void policy_local_keeps_the_client_and_is_silent_without_local_endpoints(
 	world_sync(w);
 	assert_string_equal(probe(w, w->vpc, false, NODE_IP, 30080), "timeout");
 	/* Inside takes the short cut to all endpoints. */
-	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, NODE_IP, 30080), "elsewhere " NODE_IP);
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, NODE_IP, 30080),
+	                    "elsewhere " NODE_IP);
 	put_service(w, "web",
-		    "{clusterIP: " VIP ", clusterIPs: [" VIP "], internalTrafficPolicy: Local, ports: [{port: 80}]}");
+	            "{clusterIP: " VIP ", clusterIPs: [" VIP
+	            "], internalTrafficPolicy: Local, ports: [{port: 80}]}");
 	world_sync(w);
 	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, VIP, 80), "timeout");
 	put_slice(w, "web", "TCP", 8080, "[]");
@@ -289,9 +308,11 @@ static void balancer_and_external_addresses_lead_in_and_guard(void **state)
 	int n[3];
 
 	world_put(w, "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: default}\n"
-		     "spec: {clusterIP: " VIP ", clusterIPs: [" VIP "], type: LoadBalancer, externalIPs: [203.0.113.9],\n"
-		     "  loadBalancerSourceRanges: [10.244.0.2/32, 10.244.0.2/31], ports: [{port: 80, nodePort: 30080}]}\n"
-		     "status: {loadBalancer: {ingress: [{ip: 203.0.113.7}]}}\n");
+	             "spec: {clusterIP: " VIP ", clusterIPs: [" VIP
+	             "], type: LoadBalancer, externalIPs: [203.0.113.9],\n"
+	             "  loadBalancerSourceRanges: [10.244.0.2/32, 10.244.0.2/31], ports: [{port: "
+	             "80, nodePort: 30080}]}\n"
+	             "status: {loadBalancer: {ingress: [{ip: 203.0.113.7}]}}\n");
 	world_sync(w);
 	count(w, pod_ns(w, A), "203.0.113.7", 80, 3, n);
 	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, "203.0.113.7", 80), "timeout");
@@ -319,11 +340,64 @@ static void a_cluster_address_inside_the_vpc_range_works(void **state)
 	struct world *w = *state;
 
 	put_service(w, "dns",
-		    "{clusterIP: 10.0.0.10, clusterIPs: [10.0.0.10], ports: [{port: 53, protocol: UDP}]}");
+	            "{clusterIP: 10.0.0.10, clusterIPs: [10.0.0.10], ports: [{port: 53, protocol: "
+	            "UDP}]}");
 	put_slice(w, "dns", "UDP", 5300, "[" READY(A) "]");
 	world_sync(w);
 	assert_string_equal(probe(w, pod_ns(w, CLIENT), true, "10.0.0.10", 53), "a " CLIENT);
 	assert_string_equal(probe(w, w->node, true, "10.0.0.10", 53), "a " NODE_IP);
+}
+
+static void datagrams_of_one_socket_go_to_one_endpoint(void **state)
+{
+	struct world *w = *state;
+	int n[2] = { 0 };
+
+	put_slice(w, "dns", "UDP", 5300, "[" READY(A) ", " READY(B) "]");
+	world_sync(w);
+	for (int i = 0; i < 24; i++) {
+		n[probe_name(w, pod_ns(w, CLIENT), true, "10.0.0.10", 53)[0] == 'a']++;
+	}
+	assert_true(n[0] > 3 && n[1] > 3);
+	put_slice(w, "dns", "UDP", 5300, "[" READY(A) "]");
+	world_sync(w);
+}
+
+static void the_node_is_an_endpoint_like_others(void **state)
+{
+	struct world *w = *state;
+
+	serve(w, w->node, "api", false, 6443);
+	put_service(w, "api",
+	            "{clusterIP: 10.1.0.1, clusterIPs: [10.1.0.1], ports: [{port: 443, targetPort: "
+	            "6443}]}");
+	put_slice(w, "api", "TCP", 6443, "[{addresses: [" NODE_IP "], conditions: {ready: true}}]");
+	world_sync(w);
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, "10.1.0.1", 443), "api " CLIENT);
+	assert_string_equal(probe(w, w->node, false, "10.1.0.1", 443), "api " NODE_IP);
+	stop_serving(w, "api");
+}
+
+static void headless_services_get_nothing(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_stats before = dataplane_stats(w->d);
+
+	put_service(w, "bare", "{clusterIP: None, clusterIPs: [None], ports: [{port: 8080}]}");
+	put_slice(w, "bare", "TCP", 8080, "[" READY(A) "]");
+	world_sync(w);
+	assert_int_equal(dataplane_stats(w->d).elements, before.elements);
+}
+
+static void an_address_no_pod_has_is_unreachable_at_once(void **state)
+{
+	struct world *w = *state;
+
+	int fd = open_connection(w, pod_ns(w, CLIENT), true, "10.244.0.77", 80), on = 1;
+
+	setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+	assert_string_equal(ask(w, fd), "unreachable");
+	close(fd);
 }
 
 static void udp_flows_leave_an_endpoint_that_is_gone(void **state)
@@ -344,7 +418,8 @@ static void udp_flows_leave_an_endpoint_that_is_gone(void **state)
 	put_slice(w, "dns", "UDP", 5300, "[" READY(A) "]");
 	world_sync(w);
 	assert_string_equal(ask(w, fd), "a " CLIENT);
-	world_remove(w, "{apiVersion: v1, kind: Service, metadata: {name: dns, namespace: default}}");
+	world_remove(w,
+	             "{apiVersion: v1, kind: Service, metadata: {name: dns, namespace: default}}");
 	world_sync(w);
 	assert_string_equal(ask(w, fd), "timeout");
 	close(fd);
@@ -367,6 +442,37 @@ static void a_restart_writes_nothing_and_cuts_nothing(void **state)
 	close(fd);
 }
 
+/* The lists of the API come one after another; until all are here nothing may change. */
+static void a_restart_with_half_a_model_leaves_everything_as_it_is(void **state)
+{
+	struct world *w = *state;
+	struct model *whole = w->m;
+	int fd, n[3];
+	char before[64];
+
+	world_wait_ms(w, 200);
+	fd = open_connection(w, pod_ns(w, CLIENT), false, VIP, 80);
+	snprintf(before, sizeof(before), "%s", ask(w, fd));
+	w->d = dataplane_free(w->d);
+	w->m = model_new();
+	world_start_dataplane(w);
+	assert_int_equal(
+		dataplane_pod_attach(w->d, SLICE("uid-default-a"), ip_of(A), pod_ns(w, A), NULL),
+		0);
+	count(w, pod_ns(w, CLIENT), VIP, 80, 6, n);
+	assert_int_equal(n[0], 2);
+	assert_string_equal(ask(w, fd), before);
+	assert_int_equal(dataplane_stats(w->d).transactions, 0);
+	w->d = dataplane_free(w->d);
+	model_free(w->m);
+	w->m = whole;
+	world_start_dataplane(w);
+	world_sync(w);
+	assert_int_equal(dataplane_stats(w->d).elements, 0);
+	assert_string_equal(ask(w, fd), before);
+	close(fd);
+}
+
 static void a_restart_mends_what_others_changed(void **state)
 {
 	struct world *w = *state;
@@ -385,7 +491,8 @@ static void a_restart_mends_what_others_changed(void **state)
 	assert_in_range(s.elements, 1, 8);
 }
 
-/* A child that changes endpoints as fast as it can is killed at some point; whoever comes after finds it mended. */
+/* A child that changes endpoints as fast as it can is killed at some point; whoever comes after
+ * finds it mended. */
 static void killed_at_any_point_the_kernel_follows_the_model(void **state)
 {
 	struct world *w = *state;
@@ -399,9 +506,10 @@ static void killed_at_any_point_the_kernel_follows_the_model(void **state)
 			world_start_dataplane(w);
 			for (unsigned k = 0;; k++) {
 				put_slice(w, "web", "TCP", 8080,
-					  k % 3 == 0 ? "[" READY(A) "]" :
-					  k % 3 == 1 ? "[" READY(A) ", " READY(B) ", " READY(C) "]" :
-						       "[]");
+				          k % 3 == 0 ? "[" READY(A) "]"
+				          : k % 3 == 1
+				                  ? "[" READY(A) ", " READY(B) ", " READY(C) "]"
+				                  : "[]");
 				world_sync(w);
 				loop_run_once(w->loop);
 			}
@@ -428,7 +536,9 @@ static void a_new_pod_with_an_old_address_inherits_nothing(void **state)
 	int fd;
 
 	serve(w, add_pod(w, "default", "old", "10.244.0.30", "{app: x}"), "old", true, 5300);
-	put_service(w, "x", "{clusterIP: 10.1.0.30, clusterIPs: [10.1.0.30], ports: [{port: 53, protocol: UDP}]}");
+	put_service(w, "x",
+	            "{clusterIP: 10.1.0.30, clusterIPs: [10.1.0.30], ports: [{port: 53, protocol: "
+	            "UDP}]}");
 	put_slice(w, "x", "UDP", 5300, "[" READY("10.244.0.30") "]");
 	world_sync(w);
 	fd = open_connection(w, pod_ns(w, CLIENT), true, "10.1.0.30", 53);
@@ -464,8 +574,13 @@ int main(void)
 		FROM_THREE(balancer_and_external_addresses_lead_in_and_guard),
 		FROM_THREE(terminating_endpoints_serve_when_no_other_does),
 		FROM_THREE(a_cluster_address_inside_the_vpc_range_works),
+		cmocka_unit_test(datagrams_of_one_socket_go_to_one_endpoint),
+		FROM_THREE(the_node_is_an_endpoint_like_others),
+		FROM_THREE(headless_services_get_nothing),
+		FROM_THREE(an_address_no_pod_has_is_unreachable_at_once),
 		cmocka_unit_test(udp_flows_leave_an_endpoint_that_is_gone),
 		FROM_THREE(a_restart_writes_nothing_and_cuts_nothing),
+		FROM_THREE(a_restart_with_half_a_model_leaves_everything_as_it_is),
 		FROM_THREE(a_restart_mends_what_others_changed),
 		FROM_THREE(killed_at_any_point_the_kernel_follows_the_model),
 		FROM_THREE(a_new_pod_with_an_old_address_inherits_nothing),

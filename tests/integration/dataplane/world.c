@@ -34,12 +34,12 @@ static struct prefix prefix_of(const char *text)
 	return p;
 }
 
-#define MUST_WORK(call)                                        \
-	do {                                                   \
-		struct err err = { 0 };                        \
-		if ((call) != 0) {                             \
-			fail_msg("%s: %s", #call, err.msg);    \
-		}                                              \
+#define MUST_WORK(call)                                                                            \
+	do {                                                                                       \
+		struct err err = { 0 };                                                            \
+		if ((call) != 0) {                                                                 \
+			fail_msg("%s: %s", #call, err.msg);                                        \
+		}                                                                                  \
 	} while (0)
 
 /* ---- world ---- */
@@ -57,6 +57,7 @@ void world_start_dataplane(struct world *w)
 		.dns_ip = ip_of("10.0.0.10"),
 		.api_ip = ip_of(NODE_IP),
 		.model = w->m,
+		.host_ns = w->host_ns,
 	};
 
 	MUST_WORK(dataplane_new(w->loop, &c, &w->d, &err));
@@ -81,16 +82,18 @@ struct world *world_new(void)
 	}
 	w->loop = loop_new();
 	w->m = model_new();
+	w->host_ns = -1;
 	MUST_WORK(netns_new(&w->vpc, &err));
 	MUST_WORK(netns_new(&w->node, &err));
 	MUST_WORK(netns_new(&w->outside, &err));
 	lo_up(w->node);
 	world_put(w, "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: "
-		     "{kubernetes.io/metadata.name: default}}}");
+	             "{kubernetes.io/metadata.name: default}}}");
 	world_put(w, "{apiVersion: v1, kind: Namespace, metadata: {name: other, labels: "
-		     "{kubernetes.io/metadata.name: other}}}");
+	             "{kubernetes.io/metadata.name: other}}}");
 	world_start_dataplane(w);
-	MUST_WORK(dataplane_host_attach(w->d, SLICE("outside"), ip_of("10.0.0.20"), w->outside, &err));
+	MUST_WORK(dataplane_host_attach(w->d, SLICE("outside"), ip_of("10.0.0.20"), w->outside,
+	                                &err));
 	world_sync(w);
 	return w;
 }
@@ -179,25 +182,32 @@ void world_remove(struct world *w, const char *yaml, ...)
 
 void put_service(struct world *w, const char *name, const char *spec)
 {
-	world_put(w, "apiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: default}\nspec: %s\n", name, spec);
+	world_put(w,
+	          "apiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: default}\nspec: "
+	          "%s\n",
+	          name, spec);
 }
 
-void put_slice(struct world *w, const char *service, const char *proto, int port, const char *endpoints)
+void put_slice(struct world *w, const char *service, const char *proto, int port,
+               const char *endpoints)
 {
 	world_put(w,
-		  "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
-		  "metadata: {name: %s-%s, namespace: default, labels: {kubernetes.io/service-name: %s}}\n"
-		  "addressType: IPv4\nports: [{name: '', protocol: %s, port: %d}]\nendpoints: %s\n",
-		  service, proto, service, proto, port, endpoints);
+	          "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+	          "metadata: {name: %s-%s, namespace: default, labels: "
+	          "{kubernetes.io/service-name: %s}}\n"
+	          "addressType: IPv4\nports: [{name: '', protocol: %s, port: %d}]\nendpoints: %s\n",
+	          service, proto, service, proto, port, endpoints);
 }
 
 void put_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels)
 {
 	world_put(w,
-		  "apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: %s, uid: uid-%s-%s, labels: %s}\n"
-		  "spec: {nodeName: node-1, containers: [{name: main, ports: [{name: web, containerPort: 80}]}]}\n"
-		  "status: {phase: Running, podIP: %s, podIPs: [{ip: %s}]}\n",
-		  name, ns, ns, name, labels, ip, ip);
+	          "apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: %s, uid: uid-%s-%s, "
+	          "labels: %s}\n"
+	          "spec: {nodeName: node-1, containers: [{name: main, ports: [{name: web, "
+	          "containerPort: 80}]}]}\n"
+	          "status: {phase: Running, podIP: %s, podIPs: [{ip: %s}]}\n",
+	          name, ns, ns, name, labels, ip, ip);
 }
 
 int add_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels)
@@ -219,7 +229,8 @@ void remove_pod(struct world *w, const char *ns, const char *name)
 	char uid[40];
 
 	snprintf(uid, sizeof(uid), "uid-%s-%s", ns, name);
-	world_remove(w, "{apiVersion: v1, kind: Pod, metadata: {name: %s, namespace: %s}}", name, ns);
+	world_remove(w, "{apiVersion: v1, kind: Pod, metadata: {name: %s, namespace: %s}}", name,
+	             ns);
 	for (size_t i = 0; i < w->n_pods; i++) {
 		struct pod *p = &w->pods[i];
 
@@ -283,6 +294,16 @@ void serve(struct world *w, int ns, const char *name, bool udp, int port)
 	add_server(w, fd, udp, name);
 }
 
+int served(struct world *w, const char *name)
+{
+	for (size_t i = 0; i < w->n_servers; i++) {
+		if (strcmp(w->servers[i].name, name) == 0) {
+			return w->servers[i].n;
+		}
+	}
+	return 0;
+}
+
 void stop_serving(struct world *w, const char *name)
 {
 	for (size_t i = w->n_servers; i-- > 0;) {
@@ -311,6 +332,7 @@ static void answer(struct world *w, size_t i)
 	int fd;
 
 	if (s.udp) {
+		w->servers[i].n++;
 		n = recvfrom(s.fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len);
 	} else if ((fd = accept4(s.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
 		add_server(w, fd, false, s.name);
@@ -331,7 +353,8 @@ static void answer(struct world *w, size_t i)
 	}
 	ip_from_sockaddr((struct sockaddr *)&from, &ip, &port);
 	n = snprintf(text, sizeof(text), "%s %s", s.name, ip_format(ip, address));
-	(void)!sendto(s.fd, text, (size_t)n, MSG_NOSIGNAL, s.udp ? (struct sockaddr *)&from : NULL, s.udp ? len : 0);
+	(void)!sendto(s.fd, text, (size_t)n, MSG_NOSIGNAL, s.udp ? (struct sockaddr *)&from : NULL,
+	              s.udp ? len : 0);
 }
 
 /* Serves until fd has 'events' or the time is over; true when it has. fd -1: all the time. */
@@ -418,6 +441,31 @@ int open_connection(struct world *w, int ns, bool udp, const char *ip, int port)
 		return -1;
 	}
 	return fd;
+}
+
+int start_connection(struct world *w, int ns, bool udp, const char *ip, int port)
+{
+	int fd = socket_in(ns, udp);
+	struct sockaddr_storage to;
+	socklen_t len = ip_to_sockaddr(ip_of(ip), (uint16_t)port, &to);
+
+	(void)w;
+	(void)!connect(fd, (struct sockaddr *)&to, len);
+	if (udp) {
+		(void)!send(fd, "hello", 5, 0);
+	}
+	return fd;
+}
+
+bool has_arrived(int fd, bool udp)
+{
+	struct pollfd p = { .fd = fd, .events = udp ? POLLIN : POLLOUT };
+	int code = 0;
+	socklen_t size = sizeof(code);
+
+	poll(&p, 1, 0);
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size);
+	return (p.revents & p.events) && code == 0;
 }
 
 const char *ask(struct world *w, int fd)

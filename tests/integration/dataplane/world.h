@@ -1,6 +1,6 @@
-/* What: a vpc, a node and pods in namespaces of their own, made of objects as YAML, with servers in them and probes
- * from them; shared by the tests of the dataplane. One process, one thread: sockets are opened inside a namespace
- * and served and asked from out here.
+/* What: a vpc, a node and pods in namespaces of their own, made of objects as YAML, with servers in
+ * them and probes from them; shared by the tests of the dataplane. One process, one thread: sockets
+ * are opened inside a namespace and served and asked from out here.
  *
  *     probe "client" ── pod a ──┐                     ┌── host (database)
  *                       pod b ──┤ node ── subnet2 ── vpc ── subnet0: "outside"
@@ -20,12 +20,13 @@
 #include "loop/loop.h"
 #include "model/model.h"
 
-#define NODE_IP "10.0.2.10"
+#define NODE_IP       "10.0.2.10"
 #define WORLD_SERVERS 64
-#define WORLD_PODS 32
+#define WORLD_PODS    32
 
 struct server {
 	int fd;
+	int n; /* datagrams received */
 	bool udp;
 	char name[24];
 };
@@ -40,6 +41,7 @@ struct world {
 	struct loop *loop;
 	struct model *m;
 	int vpc, node, outside; /* namespaces; owned. outside: a host in subnet 0 */
+	int host_ns;            /* of the config; -1: none */
 	struct dataplane *d;
 	struct server servers[WORLD_SERVERS];
 	size_t n_servers;
@@ -50,7 +52,8 @@ struct world {
 struct world *world_new(void); /* skips the program's tests without root */
 void world_free(struct world *w);
 void world_start_dataplane(struct world *w);
-/* Forgets all and comes back, as after a kill -9; the model stays. Returns what the first sync wrote. */
+/* Forgets all and comes back, as after a kill -9; the model stays. Returns what the first sync
+ * wrote. */
 struct dataplane_stats world_restart(struct world *w);
 void world_sync(struct world *w);
 void world_wait_ms(struct world *w, int ms); /* turns the loop and serves */
@@ -60,8 +63,10 @@ void world_put(struct world *w, const char *yaml, ...) __attribute__((format(pri
 void world_remove(struct world *w, const char *yaml, ...) __attribute__((format(printf, 2, 3)));
 /* Service "ns/name" with ports and more as the text of spec, indented by two. */
 void put_service(struct world *w, const char *name, const char *spec);
-/* Its slice: endpoints as the text of "endpoints", e.g. "[{addresses: [10.244.0.2], conditions: {ready: true}}]". */
-void put_slice(struct world *w, const char *service, const char *proto, int port, const char *endpoints);
+/* Its slice: endpoints as the text of "endpoints", e.g. "[{addresses: [10.244.0.2], conditions:
+ * {ready: true}}]". */
+void put_slice(struct world *w, const char *service, const char *proto, int port,
+               const char *endpoints);
 /* A pod object, its namespace and its network. labels: "{app: a}". Returns its namespace. */
 int add_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels);
 void put_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels);
@@ -71,14 +76,20 @@ int pod_ns(struct world *w, const char *ip);
 /* ---- packets ---- */
 /* Serves in a namespace: answers "name client-address". */
 void serve(struct world *w, int ns, const char *name, bool udp, int port);
+int served(struct world *w, const char *name); /* datagrams that came */
 void stop_serving(struct world *w, const char *name);
-/* One new connection (or datagram) to ip:port and its answer: "name client", or "refused", "timeout",
- * "unreachable". Borrowed until the next call. */
+/* One new connection (or datagram) to ip:port and its answer: "name client", or "refused",
+ * "timeout", "unreachable". Borrowed until the next call. */
 const char *probe(struct world *w, int ns, bool udp, const char *ip, int port);
 /* The same without the client's address. */
 const char *probe_name(struct world *w, int ns, bool udp, const char *ip, int port);
-/* A socket in a namespace, connected; -1 when that fails. ask sends a line and waits for the answer. */
+/* A socket in a namespace, connected; -1 when that fails. ask sends a line and waits for the
+ * answer. */
 int open_connection(struct world *w, int ns, bool udp, const char *ip, int port);
 const char *ask(struct world *w, int fd);
+/* Many at once: start (UDP: with a datagram sent), wait a while, see whether the other side
+ * answered. */
+int start_connection(struct world *w, int ns, bool udp, const char *ip, int port);
+bool has_arrived(int fd, bool udp);
 
 struct ip ip_of(const char *text);

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 
+sys.dont_write_bytecode = True
 from world import SERVICES, Api, Backend, Role, die_cleanly, done, eventually, free_ports, ok
 
 program = sys.argv[1]
@@ -79,9 +80,20 @@ def reloads():
     return metric("nginx_ingress_controller_success")
 
 
-def steady(check):
-    """Many times in a row: during a reload the old worker still takes some connections."""
-    return eventually(lambda: all(check() for _ in range(6)))
+def steady(check, seconds=15):
+    """True for a quarter of a second on end: nginx lets the old workers accept for 100 ms beside the new ones."""
+    end = time.monotonic() + seconds
+    since = None
+    while time.monotonic() < end:
+        try:
+            good = check()
+        except Exception:  # noqa: BLE001: not there yet
+            good = False
+        since = (since or time.monotonic()) if good else None
+        if since and time.monotonic() - since > 0.25:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def service(name, ns="shop"):
@@ -188,6 +200,8 @@ def routing(front, back):
     ok(get("app.example", "/api/pets?x=1").json["path"] == "/api/pets?x=1" and
        get("app.example", "/api").json["name"] == "pod-20", "/api and what is below it is the back")
     ok(get("app.example", "/apifoo").json["name"] != "pod-20", "/apifoo is not below /api")
+    ok(get("exact.example", "/e/").status == 200 and get("exact.example", "/e").status == 404 and
+       get("exact.example", "/e/x").status == 404, "an exact path is that path and no other")
     ok(get("APP.example:8080").status == 200, "letter case and port of Host do not matter")
     ok({get("app.example").json["name"] for _ in range(6)} == {"pod-10", "pod-11"}, "endpoints take turns")
     a = get("app.example", headers={"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https", "Proxy": "x",
@@ -322,6 +336,10 @@ def changes(front):
         load.more(200)
     ok(not load.wrong and n >= 3, f"reloads lose nothing of {load.n} requests", load.wrong)
     load.stop()
+    ingress("lost", "lost.example", [("/", "Prefix", "nowhere")])
+    ok(steady(lambda: get("lost.example").status == 503) and
+       api.has_event("BackendProblem", "service nowhere does not exist"), "a missing service: 503 and an event",
+       api.events[-3:])
     endpoints("load", [])
     ok(eventually(lambda: get("load.example").status == 503), "no endpoint: 503")
     for b in group[1:]:
@@ -430,7 +448,9 @@ def end(role, back):
     time.sleep(0.3)
     role.kill(signal.SIGTERM)
     ok(eventually(lambda: health().status == 500), "at SIGTERM it is no longer ready")
-    ok(get("app.example").status == 200, "but serves on for its grace period")
+    a = get("app.example")
+    ok(a.status == 200 and a.headers.get("connection") == "close",
+       "but serves on for its grace period, and asks clients to leave", a)
     thread.join()
     ok(answers == [200], "a request under way is finished", answers)
     ok(role.wait(15) == 0, "and it ends in order", role.text()[-1000:])
@@ -447,6 +467,7 @@ def main(folder):
         service(name)
         endpoints(name, group)
     ingress("app", "app.example", [("/", "Prefix", "front"), ("/api", "Prefix", "back")])
+    ingress("exact", "exact.example", [("/e/", "Exact", "back")])
     begun = time.monotonic()
     role = Role(program, ["ingress", "--kubeconfig", api.kubeconfig(folder), "--work-dir", folder + "/nginx",
                           f"--http-port={http_port}", f"--https-port={https_port}", f"--healthz-port={health_port}",

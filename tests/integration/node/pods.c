@@ -9,7 +9,9 @@
 #include "host/cgroup.h"
 #include "node/file.h"
 
-#define SLEEP "{containers: [{name: c, image: kennel, command: [sleep, '1000']}], terminationGracePeriodSeconds: 0}"
+#define SLEEP                                                                                      \
+	"{containers: [{name: c, image: kennel, command: [sleep, '1000']}], "                      \
+	"terminationGracePeriodSeconds: 0}"
 
 /* Nobody waits for it here: the next test runs beside it. */
 static void end(struct world *w, const char *pod)
@@ -22,7 +24,8 @@ static void a_pod_runs_is_ready_and_leaves_nothing(void **state)
 	struct world *w = *state;
 	scoped_free char *dir = mem_printf("%s/pods/uid-plain-%d", w->home, getpid()),
 			 *pins = mem_printf("%s/pods/uid-plain-%d", w->run, getpid()),
-			 *group = mem_printf("%s/kubepods/besteffort/poduid-plain-%d", w->group, getpid());
+			 *group = mem_printf("%s/kubepods/besteffort/poduid-plain-%d", w->group,
+	                                     getpid());
 	int64_t start = clock_mono_us();
 	struct cgroup_usage usage;
 	int writes = w->n_status_writes;
@@ -36,7 +39,9 @@ static void a_pod_runs_is_ready_and_leaves_nothing(void **state)
 	assert_string_equal(world_text(w, "plain", "status.qosClass"), "BestEffort");
 	assert_string_equal(world_text(w, "plain", "status.containerStatuses[0].started"), "true");
 	assert_int_equal(w->n_status_writes - writes, 1);
-	assert_exec(w, "plain", "hostname; cat /proc/1/comm; ls -A /dev/shm; grep -c plain /etc/hosts", "plain\nsleep\n1");
+	assert_exec(w, "plain",
+	            "hostname; cat /proc/1/comm; ls -A /dev/shm; grep -c plain /etc/hosts",
+	            "plain\nsleep\n1");
 	world_delete_pod(w, "plain", 0);
 	world_wait_gone(w, "plain");
 	for (int i = 0; i < 200 && access(dir, F_OK) == 0; i++) {
@@ -52,16 +57,25 @@ static void variables_come_from_everywhere(void **state)
 {
 	struct world *w = *state;
 
-	world_put(w, "configmaps", "{apiVersion: v1, kind: ConfigMap, metadata: {name: cm, namespace: t}, data: {A: one, B: two}}");
-	world_put(w, "secrets", "{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: t}, data: {P: c2VjcmV0}}");
+	world_put(w, "configmaps",
+	          "{apiVersion: v1, kind: ConfigMap, metadata: {name: cm, namespace: t}, data: {A: "
+	          "one, B: two}}");
+	world_put(w, "secrets",
+	          "{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: t}, data: {P: "
+	          "c2VjcmV0}}");
 	world_pod(w, "env",
-		  "{terminationGracePeriodSeconds: 0, containers: [{name: c, image: kennel, command: [sleep, '1000'], "
-		  "resources: {limits: {memory: 64Mi, cpu: 500m}}, "
-		  "envFrom: [{configMapRef: {name: cm}}], env: [{name: P, valueFrom: {secretKeyRef: {name: s, key: P}}}, "
-		  "{name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}, {name: BOTH, value: '$(A)-$(P)-$(NO)'}, "
-		  "{name: MEM, valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: 1Mi}}}]}]}");
+	          "{terminationGracePeriodSeconds: 0, containers: [{name: c, image: kennel, "
+	          "command: [sleep, '1000'], "
+	          "resources: {limits: {memory: 64Mi, cpu: 500m}}, "
+	          "envFrom: [{configMapRef: {name: cm}}], env: [{name: P, valueFrom: "
+	          "{secretKeyRef: {name: s, key: P}}}, "
+	          "{name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}, {name: BOTH, "
+	          "value: '$(A)-$(P)-$(NO)'}, "
+	          "{name: MEM, valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: "
+	          "1Mi}}}]}]}");
 	world_wait(w, "env", "status.phase", "Running");
-	assert_exec(w, "env", "echo $A $B $P $BOTH $MEM $HOSTNAME; test -n \"$IP\"", "one two secret one-secret-$(NO) 64 env");
+	assert_exec(w, "env", "echo $A $B $P $BOTH $MEM $HOSTNAME; test -n \"$IP\"",
+	            "one two secret one-secret-$(NO) 64 env");
 	assert_string_equal(world_text(w, "env", "status.qosClass"), "Guaranteed");
 	end(w, "env");
 }
@@ -71,13 +85,18 @@ static void a_missing_configmap_is_named_and_awaited(void **state)
 	struct world *w = *state;
 
 	world_pod(w, "missing",
-		  "{terminationGracePeriodSeconds: 0, containers: [{name: c, image: kennel, command: [sleep, '1000'], "
-		  "envFrom: [{configMapRef: {name: late}}]}]}");
-	world_wait(w, "missing", "status.containerStatuses[0].state.waiting.reason", "CreateContainerConfigError");
-	assert_string_equal(world_text(w, "missing", "status.containerStatuses[0].state.waiting.message"),
-			    "configmap \"late\" not found");
+	          "{terminationGracePeriodSeconds: 0, containers: [{name: c, image: kennel, "
+	          "command: [sleep, '1000'], "
+	          "envFrom: [{configMapRef: {name: late}}]}]}");
+	world_wait(w, "missing", "status.containerStatuses[0].state.waiting.reason",
+	           "CreateContainerConfigError");
+	assert_string_equal(
+		world_text(w, "missing", "status.containerStatuses[0].state.waiting.message"),
+		"configmap \"late\" not found");
 	world_wait_event(w, "Warning Failed missing: Error: configmap \"late\" not found");
-	world_put(w, "configmaps", "{apiVersion: v1, kind: ConfigMap, metadata: {name: late, namespace: t}, data: {X: here}}");
+	world_put(w, "configmaps",
+	          "{apiVersion: v1, kind: ConfigMap, metadata: {name: late, namespace: t}, data: "
+	          "{X: here}}");
 	world_wait(w, "missing", "status.phase", "Running");
 	assert_exec(w, "missing", "echo $X", "here");
 	end(w, "missing");
@@ -87,25 +106,41 @@ static void volumes_are_mounted_and_follow_their_objects(void **state)
 {
 	struct world *w = *state;
 
-	world_put(w, "configmaps", "{apiVersion: v1, kind: ConfigMap, metadata: {name: conf, namespace: t}, data: {k: old}}");
-	world_put(w, "secrets", "{apiVersion: v1, kind: Secret, metadata: {name: key, namespace: t}, data: {p: c2VjcmV0}}");
+	world_put(w, "configmaps",
+	          "{apiVersion: v1, kind: ConfigMap, metadata: {name: conf, namespace: t}, data: "
+	          "{k: old}}");
+	world_put(w, "secrets",
+	          "{apiVersion: v1, kind: Secret, metadata: {name: key, namespace: t}, data: {p: "
+	          "c2VjcmV0}}");
 	world_pod(w, "vol",
-		  "{terminationGracePeriodSeconds: 0, volumes: [{name: conf, configMap: {name: conf}}, "
-		  "{name: key, secret: {secretName: key, defaultMode: 256}}, {name: e, emptyDir: {}}, "
-		  "{name: m, emptyDir: {medium: Memory, sizeLimit: 1Mi}}, "
-		  "{name: all, projected: {sources: [{serviceAccountToken: {path: token}}, "
-		  "{downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}}]}}], "
-		  "initContainers: [{name: i, image: kennel, command: [sh, -c, 'echo from-init > /e/f; mkdir /e/sub; echo s > "
-		  "/e/sub/x'], volumeMounts: [{name: e, mountPath: /e}]}], "
-		  "containers: [{name: c, image: kennel, command: [sleep, '1000'], volumeMounts: [{name: conf, mountPath: /conf}, "
-		  "{name: key, mountPath: /key}, {name: e, mountPath: /e}, {name: m, mountPath: /m}, {name: all, mountPath: "
-		  "/all}, {name: e, mountPath: /sub, subPath: sub}, {name: conf, mountPath: /one, subPath: k}]}]}");
+	          "{terminationGracePeriodSeconds: 0, volumes: [{name: conf, configMap: {name: "
+	          "conf}}, "
+	          "{name: key, secret: {secretName: key, defaultMode: 256}}, {name: e, emptyDir: "
+	          "{}}, "
+	          "{name: m, emptyDir: {medium: Memory, sizeLimit: 1Mi}}, "
+	          "{name: all, projected: {sources: [{serviceAccountToken: {path: token}}, "
+	          "{downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: "
+	          "metadata.labels}}]}}]}}], "
+	          "initContainers: [{name: i, image: kennel, command: [sh, -c, 'echo from-init > "
+	          "/e/f; mkdir /e/sub; echo s > "
+	          "/e/sub/x'], volumeMounts: [{name: e, mountPath: /e}]}], "
+	          "containers: [{name: c, image: kennel, command: [sleep, '1000'], volumeMounts: "
+	          "[{name: conf, mountPath: /conf}, "
+	          "{name: key, mountPath: /key}, {name: e, mountPath: /e}, {name: m, mountPath: "
+	          "/m}, {name: all, mountPath: "
+	          "/all}, {name: e, mountPath: /sub, subPath: sub}, {name: conf, mountPath: /one, "
+	          "subPath: k}]}]}");
 	world_wait(w, "vol", "status.phase", "Running");
-	assert_exec(w, "vol", "cat /conf/k; echo; cat /key/p; echo; stat -L -c %a /key/p; cat /e/f /sub/x; stat -f -c %T /m",
-		    "old\nsecret\n400\nfrom-init\ns\ntmpfs");
-	assert_exec(w, "vol", "cat /all/token; echo; cat /all/labels; echo; cat /one", "the-token\napp=\"vol\"\nold");
+	assert_exec(w, "vol",
+	            "cat /conf/k; echo; cat /key/p; echo; stat -L -c %a /key/p; cat /e/f /sub/x; "
+	            "stat -f -c %T /m",
+	            "old\nsecret\n400\nfrom-init\ns\ntmpfs");
+	assert_exec(w, "vol", "cat /all/token; echo; cat /all/labels; echo; cat /one",
+	            "the-token\napp=\"vol\"\nold");
 	assert_exec(w, "vol", "(echo x > /conf/no) 2>/dev/null || echo refused", "refused");
-	world_put(w, "configmaps", "{apiVersion: v1, kind: ConfigMap, metadata: {name: conf, namespace: t}, data: {k: new}}");
+	world_put(w, "configmaps",
+	          "{apiVersion: v1, kind: ConfigMap, metadata: {name: conf, namespace: t}, data: "
+	          "{k: new}}");
 	world_pass(w, 20000);
 	assert_exec(w, "vol", "cat /conf/k; echo; cat /one", "new\nold");
 	end(w, "vol");
@@ -116,24 +151,36 @@ static void init_containers_run_one_by_one(void **state)
 	struct world *w = *state;
 
 	world_pod(w, "init",
-		  "{terminationGracePeriodSeconds: 0, volumes: [{name: e, emptyDir: {}}], initContainers: ["
-		  "{name: a, image: kennel, command: [sh, -c, 'sleep 0.1; echo a >> /e/f'], volumeMounts: [{name: e, mountPath: "
-		  "/e}]}, {name: side, image: kennel, restartPolicy: Always, command: [sh, -c, 'echo s >> /e/f; exec sleep 1000'], "
-		  "volumeMounts: [{name: e, mountPath: /e}]}, "
-		  "{name: b, image: kennel, command: [sh, -c, 'sleep 0.1; echo b >> /e/f'], volumeMounts: [{name: e, mountPath: "
-		  "/e}]}], containers: [{name: c, image: kennel, command: [sleep, '1000'], volumeMounts: [{name: e, mountPath: "
-		  "/e}]}]}");
+	          "{terminationGracePeriodSeconds: 0, volumes: [{name: e, emptyDir: {}}], "
+	          "initContainers: ["
+	          "{name: a, image: kennel, command: [sh, -c, 'sleep 0.1; echo a >> /e/f'], "
+	          "volumeMounts: [{name: e, mountPath: "
+	          "/e}]}, {name: side, image: kennel, restartPolicy: Always, command: [sh, -c, "
+	          "'echo s >> /e/f; exec sleep 1000'], "
+	          "volumeMounts: [{name: e, mountPath: /e}]}, "
+	          "{name: b, image: kennel, command: [sh, -c, 'sleep 0.1; echo b >> /e/f'], "
+	          "volumeMounts: [{name: e, mountPath: "
+	          "/e}]}], containers: [{name: c, image: kennel, command: [sleep, '1000'], "
+	          "volumeMounts: [{name: e, mountPath: "
+	          "/e}]}]}");
 	world_wait(w, "init", "status.phase", "Running");
 	assert_exec(w, "init", "cat /e/f", "a\ns\nb");
-	assert_string_equal(world_text(w, "init", "status.initContainerStatuses[0].state.terminated.reason"), "Completed");
+	assert_string_equal(
+		world_text(w, "init", "status.initContainerStatuses[0].state.terminated.reason"),
+		"Completed");
 	assert_string_equal(world_text(w, "init", "status.initContainerStatuses[1].ready"), "true");
 	end(w, "init");
 	world_pod(w, "badinit",
-		  "{restartPolicy: Never, initContainers: [{name: a, image: kennel, command: [sh, -c, 'exit 5']}], containers: "
-		  "[{name: c, image: kennel, command: [sleep, '1000']}]}");
+	          "{restartPolicy: Never, initContainers: [{name: a, image: kennel, command: [sh, "
+	          "-c, 'exit 5']}], containers: "
+	          "[{name: c, image: kennel, command: [sleep, '1000']}]}");
 	world_wait(w, "badinit", "status.phase", "Failed");
-	assert_string_equal(world_text(w, "badinit", "status.initContainerStatuses[0].state.terminated.exitCode"), "5");
-	assert_string_equal(world_text(w, "badinit", "status.containerStatuses[0].state.waiting.reason"), "PodInitializing");
+	assert_string_equal(world_text(w, "badinit",
+	                               "status.initContainerStatuses[0].state.terminated.exitCode"),
+	                    "5");
+	assert_string_equal(
+		world_text(w, "badinit", "status.containerStatuses[0].state.waiting.reason"),
+		"PodInitializing");
 	end(w, "badinit");
 }
 
@@ -142,17 +189,25 @@ static void a_crash_restarts_at_once_and_then_backs_off(void **state)
 	struct world *w = *state;
 
 	world_pod(w, "crash",
-		  "{terminationGracePeriodSeconds: 0, containers: [{name: c, image: kennel, terminationMessagePolicy: "
-		  "FallbackToLogsOnError, command: [sh, -c, 'echo why it died; exit 3']}]}");
-	world_wait(w, "crash", "status.containerStatuses[0].state.waiting.reason", "CrashLoopBackOff");
-	assert_string_equal(world_text(w, "crash", "status.containerStatuses[0].restartCount"), "1");
-	assert_string_equal(world_text(w, "crash", "status.containerStatuses[0].lastState.terminated.exitCode"), "3");
-	assert_string_equal(world_text(w, "crash", "status.containerStatuses[0].lastState.terminated.message"),
-			    "why it died");
-	assert_non_null(strstr(world_text(w, "crash", "status.containerStatuses[0].state.waiting.message"),
-			       "back-off 10s restarting failed container=c pod=crash_t("));
+	          "{terminationGracePeriodSeconds: 0, containers: [{name: c, image: kennel, "
+	          "terminationMessagePolicy: "
+	          "FallbackToLogsOnError, command: [sh, -c, 'echo why it died; exit 3']}]}");
+	world_wait(w, "crash", "status.containerStatuses[0].state.waiting.reason",
+	           "CrashLoopBackOff");
+	assert_string_equal(world_text(w, "crash", "status.containerStatuses[0].restartCount"),
+	                    "1");
+	assert_string_equal(
+		world_text(w, "crash", "status.containerStatuses[0].lastState.terminated.exitCode"),
+		"3");
+	assert_string_equal(
+		world_text(w, "crash", "status.containerStatuses[0].lastState.terminated.message"),
+		"why it died");
+	assert_non_null(
+		strstr(world_text(w, "crash", "status.containerStatuses[0].state.waiting.message"),
+	               "back-off 10s restarting failed container=c pod=crash_t("));
 	assert_string_equal(world_text(w, "crash", "status.phase"), "Running");
-	world_wait_event(w, "Warning BackOff crash: Back-off restarting failed container c in pod crash_t(");
+	world_wait_event(
+		w, "Warning BackOff crash: Back-off restarting failed container c in pod crash_t(");
 	end(w, "crash");
 }
 
@@ -161,10 +216,13 @@ static void a_job_like_pod_succeeds(void **state)
 	struct world *w = *state;
 
 	world_pod(w, "job",
-		  "{restartPolicy: OnFailure, containers: [{name: c, image: kennel, command: [sh, -c, 'printf done > "
-		  "/dev/termination-log']}]}");
+	          "{restartPolicy: OnFailure, containers: [{name: c, image: kennel, command: [sh, "
+	          "-c, 'printf done > "
+	          "/dev/termination-log']}]}");
 	world_wait(w, "job", "status.phase", "Succeeded");
-	assert_string_equal(world_text(w, "job", "status.containerStatuses[0].state.terminated.message"), "done");
+	assert_string_equal(
+		world_text(w, "job", "status.containerStatuses[0].state.terminated.message"),
+		"done");
 	assert_string_equal(world_text(w, "job", "status.conditions[2].reason"), "PodCompleted");
 	end(w, "job");
 }
@@ -174,20 +232,25 @@ static void probes_decide_ready_and_restart(void **state)
 	struct world *w = *state;
 
 	world_pod(w, "probe",
-		  "{terminationGracePeriodSeconds: 0, containers: [{name: c, image: kennel, command: [sh, -c, 'sleep 0.3; touch "
-		  "/tmp/up; sleep 1000'], readinessProbe: {exec: {command: [test, -f, /tmp/up]}, periodSeconds: 1, "
-		  "failureThreshold: 1}, livenessProbe: {exec: {command: [sh, -c, '! test -f /tmp/sick']}, periodSeconds: 1, "
-		  "failureThreshold: 1}}]}");
+	          "{terminationGracePeriodSeconds: 0, containers: [{name: c, image: kennel, "
+	          "command: [sh, -c, 'sleep 0.3; touch "
+	          "/tmp/up; sleep 1000'], readinessProbe: {exec: {command: [test, -f, /tmp/up]}, "
+	          "periodSeconds: 1, "
+	          "failureThreshold: 1}, livenessProbe: {exec: {command: [sh, -c, '! test -f "
+	          "/tmp/sick']}, periodSeconds: 1, "
+	          "failureThreshold: 1}}]}");
 	world_wait(w, "probe", "status.phase", "Running");
 	assert_string_equal(world_text(w, "probe", "status.containerStatuses[0].ready"), "false");
-	assert_string_equal(world_text(w, "probe", "status.conditions[2].message"), "containers with unready status: [c]");
+	assert_string_equal(world_text(w, "probe", "status.conditions[2].message"),
+	                    "containers with unready status: [c]");
 	world_wait(w, "probe", "status.containerStatuses[0].ready", "true");
 	assert_exec(w, "probe", "rm /tmp/up", "");
 	world_wait(w, "probe", "status.containerStatuses[0].ready", "false");
 	world_wait_event(w, "Warning Unhealthy probe: Readiness probe failed:");
 	assert_exec(w, "probe", "touch /tmp/sick", "");
 	world_wait(w, "probe", "status.containerStatuses[0].restartCount", "1");
-	world_wait_event(w, "Normal Killing probe: Container c failed liveness probe, will be restarted");
+	world_wait_event(
+		w, "Normal Killing probe: Container c failed liveness probe, will be restarted");
 	end(w, "probe");
 }
 
@@ -197,34 +260,45 @@ static void a_server_is_ready_when_it_listens(void **state)
 
 	/* hostNetwork: the test's own loopback is the node's address */
 	world_pod(w, "web",
-		  "{hostNetwork: true, terminationGracePeriodSeconds: 0, containers: [{name: c, image: kennel, command: [python3, "
-		  "-m, http.server, '18431', --bind, 127.0.0.1, --directory, /usr/share/doc], ports: [{name: http, containerPort: "
-		  "18431}], startupProbe: {tcpSocket: {port: 18431}, periodSeconds: 10}, readinessProbe: {httpGet: {path: /, "
-		  "port: http}, periodSeconds: 10}}]}");
+	          "{hostNetwork: true, terminationGracePeriodSeconds: 0, containers: [{name: c, "
+	          "image: kennel, command: [python3, "
+	          "-m, http.server, '18431', --bind, 127.0.0.1, --directory, /usr/share/doc], "
+	          "ports: [{name: http, containerPort: "
+	          "18431}], startupProbe: {tcpSocket: {port: 18431}, periodSeconds: 10}, "
+	          "readinessProbe: {httpGet: {path: /, "
+	          "port: http}, periodSeconds: 10}}]}");
 	world_wait(w, "web", "status.conditions[2].status", "True");
 	assert_string_equal(world_text(w, "web", "status.podIP"), "127.0.0.1");
 	end(w, "web");
-	world_pod(w, "deaf",
-		  "{hostNetwork: true, terminationGracePeriodSeconds: 0, containers: [{name: c, image: kennel, command: [sleep, "
-		  "'1000'], readinessProbe: {httpGet: {path: /x, port: 18432}, periodSeconds: 1}}]}");
-	world_wait_event(w, "Warning Unhealthy deaf: Readiness probe failed: Get \"http://127.0.0.1:18432/x\": dial tcp "
-			    "127.0.0.1:18432: connect: connection refused");
+	world_pod(
+		w, "deaf",
+		"{hostNetwork: true, terminationGracePeriodSeconds: 0, containers: [{name: c, "
+	        "image: kennel, command: [sleep, "
+		"'1000'], readinessProbe: {httpGet: {path: /x, port: 18432}, periodSeconds: 1}}]}");
+	world_wait_event(w, "Warning Unhealthy deaf: Readiness probe failed: Get "
+	                    "\"http://127.0.0.1:18432/x\": dial tcp "
+	                    "127.0.0.1:18432: connect: connection refused");
 	end(w, "deaf");
 }
 
 static void the_end_is_graceful(void **state)
 {
 	struct world *w = *state;
-	scoped_free char *host = mem_printf("%s/kept", w->dir), *spec = NULL, *file = mem_printf("%s/f", host);
+	scoped_free char *host = mem_printf("%s/kept", w->dir), *spec = NULL,
+			 *file = mem_printf("%s/f", host);
 	scoped_strbuf struct strbuf text = { 0 };
 	int64_t start;
 
-	spec = mem_printf("{terminationGracePeriodSeconds: 30, volumes: [{name: h, hostPath: {path: %s, type: "
-			  "DirectoryOrCreate}}], containers: [{name: c, image: kennel, command: [sh, -c, 'trap \"echo term >> "
-			  "/h/f; exit 0\" TERM; while :; do sleep 0.05; done'], volumeMounts: [{name: h, mountPath: /h}], "
-			  "lifecycle: {postStart: {exec: {command: [sh, -c, 'echo post >> /h/f']}}, preStop: {exec: {command: "
-			  "[sh, -c, 'echo pre >> /h/f']}}}}]}",
-			  host);
+	spec = mem_printf("{terminationGracePeriodSeconds: 30, volumes: [{name: h, hostPath: "
+	                  "{path: %s, type: "
+	                  "DirectoryOrCreate}}], containers: [{name: c, image: kennel, command: "
+	                  "[sh, -c, 'trap \"echo term >> "
+	                  "/h/f; exit 0\" TERM; while :; do sleep 0.05; done'], volumeMounts: "
+	                  "[{name: h, mountPath: /h}], "
+	                  "lifecycle: {postStart: {exec: {command: [sh, -c, 'echo post >> "
+	                  "/h/f']}}, preStop: {exec: {command: "
+	                  "[sh, -c, 'echo pre >> /h/f']}}}}]}",
+	                  host);
 	world_pod(w, "grace", spec);
 	world_wait(w, "grace", "status.containerStatuses[0].ready", "true");
 	world_delete_pod(w, "grace", 30);
@@ -234,7 +308,8 @@ static void the_end_is_graceful(void **state)
 	world_wait_event(w, "Normal Killing grace: Stopping container c");
 
 	world_pod(w, "stubborn",
-		  "{containers: [{name: c, image: kennel, command: [sh, -c, 'trap \"\" TERM; while :; do sleep 0.05; done']}]}");
+	          "{containers: [{name: c, image: kennel, command: [sh, -c, 'trap \"\" TERM; while "
+	          ":; do sleep 0.05; done']}]}");
 	world_wait(w, "stubborn", "status.phase", "Running");
 	start = clock_mono_us();
 	world_delete_pod(w, "stubborn", 1);
@@ -249,7 +324,8 @@ static void a_restarted_node_takes_up_what_runs(void **state)
 
 	world_pod(w, "lives", SLEEP);
 	world_pod(w, "dies",
-		  "{restartPolicy: Never, containers: [{name: c, image: kennel, command: [sh, -c, 'sleep 0.4; exit 6']}]}");
+	          "{restartPolicy: Never, containers: [{name: c, image: kennel, command: [sh, -c, "
+	          "'sleep 0.4; exit 6']}]}");
 	world_pod(w, "orphan", SLEEP);
 	world_wait(w, "lives", "status.phase", "Running");
 	world_wait(w, "dies", "status.phase", "Running");
@@ -261,9 +337,12 @@ static void a_restarted_node_takes_up_what_runs(void **state)
 	usleep(700000);
 	world_start_node(w);
 	world_wait(w, "dies", "status.phase", "Failed");
-	assert_string_equal(world_text(w, "dies", "status.containerStatuses[0].state.terminated.exitCode"), "6");
+	assert_string_equal(
+		world_text(w, "dies", "status.containerStatuses[0].state.terminated.exitCode"),
+		"6");
 	assert_string_equal(world_text(w, "lives", "status.containerStatuses[0].containerID"), id);
-	assert_string_equal(world_text(w, "lives", "status.containerStatuses[0].restartCount"), "0");
+	assert_string_equal(world_text(w, "lives", "status.containerStatuses[0].restartCount"),
+	                    "0");
 	assert_string_equal(world_text(w, "lives", "status.podIP"), ip);
 	assert_exec(w, "lives", "echo here", "here");
 	{
@@ -283,17 +362,22 @@ static void what_cannot_start_says_why(void **state)
 	static const struct {
 		const char *name, *container, *path, *reason;
 	} cases[] = {
-		{ "never", "image: example.invalid/none, imagePullPolicy: Never", "state.waiting.reason", "ErrImageNeverPull" },
+		{ "never", "image: example.invalid/none, imagePullPolicy: Never",
+		  "state.waiting.reason", "ErrImageNeverPull" },
 		{ "badname", "image: 'BAD NAME'", "state.waiting.reason", "InvalidImageName" },
-		{ "root", "image: kennel, command: [id], securityContext: {runAsNonRoot: true}", "state.waiting.reason",
-		  "CreateContainerConfigError" },
-		{ "nocmd", "image: kennel, command: [/no/such]", "state.terminated.reason", "StartError" },
+		{ "root", "image: kennel, command: [id], securityContext: {runAsNonRoot: true}",
+		  "state.waiting.reason", "CreateContainerConfigError" },
+		{ "nocmd", "image: kennel, command: [/no/such]", "state.terminated.reason",
+		  "StartError" },
 	};
 	struct world *w = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		scoped_free char *spec = mem_printf("{restartPolicy: Never, containers: [{name: c, %s}]}", cases[i].container),
-				 *path = mem_printf("status.containerStatuses[0].%s", cases[i].path);
+		scoped_free char *spec = mem_printf(
+					 "{restartPolicy: Never, containers: [{name: c, %s}]}",
+					 cases[i].container),
+				 *path = mem_printf("status.containerStatuses[0].%s",
+		                                    cases[i].path);
 
 		world_pod(w, cases[i].name, spec);
 		world_wait(w, cases[i].name, path, cases[i].reason);
@@ -306,16 +390,63 @@ static void rights_are_what_the_pod_asks_for(void **state)
 	struct world *w = *state;
 
 	world_pod(w, "rights",
-		  "{terminationGracePeriodSeconds: 0, securityContext: {runAsUser: 1234, runAsGroup: 55, fsGroup: 77, "
-		  "supplementalGroups: [99]}, volumes: [{name: e, emptyDir: {}}], containers: [{name: c, image: kennel, command: "
-		  "[sleep, '1000'], volumeMounts: [{name: e, mountPath: /e}], securityContext: {readOnlyRootFilesystem: true, "
-		  "allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}}]}");
+	          "{terminationGracePeriodSeconds: 0, securityContext: {runAsUser: 1234, "
+	          "runAsGroup: 55, fsGroup: 77, "
+	          "supplementalGroups: [99]}, volumes: [{name: e, emptyDir: {}}], containers: "
+	          "[{name: c, image: kennel, command: "
+	          "[sleep, '1000'], volumeMounts: [{name: e, mountPath: /e}], securityContext: "
+	          "{readOnlyRootFilesystem: true, "
+	          "allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, seccompProfile: "
+	          "{type: RuntimeDefault}}}]}");
 	world_wait(w, "rights", "status.phase", "Running");
-	assert_exec(w, "rights", "id -u; id -g; id -G; grep NoNewPrivs /proc/self/status | cut -f2", "1234\n55\n55 77 99\n1");
-	assert_exec(w, "rights", "(touch /x) 2>/dev/null || echo ro; touch /e/f && stat -c %g /e/f; grep CapEff /proc/self/status "
-				 "| cut -f2",
-		    "ro\n77\n0000000000000000");
+	assert_exec(w, "rights", "id -u; id -g; id -G; grep NoNewPrivs /proc/self/status | cut -f2",
+	            "1234\n55\n55 77 99\n1");
+	assert_exec(w, "rights",
+	            "(touch /x) 2>/dev/null || echo ro; touch /e/f && stat -c %g /e/f; grep CapEff "
+	            "/proc/self/status "
+	            "| cut -f2",
+	            "ro\n77\n0000000000000000");
 	end(w, "rights");
+}
+
+static void what_the_node_forbids_fails_at_once(void **state)
+{
+	struct world *w = *state;
+
+	world_pod(w, "sysctl",
+	          "{securityContext: {sysctls: [{name: kernel.msgmax, value: '1'}]}, containers: "
+	          "[{name: c, image: kennel, "
+	          "command: [id]}]}");
+	world_wait(w, "sysctl", "status.reason", "SysctlForbidden");
+	assert_string_equal(world_text(w, "sysctl", "status.phase"), "Failed");
+	end(w, "sysctl");
+	world_pod(w, "late",
+	          "{activeDeadlineSeconds: 1, terminationGracePeriodSeconds: 0, containers: "
+	          "[{name: c, image: kennel, command: "
+	          "[sleep, '1000']}]}");
+	world_wait(w, "late", "status.phase", "Running");
+	world_wait(w, "late", "status.reason", "DeadlineExceeded");
+	world_wait(w, "late", "status.containerStatuses[0].state.terminated.exitCode", "137");
+	assert_string_equal(world_text(w, "late", "status.phase"), "Failed");
+	end(w, "late");
+}
+
+static void an_ephemeral_container_looks_into_another(void **state)
+{
+	struct world *w = *state;
+
+	world_pod(w, "looked", SLEEP);
+	world_wait(w, "looked", "status.phase", "Running");
+	world_pod(w, "looked",
+	          "{containers: [{name: c, image: kennel, command: [sleep, '1000']}], "
+	          "terminationGracePeriodSeconds: 0, "
+	          "ephemeralContainers: [{name: d, image: kennel, targetContainerName: c, "
+	          "terminationMessagePath: /msg, command: "
+	          "[sh, -c, 'cat /proc/1/comm > /msg']}]}");
+	world_wait(w, "looked", "status.ephemeralContainerStatuses[0].state.terminated.message",
+	           "sleep");
+	world_wait(w, "looked", "status.containerStatuses[0].restartCount", "0");
+	end(w, "looked");
 }
 
 static void pods_start_quickly_one_after_the_other(void **state)
@@ -378,6 +509,8 @@ int main(void)
 		cmocka_unit_test(a_restarted_node_takes_up_what_runs),
 		cmocka_unit_test(what_cannot_start_says_why),
 		cmocka_unit_test(rights_are_what_the_pod_asks_for),
+		cmocka_unit_test(what_the_node_forbids_fails_at_once),
+		cmocka_unit_test(an_ephemeral_container_looks_into_another),
 		cmocka_unit_test(pods_start_quickly_one_after_the_other),
 		cmocka_unit_test(ten_pods_start_together),
 	};

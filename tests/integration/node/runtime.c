@@ -1,5 +1,6 @@
-/* Why: crun and conmon as they are installed, driven through runtime.h: states, exits, logs, programs run inside, and
- * what a restarted node finds. Needs root; makes a mount namespace of its own.
+/* Why: crun and conmon as they are installed, driven through runtime.h: states, exits, logs,
+ * programs run inside, and what a restarted node finds. Needs root; makes a mount namespace of its
+ * own.
  *
  *   test --- conmon --- container (root: host's /usr read-only) */
 #include <setjmp.h>
@@ -111,7 +112,8 @@ static void make_root(const char *root)
 		assert_int_equal(dir_make(path, 0755, NULL), 0);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
-		scoped_free char *path = mem_printf("%s/%s", root, links[i]), *to = mem_printf("usr/%s", links[i]);
+		scoped_free char *path = mem_printf("%s/%s", root, links[i]),
+				 *to = mem_printf("usr/%s", links[i]);
 
 		assert_int_equal(symlink(to, path), 0);
 	}
@@ -136,23 +138,24 @@ static void box_run(struct box *b, struct world *w, const char *container_json)
 	assert_int_equal(json_parse(&a, slice_of(container_json), 0, &container, NULL), 0);
 	env_with_image(&env, &own, NULL);
 	if (spec_render(&a,
-			&(struct spec_input){ .container = container,
-					      .own_env = &own,
-					      .env = &env,
-					      .user = &user,
-					      .rootfs = root,
-					      .hostname = "box",
-					      .cgroup_path = group,
-					      .mounts = mounts,
-					      .n_mounts = 1 },
-			&config, &err) < 0 ||
+	                &(struct spec_input){ .container = container,
+	                                      .own_env = &own,
+	                                      .env = &env,
+	                                      .user = &user,
+	                                      .rootfs = root,
+	                                      .hostname = "box",
+	                                      .cgroup_path = group,
+	                                      .mounts = mounts,
+	                                      .n_mounts = 1 },
+	                &config, &err) < 0 ||
 	    runtime_create(w->rt,
-			   &(struct runtime_spec){ .id = b->id,
-						   .config = config,
-						   .log_path = log,
-						   .tty = val_bool(val_get(container, "tty"), false),
-						   .stdin_open = val_bool(val_get(container, "stdin"), false) },
-			   &events, b, &b->c, &err) < 0) {
+	                   &(struct runtime_spec){
+				   .id = b->id,
+				   .config = config,
+				   .log_path = log,
+				   .tty = val_bool(val_get(container, "tty"), false),
+				   .stdin_open = val_bool(val_get(container, "stdin"), false) },
+	                   &events, b, &b->c, &err) < 0) {
 		fail_msg("%s", err.msg);
 	}
 }
@@ -168,7 +171,8 @@ static int set_up(void **state)
 	struct world *w = NEW(struct world);
 	char dir[] = "/tmp/kennel-runtime-XXXXXX";
 
-	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		return -1;
 	}
 	(void)umount2("/sys/fs/cgroup/unified", MNT_DETACH);
@@ -244,8 +248,8 @@ static void too_much_memory_is_seen_as_such(void **state)
 	struct box b;
 
 	box_run(&b, *state,
-		"{\"command\":[\"sh\",\"-c\",\"x=$(head -c 200000000 /dev/zero | tr '\\\\0' x)\"],"
-		"\"resources\":{\"limits\":{\"memory\":\"20Mi\"}}}");
+	        "{\"command\":[\"sh\",\"-c\",\"x=$(head -c 200000000 /dev/zero | tr '\\\\0' x)\"],"
+	        "\"resources\":{\"limits\":{\"memory\":\"20Mi\"}}}");
 	wait_for(&b, &b.exited);
 	assert_true(b.exit.code != 0);
 	assert_true(b.exit.oom_killed || b.exit.code != 137);
@@ -289,7 +293,8 @@ static void run_fini(struct run *r)
 	strbuf_fini(&r->err_out);
 }
 
-static struct runtime_exec *run_in(struct run *r, struct box *b, const char *args, struct runtime_exec_spec spec)
+static struct runtime_exec *run_in(struct run *r, struct box *b, const char *args,
+                                   struct runtime_exec_spec spec)
 {
 	static const struct runtime_exec_events heard = { on_data, NULL, on_done };
 	scoped_arena struct arena a = { 0 };
@@ -377,7 +382,8 @@ static void a_new_runtime_finds_what_runs_and_what_has_ended(void **state)
 	assert_int_equal(runtime_state(live.c), RUNTIME_RUNNING);
 	assert_int_equal(runtime_state(dead.c), RUNTIME_EXITED);
 	assert_int_equal(runtime_exit_of(dead.c)->code, 4);
-	assert_int_equal(runtime_adopt(w->rt, "ffff", &events, &live, &live.c, NULL), -ERR_NOTFOUND);
+	assert_int_equal(runtime_adopt(w->rt, "ffff", &events, &live, &live.c, NULL),
+	                 -ERR_NOTFOUND);
 	runtime_remove_strays(w->rt);
 	assert_null(runtime_find(w->rt, stray.id));
 	runtime_kill(live.c, SIGTERM);

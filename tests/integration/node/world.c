@@ -34,17 +34,20 @@ static char *key_of(const char *plural, struct slice ns, struct slice name)
 	return mem_printf("%s/" SLICE_FMT "/" SLICE_FMT, plural, SLICE_ARG(ns), SLICE_ARG(name));
 }
 
-static void store(struct world *w, const char *plural, struct doc *now) /* takes the share; root null: delete */
+static void store(struct world *w, const char *plural,
+                  struct doc *now) /* takes the share; root null: delete */
 {
 	const struct val *meta = val_get(now->root, "metadata");
-	scoped_free char *key = key_of(plural, val_get_str(meta, "namespace"), val_get_str(meta, "name"));
+	scoped_free char *key =
+		key_of(plural, val_get_str(meta, "namespace"), val_get_str(meta, "name"));
 	struct doc *old;
 
 	val_set(&now->arena, val_get(now->root, "metadata"), "resourceVersion",
-		val_new_strf(&now->arena, "%llu", ++w->revision));
+	        val_new_strf(&now->arena, "%llu", ++w->revision));
 	old = map_set(&w->objects, slice_of(key), now);
 	for (size_t i = 0; i < ARRAY_SIZE(replicas); i++) {
-		if (replicas[i] && strcmp(replicas[i]->spec.plural, plural) == 0 && replicas[i]->is_synced) {
+		if (replicas[i] && strcmp(replicas[i]->spec.plural, plural) == 0 &&
+		    replicas[i]->is_synced) {
 			replicas[i]->spec.changed(replicas[i]->spec.arg, old, now);
 		}
 	}
@@ -60,7 +63,8 @@ void world_drop(struct world *w, const char *plural, const char *ns, const char 
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(replicas); i++) {
-		if (replicas[i] && strcmp(replicas[i]->spec.plural, plural) == 0 && replicas[i]->is_synced) {
+		if (replicas[i] && strcmp(replicas[i]->spec.plural, plural) == 0 &&
+		    replicas[i]->is_synced) {
 			replicas[i]->spec.changed(replicas[i]->spec.arg, old, NULL);
 		}
 	}
@@ -80,9 +84,10 @@ void world_put(struct world *w, const char *plural, const char *text)
 
 void world_pod(struct world *w, const char *name, const char *spec)
 {
-	scoped_free char *text = mem_printf("apiVersion: v1\nkind: Pod\nmetadata:\n  name: %s\n  namespace: t\n  uid: uid-%s-%d\n"
-					    "  labels: {app: %s}\nspec: %s\n",
-					    name, name, getpid(), name, spec);
+	scoped_free char *text = mem_printf("apiVersion: v1\nkind: Pod\nmetadata:\n  name: %s\n  "
+	                                    "namespace: t\n  uid: uid-%s-%d\n"
+	                                    "  labels: {app: %s}\nspec: %s\n",
+	                                    name, name, getpid(), name, spec);
 
 	world_put(w, "pods", text);
 }
@@ -101,7 +106,8 @@ void world_delete_pod(struct world *w, const char *name, int grace_s)
 	struct val *meta = val_get(d->root, "metadata");
 	char when[TIME_TEXT_SIZE];
 
-	val_set_cstr(&d->arena, meta, "deletionTimestamp", time_format(clock_wall_us() + grace_s * US_PER_S, when));
+	val_set_cstr(&d->arena, meta, "deletionTimestamp",
+	             time_format(clock_wall_us() + grace_s * US_PER_S, when));
 	val_set_int(&d->arena, meta, "deletionGracePeriodSeconds", grace_s);
 	store(w, "pods", d);
 }
@@ -167,12 +173,13 @@ static struct doc *token(void)
 	d->root = val_new_object(&d->arena);
 	status = val_need_object(&d->arena, d->root, "status");
 	val_set_cstr(&d->arena, status, "token", "the-token");
-	val_set_cstr(&d->arena, status, "expirationTimestamp", time_format(clock_wall_us() + 3600 * US_PER_S, when));
+	val_set_cstr(&d->arena, status, "expirationTimestamp",
+	             time_format(clock_wall_us() + 3600 * US_PER_S, when));
 	return d;
 }
 
 static void serve(struct world *w, const char *method, const char *target, const struct val *body,
-		  struct client_answer *ret)
+                  struct client_answer *ret)
 {
 	struct slice rest = slice_of(target), part[8] = { { 0 } };
 	struct slice want, have;
@@ -220,8 +227,9 @@ static void serve(struct world *w, const char *method, const char *target, const
 	store(w, plural, now);
 }
 
-struct client_call *client_request(struct client *c, const char *method, const char *target, const char *content_type,
-				   const struct val *body, client_done_fn *done, void *arg)
+struct client_call *client_request(struct client *c, const char *method, const char *target,
+                                   const char *content_type, const struct val *body,
+                                   client_done_fn *done, void *arg)
 {
 	struct client_call *call = NEW(struct client_call);
 
@@ -235,11 +243,11 @@ struct client_call *client_request(struct client *c, const char *method, const c
 	return call;
 }
 
-void client_path(struct strbuf *out, const char *api_version, const char *plural, struct slice ns, struct slice name,
-		 const char *subresource)
+void client_path(struct strbuf *out, const char *api_version, const char *plural, struct slice ns,
+                 struct slice name, const char *subresource)
 {
-	strbuf_addf(out, "/api/%s/namespaces/" SLICE_FMT "/%s/" SLICE_FMT, api_version, SLICE_ARG(ns), plural,
-		    SLICE_ARG(name));
+	strbuf_addf(out, "/api/%s/namespaces/" SLICE_FMT "/%s/" SLICE_FMT, api_version,
+	            SLICE_ARG(ns), plural, SLICE_ARG(name));
 	if (subresource) {
 		strbuf_addf(out, "/%s", subresource);
 	}
@@ -326,8 +334,8 @@ void replica_put(struct replica *r, const struct doc *d)
 	(void)d;
 }
 
-void recorder_event(struct recorder *r, const struct val *object, const char *type, const char *reason, const char *fmt,
-		    ...)
+void recorder_event(struct recorder *r, const struct val *object, const char *type,
+                    const char *reason, const char *fmt, ...)
 {
 	char text[1024];
 	va_list ap;
@@ -336,7 +344,8 @@ void recorder_event(struct recorder *r, const struct val *object, const char *ty
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	strbuf_addf(&the_world->events, "%s %s %s: %s\n", type, reason, val_cstr(val_path(object, "metadata.name")), text);
+	strbuf_addf(&the_world->events, "%s %s %s: %s\n", type, reason,
+	            val_cstr(val_path(object, "metadata.name")), text);
 }
 
 /* ---- model.h and dataplane.h, played ---- */
@@ -353,7 +362,8 @@ void model_remove(struct model *m, const struct doc *d)
 	(void)d;
 }
 
-int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid_, struct ip ip, int netns_fd, struct err *err)
+int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid_, struct ip ip, int netns_fd,
+                         struct err *err)
 {
 	(void)d;
 	(void)pod_uid_;
@@ -389,7 +399,8 @@ int world_set_up(void **state)
 	struct agent *a = &w->agent;
 	char dir[] = "/tmp/kennel-pods-XXXXXX";
 
-	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		return -1;
 	}
 	(void)umount2("/sys/fs/cgroup/unified", MNT_DETACH);
@@ -400,17 +411,17 @@ int world_set_up(void **state)
 	w->group = mem_printf("/kennel-test-%d", getpid());
 	w->exe = realpath("/proc/self/exe", NULL);
 	*a = (struct agent){ .loop = loop_new(),
-			     .instance = "test",
-			     .home = w->home,
-			     .node_name = "the-node",
-			     .exe = w->exe,
-			     .run_dir = w->run,
-			     .cgroup = w->group };
+		             .instance = "test",
+		             .home = w->home,
+		             .node_name = "the-node",
+		             .exe = w->exe,
+		             .run_dir = w->run,
+		             .cgroup = w->group };
 	a->node_ip = ip_v4(0x7f000001);
 	a->dns_ip = ip_v4(0x0a00000a);
 	*state = w;
-	if (runtime_new(a->loop, w->run, &a->runtime, NULL) < 0 || image_store_open(w->home, &a->images, NULL) < 0 ||
-	    builtin_make(w->home, NULL) < 0) {
+	if (runtime_new(a->loop, w->run, &a->runtime, NULL) < 0 ||
+	    image_store_open(w->home, &a->images, NULL) < 0 || builtin_make(w->home, NULL) < 0) {
 		return -1;
 	}
 	world_start_node(w);
@@ -487,8 +498,9 @@ void world_wait(struct world *w, const char *pod, const char *path, const char *
 
 	while (strcmp(world_text(w, pod, path), text) != 0) {
 		if (clock_mono_us() > end) {
-			fail_msg("%s of %s: wanted \"%s\", found \"%s\"\nstatus: %s\nevents:\n%s", path, pod, text,
-				 world_text(w, pod, path), world_text(w, pod, "status"), strbuf_str(&w->events));
+			fail_msg("%s of %s: wanted \"%s\", found \"%s\"\nstatus: %s\nevents:\n%s",
+			         path, pod, text, world_text(w, pod, path),
+			         world_text(w, pod, "status"), strbuf_str(&w->events));
 		}
 		world_pass(w, 2000);
 	}
@@ -500,8 +512,8 @@ void world_wait_gone(struct world *w, const char *pod)
 
 	while (world_find_pod(w, pod)) {
 		if (clock_mono_us() > end) {
-			fail_msg("%s is still there\nstatus: %s\nevents:\n%s", pod, world_text(w, pod, "status"),
-				 strbuf_str(&w->events));
+			fail_msg("%s is still there\nstatus: %s\nevents:\n%s", pod,
+			         world_text(w, pod, "status"), strbuf_str(&w->events));
 		}
 		world_pass(w, 2000);
 	}
@@ -560,13 +572,15 @@ char *world_exec(struct world *w, const char *pod, const char *shell_line)
 	val_append(args, val_new_cstr(&a, "-c"));
 	val_append(args, val_new_cstr(&a, shell_line));
 	(void)runtime_exec(c.runtime,
-			   &(struct runtime_exec_spec){ .args = args, .stdout_open = true, .stderr_open = true }, &events,
-			   &s);
+	                   &(struct runtime_exec_spec){
+				   .args = args, .stdout_open = true, .stderr_open = true },
+	                   &events, &s);
 	while (!s.done) {
 		world_pass(w, 1000);
 	}
 	if (s.code != 0) {
-		fail_msg("%s: \"%s\" ended with %d: %s", pod, shell_line, s.code, strbuf_str(&s.out));
+		fail_msg("%s: \"%s\" ended with %d: %s", pod, shell_line, s.code,
+		         strbuf_str(&s.out));
 	}
 	{
 		char *text = slice_dup(slice_trim(strbuf_slice(&s.out)));

@@ -1,5 +1,5 @@
-/* What: an API server, a network and a clock's worth of patience for tests of pods, all in this process: the node's own
- * code above, crun and conmon below, and nothing in between.
+/* What: an API server, a network and a clock's worth of patience for tests of pods, all in this
+ * process: the node's own code above, crun and conmon below, and nothing in between.
  *
  *   test: objects in, statuses and events out
  *   world.c: client.h, model.h and dataplane.h, played from memory
@@ -43,7 +43,8 @@ void world_delete_pod(struct world *w, const char *name, int grace_s);
 void world_drop(struct world *w, const char *plural, const char *ns, const char *name);
 /* The pod as the API server has it, or null. */
 const struct val *world_find_pod(const struct world *w, const char *name);
-/* Text of a dotted path in the pod ("status.phase"); numbers and booleans as JSON; "" when absent. "[0]" indexes. */
+/* Text of a dotted path in the pod ("status.phase"); numbers and booleans as JSON; "" when absent.
+ * "[0]" indexes. */
 const char *world_text(const struct world *w, const char *pod, const char *path);
 
 /* Turns the loop until the path has that text; fails after 20 s with what it had. */
@@ -54,8 +55,8 @@ void world_wait_event(struct world *w, const char *part);
 void world_pass(struct world *w, int64_t us);
 /* What a command prints in a pod's first container, trimmed; fails when it fails. Caller frees. */
 char *world_exec(struct world *w, const char *pod, const char *shell_line);
-#define assert_exec(w, pod, line, want)                          \
-	do {                                                     \
-		scoped_free char *said_ = world_exec(w, pod, line); \
-		assert_string_equal(said_, want);                \
+#define assert_exec(w, pod, line, want)                                                            \
+	do {                                                                                       \
+		scoped_free char *said_ = world_exec(w, pod, line);                                \
+		assert_string_equal(said_, want);                                                  \
 	} while (0)

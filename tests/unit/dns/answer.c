@@ -70,13 +70,16 @@ static int teardown(void **state)
 /* The reply as text; "forward NAME" with aliases before when it is somebody else's. */
 static void ask(const struct model *m, const struct ask *q, struct strbuf *out)
 {
-	struct dns_engine e = { .model = m, .synced = true, .serial = 77 };
+	struct dns_engine e;
 	scoped_arena struct arena a = { 0 };
 	uint8_t packet[512], buf[65535];
 	struct answer_next next;
 	struct dns_query query;
 	size_t size;
 
+	dns_engine_init(&e, m, 1);
+	dns_engine_set_serial(&e, 77);
+	e.synced = true;
 	assert_true(query_parse(&query, packet, packet_of(q, packet, sizeof(packet))));
 	if (answer_query(&e, &query, q->rotate, &a, buf, q->max ? q->max : query.payload, &size,
 	                 &next) == ANSWER_DONE) {
@@ -251,7 +254,7 @@ static void what_does_not_fit_is_cut_whole_and_fits_by_tcp(void **state)
 
 static void owner_names_are_compressed(void **state)
 {
-	struct dns_engine e = { .model = *state, .synced = true };
+	struct dns_engine e;
 	scoped_arena struct arena a = { 0 };
 	uint8_t packet[512], buf[512];
 	struct ask q = { "db.shop.svc.cluster.local.", NAME_A };
@@ -259,6 +262,8 @@ static void owner_names_are_compressed(void **state)
 	struct answer_next next;
 	struct dns_query query;
 
+	dns_engine_init(&e, *state, 1);
+	e.synced = true;
 	assert_true(query_parse(&query, packet, asked));
 	assert_int_equal(answer_query(&e, &query, 0, &a, buf, 512, &size, &next), ANSWER_DONE);
 	assert_int_equal(size, asked + 2 * 16);
@@ -278,7 +283,7 @@ static void addresses_take_turns(void **state)
 
 static void before_the_replicas_are_synced_it_is_servfail(void **state)
 {
-	struct dns_engine e = { .model = *state };
+	struct dns_engine e;
 	scoped_arena struct arena a = { 0 };
 	uint8_t packet[512], buf[512];
 	struct ask q = { "none.shop.svc.cluster.local.", NAME_A };
@@ -286,6 +291,7 @@ static void before_the_replicas_are_synced_it_is_servfail(void **state)
 	struct dns_query query;
 	size_t size;
 
+	dns_engine_init(&e, *state, 1);
 	assert_true(query_parse(&query, packet, packet_of(&q, packet, sizeof(packet))));
 	assert_int_equal(answer_query(&e, &query, 0, &a, buf, 512, &size, &next), ANSWER_DONE);
 	assert_int_equal(knot_wire_get_rcode(buf), KNOT_RCODE_SERVFAIL);

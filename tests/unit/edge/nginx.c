@@ -97,6 +97,14 @@ static void exact_and_raw_paths_are_one_location_each(void **state)
 	has(text, "location \"/raw\" {");
 }
 
+static void an_exact_path_with_a_slash_does_not_speak_for_the_one_without(void **state)
+{
+	const char *text = one(*state, "", "/foo.x/", "Exact");
+
+	has(text, "location ~ \"^/foo\\\\.x/$\" {");
+	has_not(text, "location = \"/foo.x/\"");
+}
+
 static void an_exact_path_takes_its_half_of_the_prefix(void **state)
 {
 	struct objects *o = *state;
@@ -278,6 +286,7 @@ int main(void)
 		T(a_prefix_is_an_exact_and_a_prefix_location),
 		T(the_root_prefix_is_one_location),
 		T(exact_and_raw_paths_are_one_location_each),
+		T(an_exact_path_with_a_slash_does_not_speak_for_the_one_without),
 		T(an_exact_path_takes_its_half_of_the_prefix),
 		T(a_wildcard_host_takes_one_label),
 		T(a_rewrite_turns_to_regular_expressions),

@@ -9,11 +9,14 @@
 #include "codec/yaml.h"
 #include "node/env.h"
 
-static const char OBJECTS[] =
-	"{ConfigMap/cm: {data: {A: a, 1bad: x, FROM: cm}}, Secret/s: {data: {P: c2VjcmV0, FROM: cw==}}, services: ["
-	"{metadata: {name: web-1, namespace: ns}, spec: {clusterIP: 10.1.0.5, ports: [{name: http, port: 80}, {name: dns, "
-	"port: 53, protocol: UDP}]}}, {metadata: {name: kubernetes, namespace: default}, spec: {clusterIP: 10.1.0.1, ports: "
-	"[{port: 443}]}}, {metadata: {name: headless, namespace: ns}, spec: {clusterIP: None, ports: [{port: 1}]}}]}";
+static const char OBJECTS[] = "{ConfigMap/cm: {data: {A: a, 1bad: x, FROM: cm}}, Secret/s: {data: "
+                              "{P: c2VjcmV0, FROM: cw==}}, services: ["
+			      "{metadata: {name: web-1, namespace: ns}, spec: {clusterIP: "
+                              "10.1.0.5, ports: [{name: http, port: 80}, {name: dns, "
+			      "port: 53, protocol: UDP}]}}, {metadata: {name: kubernetes, "
+                              "namespace: default}, spec: {clusterIP: 10.1.0.1, ports: "
+			      "[{port: 443}]}}, {metadata: {name: headless, namespace: ns}, spec: "
+                              "{clusterIP: None, ports: [{port: 1}]}}]}";
 
 struct fixture {
 	struct arena arena;
@@ -31,7 +34,8 @@ static const struct val *find(void *arg, const char *kind, struct slice ns, stru
 	return val_get(f->objects, key);
 }
 
-static void services(void *arg, struct slice ns, void (*visit)(void *, const struct val *), void *visit_arg)
+static void services(void *arg, struct slice ns, void (*visit)(void *, const struct val *),
+                     void *visit_arg)
 {
 	const struct fixture *f = arg;
 
@@ -43,25 +47,27 @@ static void services(void *arg, struct slice ns, void (*visit)(void *, const str
 
 static int build(struct fixture *f, const char *pod_spec, struct strbuf *skipped, struct err *err)
 {
-	scoped_free char *text = mem_printf("{metadata: {name: p, namespace: ns, uid: u, labels: {app: x, tier: 'a\"b'}}, spec: "
-					    "%s}",
-					    pod_spec);
+	scoped_free char *text = mem_printf("{metadata: {name: p, namespace: ns, uid: u, labels: "
+	                                    "{app: x, tier: 'a\"b'}}, spec: "
+	                                    "%s}",
+	                                    pod_spec);
 	struct val *pod;
 
 	*f = (struct fixture){ 0 };
 	assert_int_equal(yaml_parse(&f->arena, slice_of(OBJECTS), &f->objects, NULL), 0);
 	assert_int_equal(yaml_parse(&f->arena, slice_of(text), &pod, NULL), 0);
 	f->facts = (struct pod_facts){ .pod = pod,
-				       .node_name = SLICE("node"),
-				       .host_ip = "10.0.2.10",
-				       .pod_ip = "10.244.0.9",
-				       .node_cpu_milli = 2000,
-				       .node_memory_bytes = INT64_C(1) << 30,
-				       .find = find,
-				       .services = services,
-				       .arg = f };
+		                       .node_name = SLICE("node"),
+		                       .host_ip = "10.0.2.10",
+		                       .pod_ip = "10.244.0.9",
+		                       .node_cpu_milli = 2000,
+		                       .node_memory_bytes = INT64_C(1) << 30,
+		                       .find = find,
+		                       .services = services,
+		                       .arg = f };
 	f->env.arena = &f->arena;
-	return env_build(&f->env, &f->facts, val_at(val_path(pod, "spec.containers"), 0), skipped, err);
+	return env_build(&f->env, &f->facts, val_at(val_path(pod, "spec.containers"), 0), skipped,
+	                 err);
 }
 
 static void assert_env(const struct fixture *f, const char *name, const char *want)
@@ -80,11 +86,13 @@ static void later_sources_win_and_references_expand(void **state)
 
 	(void)state;
 	assert_int_equal(build(&f,
-			       "{containers: [{name: c, envFrom: [{configMapRef: {name: cm}}, {secretRef: {name: s}}, {prefix: X_, "
-			       "configMapRef: {name: cm}}], env: [{name: V, value: '$(A)/$(NO)/$$(A)/$'}, {name: A, value: b}, "
-			       "{name: W, value: '$(A)'}]}]}",
-			       &skipped, NULL),
-			 0);
+	                       "{containers: [{name: c, envFrom: [{configMapRef: {name: cm}}, "
+	                       "{secretRef: {name: s}}, {prefix: X_, "
+	                       "configMapRef: {name: cm}}], env: [{name: V, value: "
+	                       "'$(A)/$(NO)/$$(A)/$'}, {name: A, value: b}, "
+	                       "{name: W, value: '$(A)'}]}]}",
+	                       &skipped, NULL),
+	                 0);
 	assert_env(&f, "FROM", "s");
 	assert_env(&f, "P", "secret");
 	assert_env(&f, "V", "a/$(NO)/$(A)/$");
@@ -108,7 +116,8 @@ static void services_of_the_namespace_are_there_when_wanted(void **state)
 	assert_env(&f, "KUBERNETES_SERVICE_PORT", "443");
 	assert_null(env_find(&f.env, SLICE("HEADLESS_SERVICE_HOST")).p);
 	arena_fini(&f.arena);
-	assert_int_equal(build(&f, "{enableServiceLinks: false, containers: [{name: c}]}", NULL, NULL), 0);
+	assert_int_equal(
+		build(&f, "{enableServiceLinks: false, containers: [{name: c}]}", NULL, NULL), 0);
 	assert_null(env_find(&f.env, SLICE("WEB_1_SERVICE_HOST")).p);
 	assert_env(&f, "KUBERNETES_SERVICE_HOST", "10.1.0.1");
 	arena_fini(&f.arena);
@@ -121,10 +130,14 @@ static void what_is_missing_is_named_unless_optional(void **state)
 	} cases[] = {
 		{ "envFrom: [{configMapRef: {name: gone}}]", "configmap \"gone\" not found" },
 		{ "envFrom: [{secretRef: {name: gone}}]", "secret \"gone\" not found" },
-		{ "env: [{name: V, valueFrom: {configMapKeyRef: {name: cm, key: gone}}}]", "couldn't find key gone in ConfigMap ns/cm" },
-		{ "env: [{name: V, valueFrom: {secretKeyRef: {name: s, key: gone}}}]", "couldn't find key gone in Secret ns/s" },
+		{ "env: [{name: V, valueFrom: {configMapKeyRef: {name: cm, key: gone}}}]",
+		  "couldn't find key gone in ConfigMap ns/cm" },
+		{ "env: [{name: V, valueFrom: {secretKeyRef: {name: s, key: gone}}}]",
+		  "couldn't find key gone in Secret ns/s" },
 		{ "envFrom: [{configMapRef: {name: gone, optional: true}}]", NULL },
-		{ "env: [{name: V, valueFrom: {configMapKeyRef: {name: cm, key: gone, optional: true}}}]", NULL },
+		{ "env: [{name: V, valueFrom: {configMapKeyRef: {name: cm, key: gone, optional: "
+		  "true}}}]",
+		  NULL },
 	};
 
 	(void)state;
@@ -146,24 +159,31 @@ static void the_pod_tells_about_itself(void **state)
 
 	(void)state;
 	assert_int_equal(build(&f,
-			       "{serviceAccountName: sa, containers: [{name: c, resources: {limits: {cpu: 1500m}}, env: ["
-			       "{name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}, {name: L, valueFrom: {fieldRef: "
-			       "{fieldPath: \"metadata.labels['app']\"}}}, {name: ND, valueFrom: {fieldRef: {fieldPath: "
-			       "spec.nodeName}}}, {name: C, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}, {name: M, "
-			       "valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: 1Mi}}}, {name: R, valueFrom: "
-			       "{resourceFieldRef: {resource: requests.memory}}}]}]}",
-			       NULL, NULL),
-			 0);
+	                       "{serviceAccountName: sa, containers: [{name: c, resources: "
+	                       "{limits: {cpu: 1500m}}, env: ["
+	                       "{name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}, "
+	                       "{name: L, valueFrom: {fieldRef: "
+	                       "{fieldPath: \"metadata.labels['app']\"}}}, {name: ND, valueFrom: "
+	                       "{fieldRef: {fieldPath: "
+	                       "spec.nodeName}}}, {name: C, valueFrom: {resourceFieldRef: "
+	                       "{resource: limits.cpu}}}, {name: M, "
+	                       "valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: "
+	                       "1Mi}}}, {name: R, valueFrom: "
+	                       "{resourceFieldRef: {resource: requests.memory}}}]}]}",
+	                       NULL, NULL),
+	                 0);
 	assert_env(&f, "IP", "10.244.0.9");
 	assert_env(&f, "L", "x");
 	assert_env(&f, "ND", "node");
-	assert_env(&f, "C", "2"); /* rounded up */
+	assert_env(&f, "C", "2");    /* rounded up */
 	assert_env(&f, "M", "1024"); /* the node's */
 	assert_env(&f, "R", "0");
 	{
 		struct slice labels;
 
-		assert_int_equal(downward_field(&f.arena, &f.facts, SLICE("metadata.labels"), &labels, NULL), 0);
+		assert_int_equal(
+			downward_field(&f.arena, &f.facts, SLICE("metadata.labels"), &labels, NULL),
+			0);
 		assert_true(slice_is(labels, "app=\"x\"\ntier=\"a\\\"b\""));
 	}
 	arena_fini(&f.arena);

@@ -30,7 +30,9 @@ static void scene_init(struct scene *s, const char *spec)
 	s->pod = v;
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
 		val_for_each (val_get(val_get(v, "spec"), lists[i]), it) {
-			s->at[s->n++] = (struct container_facts){ .spec = it, .list = (enum pod_container_list)i };
+			s->at[s->n++] =
+				(struct container_facts){ .spec = it,
+				                          .list = (enum pod_container_list)i };
 		}
 	}
 }
@@ -107,7 +109,8 @@ static void a_failed_init_container_is_tried_again_or_fails_the_pod(void **state
 	look(&s, 50);
 	assert_int_equal(s.verbs[0], PLAN_START);
 	arena_fini(&s.arena);
-	scene_init(&s, "{spec: {restartPolicy: Never, initContainers: [{name: i}], containers: [{name: a}]}}");
+	scene_init(&s, "{spec: {restartPolicy: Never, initContainers: [{name: i}], containers: "
+	               "[{name: a}]}}");
 	run(&s.at[0]);
 	stop(&s.at[0], 1, 0);
 	look(&s, 10);
@@ -121,7 +124,8 @@ static void a_sidecar_lets_the_next_one_go_when_it_is_started(void **state)
 	struct scene s;
 
 	(void)state;
-	scene_init(&s, "{spec: {initContainers: [{name: s, restartPolicy: Always}, {name: i}], containers: [{name: a}]}}");
+	scene_init(&s, "{spec: {initContainers: [{name: s, restartPolicy: Always}, {name: i}], "
+	               "containers: [{name: a}]}}");
 	run(&s.at[0]);
 	s.at[0].is_started = false;
 	look(&s, 1);
@@ -137,7 +141,8 @@ static void a_sidecar_restarts_beside_running_containers(void **state)
 	struct scene s;
 
 	(void)state;
-	scene_init(&s, "{spec: {initContainers: [{name: s, restartPolicy: Always}], containers: [{name: a}]}}");
+	scene_init(&s, "{spec: {initContainers: [{name: s, restartPolicy: Always}], containers: "
+	               "[{name: a}]}}");
 	run(&s.at[0]);
 	run(&s.at[1]);
 	stop(&s.at[0], 0, 0);
@@ -153,8 +158,9 @@ static void sidecars_end_after_the_work_and_do_not_fail_it(void **state)
 	struct scene s;
 
 	(void)state;
-	scene_init(&s, "{spec: {restartPolicy: Never, initContainers: [{name: s, restartPolicy: Always}, {name: t, "
-		       "restartPolicy: Always}], containers: [{name: a}]}}");
+	scene_init(&s, "{spec: {restartPolicy: Never, initContainers: [{name: s, restartPolicy: "
+	               "Always}, {name: t, "
+	               "restartPolicy: Always}], containers: [{name: a}]}}");
 	run(&s.at[0]);
 	run(&s.at[1]);
 	run(&s.at[2]);
@@ -180,14 +186,18 @@ static void policies_decide_about_every_end(void **state)
 		enum plan_verb verb;
 		enum plan_outcome outcome;
 	} cases[] = {
-		{ "Always", 0, PLAN_START, PLAN_GOES_ON },    { "Always", 1, PLAN_START, PLAN_GOES_ON },
-		{ "OnFailure", 0, PLAN_KEEP, PLAN_SUCCEEDED }, { "OnFailure", 1, PLAN_START, PLAN_GOES_ON },
-		{ "Never", 0, PLAN_KEEP, PLAN_SUCCEEDED },     { "Never", 1, PLAN_KEEP, PLAN_FAILED },
+		{ "Always", 0, PLAN_START, PLAN_GOES_ON },
+		{ "Always", 1, PLAN_START, PLAN_GOES_ON },
+		{ "OnFailure", 0, PLAN_KEEP, PLAN_SUCCEEDED },
+		{ "OnFailure", 1, PLAN_START, PLAN_GOES_ON },
+		{ "Never", 0, PLAN_KEEP, PLAN_SUCCEEDED },
+		{ "Never", 1, PLAN_KEEP, PLAN_FAILED },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		scoped_free char *spec = mem_printf("{spec: {restartPolicy: %s, containers: [{name: a}]}}", cases[i].policy);
+		scoped_free char *spec = mem_printf(
+			"{spec: {restartPolicy: %s, containers: [{name: a}]}}", cases[i].policy);
 		struct scene s;
 
 		scene_init(&s, spec);
@@ -234,7 +244,8 @@ static void restarts_wait_longer_and_longer_until_a_long_run(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(want_s); i++) {
-		assert_int_equal(restart_backoff_next(&b, 1000, US_PER_S), 1000 + want_s[i] * US_PER_S);
+		assert_int_equal(restart_backoff_next(&b, 1000, US_PER_S),
+		                 1000 + want_s[i] * US_PER_S);
 	}
 	assert_int_equal(restart_backoff_next(&b, 0, 600 * US_PER_S), 0);
 	assert_int_equal(restart_backoff_next(&b, 0, 0), 10 * US_PER_S);

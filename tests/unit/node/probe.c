@@ -32,16 +32,19 @@ static void thresholds_count_results_in_a_row(void **state)
 		bool ok;
 		enum probe_turn turn;
 	} tries[] = {
-		{ true, PROBE_STAYS },  { true, PROBE_PASSES }, { false, PROBE_STAYS }, { false, PROBE_STAYS },
-		{ true, PROBE_STAYS },  { false, PROBE_STAYS }, { false, PROBE_STAYS }, { false, PROBE_FAILS },
-		{ false, PROBE_STAYS }, { true, PROBE_STAYS },  { true, PROBE_PASSES },
+		{ true, PROBE_STAYS },  { true, PROBE_PASSES }, { false, PROBE_STAYS },
+		{ false, PROBE_STAYS }, { true, PROBE_STAYS },  { false, PROBE_STAYS },
+		{ false, PROBE_STAYS }, { false, PROBE_FAILS }, { false, PROBE_STAYS },
+		{ true, PROBE_STAYS },  { true, PROBE_PASSES },
 	};
 	scoped_arena struct arena a = { 0 };
 	struct probe_state p;
 	struct val *spec;
 
 	(void)state;
-	assert_int_equal(yaml_parse(&a, SLICE("{failureThreshold: 3, successThreshold: 2}"), &spec, NULL), 0);
+	assert_int_equal(
+		yaml_parse(&a, SLICE("{failureThreshold: 3, successThreshold: 2}"), &spec, NULL),
+		0);
 	probe_init(&p, PROBE_READINESS, spec);
 	for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
 		assert_int_equal(probe_result(&p, tries[i].ok), tries[i].turn);
@@ -65,8 +68,15 @@ static void liveness_fails_once_for_each_run(void **state)
 
 static void frame(struct strbuf *b, int type, int flags, unsigned stream, struct slice payload)
 {
-	const char head[9] = { 0, (char)(payload.len >> 8), (char)payload.len, (char)type, (char)flags,
-			       0, 0,                        0,                 (char)stream };
+	const char head[9] = { 0,
+		               (char)(payload.len >> 8),
+		               (char)payload.len,
+		               (char)type,
+		               (char)flags,
+		               0,
+		               0,
+		               0,
+		               (char)stream };
 
 	strbuf_add(b, head, sizeof(head));
 	strbuf_add_slice(b, payload);
@@ -96,7 +106,8 @@ static void a_health_answer_is_read_in_any_pieces(void **state)
 		frame(&b, 1, 4, 1, SLICE("\x88"));
 		frame(&b, 0, 0, 1, cases[i].message);
 		for (size_t n = 0; n <= b.size && got == GRPC_MORE; n++) {
-			got = grpc_health_answer(slice_head(strbuf_slice(&b), n), &done, &reply, &status);
+			got = grpc_health_answer(slice_head(strbuf_slice(&b), n), &done, &reply,
+			                         &status);
 		}
 		assert_int_equal(got, cases[i].want);
 		assert_int_equal(reply.size, 9 + 9 + 8); /* settings and ping, once each */

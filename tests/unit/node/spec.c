@@ -10,7 +10,8 @@
 #include "codec/yaml.h"
 #include "node/spec.h"
 
-static int render(struct arena *a, const char *pod_spec, const char *image, struct val **ret, struct err *err)
+static int render(struct arena *a, const char *pod_spec, const char *image, struct val **ret,
+                  struct err *err)
 {
 	scoped_free char *text = mem_printf("{metadata: {name: p}, spec: %s}", pod_spec);
 	struct env own = { .arena = a }, env = { .arena = a };
@@ -22,23 +23,24 @@ static int render(struct arena *a, const char *pod_spec, const char *image, stru
 	assert_int_equal(yaml_parse(a, slice_of(image), &config, NULL), 0);
 	env_set(&own, SLICE("A"), SLICE("x"));
 	env_with_image(&env, &own, config);
-	return spec_render(a,
-			   &(struct spec_input){ .pod = pod,
-						 .container = val_at(val_path(pod, "spec.containers"), 0),
-						 .image_config = config,
-						 .own_env = &own,
-						 .env = &env,
-						 .user = &user,
-						 .rootfs = "/root",
-						 .cgroup_path = "/g",
-						 .netns = "/ns/net",
-						 .ipcns = "/ns/ipc",
-						 .utsns = "/ns/uts",
-						 .mounts = mounts,
-						 .n_mounts = 1,
-						 .oom_score_adj = 9,
-						 .nofile = 100 },
-			   ret, err);
+	return spec_render(
+		a,
+		&(struct spec_input){ .pod = pod,
+	                              .container = val_at(val_path(pod, "spec.containers"), 0),
+	                              .image_config = config,
+	                              .own_env = &own,
+	                              .env = &env,
+	                              .user = &user,
+	                              .rootfs = "/root",
+	                              .cgroup_path = "/g",
+	                              .netns = "/ns/net",
+	                              .ipcns = "/ns/ipc",
+	                              .utsns = "/ns/uts",
+	                              .mounts = mounts,
+	                              .n_mounts = 1,
+	                              .oom_score_adj = 9,
+	                              .nofile = 100 },
+		ret, err);
 }
 
 static void assert_args(const struct val *config, const char *want)
@@ -66,7 +68,8 @@ static void command_and_args_replace_the_image_s(void **state)
 		scoped_free char *spec = mem_printf("{containers: [%s]}", cases[i].container);
 		struct val *config;
 
-		assert_int_equal(render(&a, spec, "{Entrypoint: [/entry], Cmd: [cmd]}", &config, NULL), 0);
+		assert_int_equal(
+			render(&a, spec, "{Entrypoint: [/entry], Cmd: [cmd]}", &config, NULL), 0);
 		assert_args(config, cases[i].want);
 	}
 }
@@ -106,7 +109,9 @@ static void user_namespaces_and_mounts_are_there(void **state)
 	struct val *config;
 
 	(void)state;
-	assert_int_equal(render(&a, "{containers: [{command: [c], workingDir: /w}]}", "{}", &config, NULL), 0);
+	assert_int_equal(
+		render(&a, "{containers: [{command: [c], workingDir: /w}]}", "{}", &config, NULL),
+		0);
 	assert_int_equal(val_int(val_path(config, "process.user.uid"), 0), 5);
 	assert_int_equal(val_int(val_at(val_path(config, "process.user.additionalGids"), 0), 0), 7);
 	assert_string_equal(val_cstr(val_path(config, "process.cwd")), "/w");
@@ -115,7 +120,8 @@ static void user_namespaces_and_mounts_are_there(void **state)
 	assert_true(has_namespace(config, "pid", ""));
 	assert_string_equal(val_cstr(val_get(mount_at(config, "/dst"), "source")), "/src");
 	assert_string_equal(val_cstr(val_get(mount_at(config, "/sys"), "type")), "sysfs");
-	assert_int_equal(val_int(val_get(val_at(val_path(config, "process.rlimits"), 0), "hard"), 0), 100);
+	assert_int_equal(
+		val_int(val_get(val_at(val_path(config, "process.rlimits"), 0), "hard"), 0), 100);
 	assert_null(val_path(config, "linux.seccomp"));
 }
 
@@ -162,13 +168,16 @@ static void seccomp_and_privilege_escalation_follow_the_context(void **state)
 
 	(void)state;
 	assert_int_equal(render(&a,
-				"{securityContext: {seccompProfile: {type: RuntimeDefault}}, containers: [{command: [c], "
-				"securityContext: {allowPrivilegeEscalation: false}}]}",
-				"{}", &config, NULL),
-			 0);
+	                        "{securityContext: {seccompProfile: {type: RuntimeDefault}}, "
+	                        "containers: [{command: [c], "
+	                        "securityContext: {allowPrivilegeEscalation: false}}]}",
+	                        "{}", &config, NULL),
+	                 0);
 	assert_true(val_bool(val_path(config, "process.noNewPrivileges"), false));
-	assert_string_equal(val_cstr(val_path(config, "linux.seccomp.defaultAction")), "SCMP_ACT_ALLOW");
-	assert_true(val_len(val_get(val_at(val_path(config, "linux.seccomp.syscalls"), 0), "names")) > 40);
+	assert_string_equal(val_cstr(val_path(config, "linux.seccomp.defaultAction")),
+	                    "SCMP_ACT_ALLOW");
+	assert_true(val_len(val_get(val_at(val_path(config, "linux.seccomp.syscalls"), 0),
+	                            "names")) > 40);
 }
 
 static void a_program_in_the_container_has_its_rights(void **state)

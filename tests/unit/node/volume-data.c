@@ -30,15 +30,17 @@ static struct slice token(void *arg, const struct val *source)
 	return *(const char **)arg ? slice_of(*(const char **)arg) : (struct slice){ 0 };
 }
 
-static int files_of(struct volume_files *out, const char *objects, const char *volume, const char **token_text,
-		    struct err *err)
+static int files_of(struct volume_files *out, const char *objects, const char *volume,
+                    const char **token_text, struct err *err)
 {
 	struct val *o, *v, *pod;
 	struct pod_facts f = { .find = find, .pod_ip = "", .host_ip = "" };
 
 	assert_int_equal(yaml_parse(out->arena, slice_of(objects), &o, NULL), 0);
 	assert_int_equal(yaml_parse(out->arena, slice_of(volume), &v, NULL), 0);
-	assert_int_equal(yaml_parse(out->arena, SLICE("{metadata: {name: p, namespace: ns}}"), &pod, NULL), 0);
+	assert_int_equal(
+		yaml_parse(out->arena, SLICE("{metadata: {name: p, namespace: ns}}"), &pod, NULL),
+		0);
 	f.pod = pod;
 	f.arg = o;
 	return volume_files_of(out, &f, v, token, token_text, err);
@@ -51,16 +53,19 @@ static void keys_become_files_with_modes(void **state)
 	const char *none = NULL;
 
 	(void)state;
-	assert_int_equal(files_of(&files, "{ConfigMap/c: {data: {a: A, b: B}, binaryData: {z: AAE=}}}",
-				  "{name: v, configMap: {name: c, defaultMode: 384}}", &none, NULL),
-			 VOLUME_DONE);
+	assert_int_equal(files_of(&files,
+	                          "{ConfigMap/c: {data: {a: A, b: B}, binaryData: {z: AAE=}}}",
+	                          "{name: v, configMap: {name: c, defaultMode: 384}}", &none, NULL),
+	                 VOLUME_DONE);
 	assert_int_equal(files.n, 3);
 	assert_int_equal(files.at[0].mode, 0600);
 	assert_int_equal(files.at[2].bytes.len, 2);
 	files.n = 0;
 	assert_int_equal(files_of(&files, "{Secret/s: {data: {k: c2VjcmV0}}}",
-				  "{name: v, secret: {secretName: s, items: [{key: k, path: d/e, mode: 256}]}}", &none, NULL),
-			 VOLUME_DONE);
+	                          "{name: v, secret: {secretName: s, items: [{key: k, path: d/e, "
+	                          "mode: 256}]}}",
+	                          &none, NULL),
+	                 VOLUME_DONE);
 	assert_string_equal(files.at[0].path, "d/e");
 	assert_true(slice_is(files.at[0].bytes, "secret"));
 	assert_int_equal(files.at[0].mode, 0400);
@@ -74,14 +79,23 @@ static void what_is_missing_fails_and_what_is_awaited_waits(void **state)
 	const char *text = NULL;
 
 	(void)state;
-	assert_int_equal(files_of(&files, "{}", "{name: v, configMap: {name: c}}", &text, &err), -ERR_NOTFOUND);
+	assert_int_equal(files_of(&files, "{}", "{name: v, configMap: {name: c}}", &text, &err),
+	                 -ERR_NOTFOUND);
 	assert_string_equal(err.msg, "configmap \"c\" not found");
-	assert_int_equal(files_of(&files, "{}", "{name: v, configMap: {name: c, optional: true}}", &text, NULL), VOLUME_DONE);
-	assert_int_equal(files_of(&files, "{}", "{name: v, projected: {sources: [{serviceAccountToken: {path: t}}]}}", &text, NULL),
-			 VOLUME_WAITS);
+	assert_int_equal(files_of(&files, "{}", "{name: v, configMap: {name: c, optional: true}}",
+	                          &text, NULL),
+	                 VOLUME_DONE);
+	assert_int_equal(
+		files_of(&files, "{}",
+	                 "{name: v, projected: {sources: [{serviceAccountToken: {path: t}}]}}",
+	                 &text, NULL),
+		VOLUME_WAITS);
 	text = "tok";
-	assert_int_equal(files_of(&files, "{}", "{name: v, projected: {sources: [{serviceAccountToken: {path: t}}]}}", &text, NULL),
-			 VOLUME_DONE);
+	assert_int_equal(
+		files_of(&files, "{}",
+	                 "{name: v, projected: {sources: [{serviceAccountToken: {path: t}}]}}",
+	                 &text, NULL),
+		VOLUME_DONE);
 	assert_true(slice_is(files.at[0].bytes, "tok"));
 }
 
@@ -93,10 +107,13 @@ static void no_path_leads_out_of_the_volume(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		scoped_arena struct arena a = { 0 };
 		struct volume_files files = { .arena = &a };
-		scoped_free char *volume = mem_printf("{name: v, configMap: {name: c, items: [{key: k, path: '%s'}]}}", bad[i]);
+		scoped_free char *volume = mem_printf(
+			"{name: v, configMap: {name: c, items: [{key: k, path: '%s'}]}}", bad[i]);
 		const char *none = NULL;
 
-		assert_int_equal(files_of(&files, "{ConfigMap/c: {data: {k: v}}}", volume, &none, NULL), -ERR_INVALID);
+		assert_int_equal(
+			files_of(&files, "{ConfigMap/c: {data: {k: v}}}", volume, &none, NULL),
+			-ERR_INVALID);
 	}
 }
 
@@ -115,7 +132,8 @@ static char *slurp(const char *dir, const char *name)
 static void a_folder_changes_as_a_whole(void **state)
 {
 	char top[] = "/tmp/kennel-volume-XXXXXX";
-	scoped_free char *dir = mem_printf("%s/v", mkdtemp(top)), *one = NULL, *two = NULL, *gone = NULL, *link = NULL;
+	scoped_free char *dir = mem_printf("%s/v", mkdtemp(top)), *one = NULL, *two = NULL,
+			 *gone = NULL, *link = NULL;
 	scoped_arena struct arena a = { 0 };
 	struct volume_files files = { .arena = &a };
 	const char *none = NULL;
@@ -123,7 +141,9 @@ static void a_folder_changes_as_a_whole(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(files_of(&files, "{ConfigMap/c: {data: {a: old, b: B}}}", "{name: v, configMap: {name: c}}", &none, NULL), 0);
+	assert_int_equal(files_of(&files, "{ConfigMap/c: {data: {a: old, b: B}}}",
+	                          "{name: v, configMap: {name: c}}", &none, NULL),
+	                 0);
 	before = volume_files_hash(&files);
 	assert_int_equal(volume_files_write(dir, &files, -1, NULL), 0);
 	one = slurp(dir, "a");
@@ -132,7 +152,9 @@ static void a_folder_changes_as_a_whole(void **state)
 	assert_int_equal(lstat(link, &st), 0);
 	assert_true(S_ISLNK(st.st_mode));
 	files.n = 0;
-	assert_int_equal(files_of(&files, "{ConfigMap/c: {data: {a: new}}}", "{name: v, configMap: {name: c}}", &none, NULL), 0);
+	assert_int_equal(files_of(&files, "{ConfigMap/c: {data: {a: new}}}",
+	                          "{name: v, configMap: {name: c}}", &none, NULL),
+	                 0);
 	assert_true(volume_files_hash(&files) != before);
 	assert_int_equal(volume_files_write(dir, &files, -1, NULL), 0);
 	two = slurp(dir, "a");

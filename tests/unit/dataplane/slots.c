@@ -1,0 +1,130 @@
+/* Why: slots decide how many elements a change of endpoints costs, and whether a connection can
+ * miss. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "dataplane/slots.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct slot slot(uint32_t n)
+{
+	return slot_of(ip_v4(0x0af40000 + n), 80);
+}
+
+/* Slots and wishes as strings of letters; returns the result as one. */
+static const char *merged(const char *had, const char *wanted, size_t *ret_kept)
+{
+	static char text[64];
+	struct slot slots[64], wish[64];
+	size_t n = strlen(had), n_wish = strlen(wanted);
+
+	for (size_t i = 0; i < n; i++) {
+		slots[i] = slot((uint8_t)had[i]);
+	}
+	for (size_t i = 0; i < n_wish; i++) {
+		wish[i] = slot((uint8_t)wanted[i]);
+	}
+	n_wish = slots_sort(wish, n_wish);
+	n = slots_merge(slots, n, wish, n_wish, ret_kept);
+	for (size_t i = 0; i < n; i++) {
+		text[i] = (char)slots[i].ip[3];
+	}
+	text[n] = '\0';
+	return text;
+}
+
+static void who_stays_keeps_its_number(void **state)
+{
+	size_t kept;
+
+	(void)state;
+	assert_string_equal(merged("abc", "cba", &kept), "abc");
+	assert_int_equal(kept, 3);
+	assert_string_equal(merged("", "ba", &kept), "ab");
+	assert_int_equal(kept, 0);
+	assert_string_equal(merged("ab", "abc", &kept), "abc");
+	assert_string_equal(merged("abc", "", &kept), "");
+}
+
+static void a_hole_is_filled_by_a_new_one_else_from_the_end(void **state)
+{
+	size_t kept;
+
+	(void)state;
+	assert_string_equal(merged("abc", "adc", &kept), "adc");
+	assert_int_equal(kept, 2);
+	assert_string_equal(merged("abcd", "bcd", &kept), "dbc");
+	assert_string_equal(merged("abcd", "ac", &kept), "ac");
+	assert_string_equal(merged("abcd", "d", &kept), "d");
+	assert_string_equal(merged("abcd", "abc", &kept), "abc");
+}
+
+static void doubles_are_one(void **state)
+{
+	size_t kept;
+
+	(void)state;
+	assert_string_equal(merged("aab", "ab", &kept), "ab");
+	assert_string_equal(merged("a", "aab", &kept), "ab");
+}
+
+static void random_changes_end_with_just_what_is_wanted(void **state)
+{
+	unsigned seed = 7;
+
+	(void)state;
+	for (int round = 0; round < 500; round++) {
+		char had[27], wanted[27];
+		size_t n_had = 0, n_wanted = 0, kept;
+		const char *got;
+
+		for (char c = 'a'; c <= 'z'; c++) {
+			seed = seed * 1103515245 + 12345;
+			if (seed >> 16 & 1) {
+				had[n_had++] = c;
+			}
+			if (seed >> 17 & 1) {
+				wanted[n_wanted++] = c;
+			}
+		}
+		had[n_had] = wanted[n_wanted] = '\0';
+		got = merged(had, wanted, &kept);
+		assert_int_equal(strlen(got), n_wanted);
+		for (size_t i = 0; i < n_wanted; i++) {
+			assert_non_null(strchr(got, wanted[i]));
+		}
+		for (size_t i = 0; i < n_wanted && i < n_had; i++) {
+			if (strchr(wanted, had[i])) {
+				assert_int_equal(got[i], had[i]);
+			}
+		}
+	}
+}
+
+static void keys_are_as_the_kernel_has_them(void **state)
+{
+	static const uint8_t want[12] = { 10, 1, 0, 20, 6, 0, 0, 0, 0x1f, 0x90, 0, 0 };
+	struct entry_key k = entry_key_of(ip_v4(0x0a010014), 6, 8080);
+
+	(void)state;
+	assert_memory_equal(&k, want, sizeof(want));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_stays_keeps_its_number),
+		cmocka_unit_test(a_hole_is_filled_by_a_new_one_else_from_the_end),
+		cmocka_unit_test(doubles_are_one),
+		cmocka_unit_test(random_changes_end_with_just_what_is_wanted),
+		cmocka_unit_test(keys_are_as_the_kernel_has_them),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
