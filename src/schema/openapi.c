@@ -247,7 +247,8 @@ static struct val *schema_of(struct writer *w, const struct type *t)
 	case TYPE_ANY:
 		break;
 	}
-	s = typed(w, "object", NULL);
+	/* any JSON: a type would have old kubectls refuse the others */
+	s = val_new_object(w->arena);
 	if (!w->is_v2) {
 		val_set_bool(w->arena, s, "x-kubernetes-preserve-unknown-fields", true);
 	}
