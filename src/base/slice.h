@@ -30,6 +30,12 @@ static inline bool slice_is(struct slice a, const char *text)
 	return slice_eq(a, slice_of(text));
 }
 
+/* strchr without its trap: the NUL that a slice may hold is in no set. */
+static inline bool char_is_one_of(char c, const char *set)
+{
+	return c != '\0' && strchr(set, c) != NULL;
+}
+
 /* Byte order, shorter first when one begins the other; as strcmp. */
 int slice_cmp(struct slice a, struct slice b);
 /* ASCII case-insensitive equality. */
