@@ -12,8 +12,8 @@ struct slice {
 };
 
 #define SLICE(literal) ((struct slice){ (literal), sizeof(literal) - 1 })
-#define SLICE_FMT "%.*s"
-#define SLICE_ARG(s) (int)(s).len, (s).p ? (s).p : ""
+#define SLICE_FMT      "%.*s"
+#define SLICE_ARG(s)   (int)(s).len, (s).p ? (s).p : ""
 
 static inline struct slice slice_of(const char *text)
 {
