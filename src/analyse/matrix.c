@@ -98,11 +98,11 @@ static void read_any(struct matrix *m, enum policy_direction dir)
 	for (uint32_t i = 0; i < m->n_classes; i++) {
 		s->any[i] = PORTS_ALL;
 	}
-	for (size_t i = 0; i < m->table->n_isolated[dir]; i++) {
+	for (size_t i = 0; i < m->table->n_isolated[dir] && !m->world.no_policies; i++) {
 		s->any[m->table->isolated[dir][i].class_id] = PORTS_NONE;
 	}
 	for (size_t at = 0; next_group(m->table, dir, &at, &g);) {
-		if (g.rows->peer == POLICY_PEER_ANY) {
+		if (g.rows->peer == POLICY_PEER_ANY && !m->world.no_policies) {
 			s->any[g.rows->subject] = read_group(&reader, &g);
 		}
 	}

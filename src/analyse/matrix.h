@@ -50,6 +50,7 @@ struct matrix_world {
 	struct cidr_set pods, services; /* networks in which nobody lives but pods and services */
 	struct cidr_set nodes;          /* addresses of nodes; none: not known */
 	bool ipv6;                      /* the cluster speaks it */
+	bool no_policies;               /* nothing enforces them: everything passes */
 };
 
 struct matrix_end {
