@@ -209,27 +209,76 @@ static int find_name(struct seeker *k, struct slice text, struct err *err)
 	return r == 0 && !there ? not_found(k, text, ns, name, err) : r;
 }
 
+enum { PODS = 1 << MATRIX_PODS, OUTSIDE = 1 << MATRIX_NODE | 1 << MATRIX_RANGE | 1 << MATRIX_INTERNET };
+static const struct {
+	const char *word;
+	unsigned kinds;
+} words[] = {
+	{ "everything", PODS | OUTSIDE },
+	{ "every workload", PODS },
+	{ "outside", OUTSIDE },
+	{ "everything outside", OUTSIDE },
+	{ "internet", 1 << MATRIX_INTERNET },
+	{ "private networks", 1 << MATRIX_RANGE },
+	{ "node", 1 << MATRIX_NODE },
+};
+
+/* "internet but 203.0.113.0/24": without the ends that lie in there altogether. */
+static void drop_within(struct seeker *k, struct cidr_set but)
+{
+	struct arena a = { 0 };
+	size_t n, kept = 0;
+	const struct matrix_end *ends = matrix_ends(k->m, &n);
+
+	for (size_t i = 0; i < k->found.n; i++) {
+		const struct place_member *x = &k->found.at[i];
+
+		if (x->workload != UINT32_MAX || cidr_minus(&a, ends[x->end].addresses, but).n) {
+			k->found.at[kept++] = *x;
+		}
+	}
+	k->found.n = kept;
+	arena_fini(&a);
+}
+
+static bool cut_but(struct slice text, struct slice *head, struct slice *tail)
+{
+	static const char but[] = " but ";
+
+	for (size_t i = 0; i + sizeof(but) - 1 < text.len; i++) {
+		if (memcmp(text.p + i, but, sizeof(but) - 1) == 0) {
+			*head = slice_trim(slice_head(text, i));
+			*tail = slice_trim(slice_from(text, i + sizeof(but) - 1));
+			return true;
+		}
+	}
+	return false;
+}
+
 static int find_text(struct seeker *k, struct slice text, struct err *err)
 {
-	enum { PODS = 1 << MATRIX_PODS, OUTSIDE = 1 << MATRIX_NODE | 1 << MATRIX_RANGE | 1 << MATRIX_INTERNET };
-	static const struct {
-		const char *word;
-		unsigned kinds;
-	} words[] = {
-		{ "everything", PODS | OUTSIDE },
-		{ "outside", OUTSIDE },
-		{ "internet", 1 << MATRIX_INTERNET },
-		{ "node", 1 << MATRIX_NODE },
-		{ "every workload", PODS },
-	};
+	struct slice but = { 0 };
 	struct cidr_set set;
+	int r;
 
 	text = slice_trim(text);
+	if (cut_but(text, &text, &but)) {
+		r = cidr_parse(k->a, but, &set, err);
+		if (r < 0) {
+			return r;
+		}
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		if (slice_is(text, words[i].word)) {
 			add_kinds(k, words[i].kinds);
+			if (but.len) {
+				drop_within(k, set);
+			}
 			return 0;
 		}
+	}
+	if (but.len) {
+		return err_raise(err, ERR_SYNTAX, "'but' goes with internet, private networks, outside or everything");
 	}
 	if (cidr_parse(k->a, text, &set, NULL) == 0) {
 		add_addresses(k, set);

@@ -4,7 +4,8 @@
  *   deployment shop/web  the same when several kinds share a name; "service shop/web" for a Service
  *   web                  the same in the only namespace that has it
  *   a star for the name  every workload of the namespace
- *   internet, node, outside, everything
+ *   internet, private networks, node, outside, every workload, everything; the first two also without some addresses:
+ *   "internet but 203.0.113.0/24"
  *   10.0.2.0/24, 10.0.2.7  addresses: the part of the world that overlaps them
  *   {namespace: shop, labels: {app: web}}             pods by labels; namespace may be left out: any
  *   {namespaceLabels: {team: a}, labels: {app: web}}

@@ -129,34 +129,82 @@ void verify_json(struct strbuf *out, const struct verify *v)
 
 /* ---- expectations out of what is ---- */
 
+/* Ranges that policies name come and go with them; what is not named is told by what it is not. */
+static void add_outside(struct strbuf *out, const struct matrix *m, uint32_t id)
+{
+	size_t n, named = 0;
+	const struct matrix_end *ends = matrix_ends(m, &n), *e = &ends[id];
+	scoped_strbuf struct strbuf text = { 0 };
+	bool is_rest = true;
+
+	for (uint32_t i = 0; i < n; i++) {
+		is_rest = is_rest && (i == id || ends[i].kind != e->kind || i > id);
+	}
+	if (e->kind == MATRIX_NODE) {
+		strbuf_adds(out, "node");
+		return;
+	}
+	if (!is_rest) { /* the first of its kind is the largest */
+		cidr_format(&text, e->addresses, 0);
+		strbuf_addf(out, "\"%s\"", strbuf_str(&text));
+		return;
+	}
+	strbuf_addf(out, "\"%s", e->kind == MATRIX_INTERNET ? "internet" : "private networks");
+	for (uint32_t i = id + 1; i < n && ends[i].kind == e->kind; i++) {
+		cidr_format(&text, ends[i].addresses, 0);
+		strbuf_addf(out, "%s%s", named++ ? "," : " but ", strbuf_str(&text));
+		strbuf_reset(&text);
+	}
+	strbuf_addc(out, '"');
+}
+
+static void add_workloads(struct strbuf *out, const struct matrix *m, const struct matrix_end *e)
+{
+	for (size_t k = 0; k < e->n_workloads; k++) {
+		const struct matrix_workload *w = &matrix_world_of(m)->workloads[e->workloads[k]];
+
+		strbuf_addf(out, "%s" SLICE_FMT " " SLICE_FMT "/" SLICE_FMT, k ? ", " : "", SLICE_ARG(w->kind),
+		            SLICE_ARG(w->ns), SLICE_ARG(w->name));
+	}
+}
+
+/* How many of a kind there are, and how many of them are in the list. */
+static bool has_all(const struct matrix *m, struct ends list, bool pods)
+{
+	size_t n, all = 0, here = 0;
+	const struct matrix_end *ends = matrix_ends(m, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		all += (ends[i].kind == MATRIX_PODS) == pods;
+	}
+	for (size_t i = 0; i < list.n; i++) {
+		here += (ends[list.at[i]].kind == MATRIX_PODS) == pods;
+	}
+	return all == here && all > 1;
+}
+
 static void add_places(struct strbuf *out, const struct matrix *m, const char *key, struct ends list)
 {
 	size_t n;
 	const struct matrix_end *ends = matrix_ends(m, &n);
-	const char *between = "[";
+	bool all_pods = has_all(m, list, true), all_outside = has_all(m, list, false);
+	const char *between = "";
 
-	strbuf_addf(out, "  %s %s: ", slice_is(slice_of(key), "from") ? "-" : " ", key);
+	strbuf_addf(out, "  %s %s: [%s%s%s", slice_is(slice_of(key), "from") ? "-" : " ", key,
+	            all_pods ? "every workload" : "", all_pods && all_outside ? ", " : "", all_outside ? "outside" : "");
+	between = all_pods || all_outside ? ", " : "";
 	for (size_t i = 0; i < list.n; i++) {
 		const struct matrix_end *e = &ends[list.at[i]];
 
-		if (e->kind != MATRIX_PODS) {
-			scoped_strbuf struct strbuf text = { 0 };
-
-			/* by addresses: those of a name change with the policies */
-			cidr_format(&text, e->addresses, 0);
-			strbuf_addf(out, "%s%s", between, e->kind == MATRIX_NODE ? "node" : "\"");
-			if (e->kind != MATRIX_NODE) {
-				strbuf_add_slice(out, strbuf_slice(&text));
-				strbuf_addc(out, '"');
-			}
-			between = ", ";
+		if (e->kind == MATRIX_PODS ? all_pods : all_outside) {
+			continue;
 		}
-		for (size_t k = 0; k < e->n_workloads && e->kind == MATRIX_PODS; k++) {
-			const struct matrix_workload *w = &matrix_world_of(m)->workloads[e->workloads[k]];
-
-			strbuf_addf(out, "%s" SLICE_FMT " " SLICE_FMT "/" SLICE_FMT, between, SLICE_ARG(w->kind),
-			            SLICE_ARG(w->ns), SLICE_ARG(w->name));
-			between = ", ";
+		strbuf_adds(out, between);
+		between = ", ";
+		if (e->kind == MATRIX_PODS) {
+			add_workloads(out, m, e);
+		} else {
+			add_outside(out, m, list.at[i]);
 		}
 	}
 	strbuf_adds(out, "]\n");
