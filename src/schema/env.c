@@ -6,37 +6,88 @@
 
 #include "base/strbuf.h"
 
+enum { SLOTS_FROM = 16 }; /* fewer variables are looked through one by one */
+
+static bool is_hashed(const struct env *e)
+{
+	return e->n_slots > 0;
+}
+
+/* The slot of the name, or the free one where it belongs. */
+static size_t slot_of(const struct env *e, struct slice name)
+{
+	size_t at = (size_t)slice_hash(name) & (e->n_slots - 1);
+
+	while (e->slots[at] && !slice_eq(e->at[e->slots[at] - 1].name, name)) {
+		at = (at + 1) & (e->n_slots - 1);
+	}
+	return at;
+}
+
+static void rehash(struct env *e)
+{
+	e->n_slots = e->room * 2;
+	e->slots = ARENA_ARRAY(e->arena, uint32_t, e->n_slots);
+	for (size_t i = 0; i < e->n; i++) {
+		e->slots[slot_of(e, e->at[i].name)] = (uint32_t)i + 1;
+	}
+}
+
+size_t env_index(const struct env *e, struct slice name)
+{
+	size_t i = 0;
+
+	if (is_hashed(e)) {
+		uint32_t found = e->slots[slot_of(e, name)];
+
+		return found ? found - 1 : e->n;
+	}
+	while (i < e->n && !slice_eq(e->at[i].name, name)) {
+		i++;
+	}
+	return i;
+}
+
+/* Rooms are powers of two, and so are slots: twice as many. */
+static void grow(struct env *e)
+{
+	size_t room = e->room ? e->room * 2 : SLOTS_FROM;
+	struct env_var *at = ARENA_ARRAY(e->arena, struct env_var, room);
+
+	if (e->n) {
+		memcpy(at, e->at, e->n * sizeof(*at));
+	}
+	e->at = at;
+	e->room = room;
+	if (room > SLOTS_FROM) {
+		rehash(e);
+	}
+}
+
 void env_set(struct env *e, struct slice name, struct slice value)
 {
+	size_t i = env_index(e, name);
+
 	name = arena_slice(e->arena, name);
 	value = arena_slice(e->arena, value);
-	for (size_t i = 0; i < e->n; i++) {
-		if (slice_eq(e->at[i].name, name)) {
-			e->at[i].value = value;
-			return;
-		}
+	if (i < e->n) {
+		e->at[i].value = value;
+		return;
 	}
 	if (e->n == e->room) {
-		size_t room = e->room ? e->room * 2 : 32;
-		struct env_var *at = ARENA_ARRAY(e->arena, struct env_var, room);
-
-		if (e->n) {
-			memcpy(at, e->at, e->n * sizeof(*at));
-		}
-		e->at = at;
-		e->room = room;
+		grow(e);
+	}
+	if (is_hashed(e)) {
+		e->slots[slot_of(e, name)] = (uint32_t)e->n + 1;
 	}
 	e->at[e->n++] = (struct env_var){ name, value };
 }
 
 struct slice env_find(const struct env *e, struct slice name)
 {
-	for (size_t i = 0; i < e->n; i++) {
-		if (slice_eq(e->at[i].name, name)) {
-			return e->at[i].value;
-		}
-	}
-	return (struct slice){ 0 };
+	size_t i = env_index(e, name);
+
+	return i < e->n ? e->at[i].value : (struct slice){ 0 };
 }
 
 struct slice env_expand(const struct env *e, struct slice text)

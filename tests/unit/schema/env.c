@@ -31,6 +31,26 @@ static void references_expand_as_the_kubelet_does(void **state)
 	}
 }
 
+static void many_variables_are_found(void **state)
+{
+	scoped_arena struct arena a = { 0 };
+	struct env e = { .arena = &a };
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 500; i++) {
+			env_set(&e, slice_of(arena_printf(&a, "V%d", i)),
+			        slice_of(arena_printf(&a, "%d", i + round)));
+		}
+	}
+	assert_int_equal(e.n, 500);
+	for (int i = 0; i < 500; i++) {
+		assert_string_equal(env_find(&e, slice_of(arena_printf(&a, "V%d", i))).p,
+		                    arena_printf(&a, "%d", i + 1));
+	}
+	assert_null(env_find(&e, SLICE("V500")).p);
+}
+
 static void keys_that_are_no_names_are_told(void **state)
 {
 	(void)state;
@@ -44,6 +64,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(references_expand_as_the_kubelet_does),
+		cmocka_unit_test(many_variables_are_found),
 		cmocka_unit_test(keys_that_are_no_names_are_told),
 	};
 
