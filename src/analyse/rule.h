@@ -43,11 +43,11 @@ struct family {
 	const char *prefix, *title;
 	const struct rule *rules; /* ends with a null id */
 };
-extern const struct family *const families[]; /* ends with null */
+extern const struct family *const rule_families[]; /* ends with null */
 
 const struct rule *rule_find(struct slice id); /* null when there is none */
 #define rule_each(it)                                                                     \
-	for (const struct family *const *it##_family = families; *it##_family; it##_family++) \
+	for (const struct family *const *it##_family = rule_families; *it##_family; it##_family++) \
 		for (const struct rule *it = (*it##_family)->rules; it->id; it++)
 
 /* Asks every rule that can speak. */

@@ -70,7 +70,6 @@ struct workload {
 	struct ip ip; /* invented: of the one pod that stands for all in the model */
 	unsigned id;  /* dense from 0, in the order of reading */
 };
-/* "Deployment shop/web"; in the subject's arena. */
 
 struct svc_port {
 	const struct val *v; /* element of spec.ports */
@@ -133,6 +132,8 @@ const struct object *subject_find_anywhere(const struct subject *s, enum object_
 const struct object *subject_find_elsewhere(const struct subject *s, enum object_kind id, struct slice ns,
 					    struct slice name);
 struct space *subject_space(const struct subject *s, struct slice name); /* or null */
+/* The object whose value this is (by pointer), or null. */
+const struct object *subject_object(const struct subject *s, const struct val *v);
 const struct val *object_spec(const struct object *o);
 const struct val *object_labels(const struct object *o);
 /* The annotation's text, empty when absent. */
@@ -140,6 +141,9 @@ struct slice object_annotation(const struct object *o, const char *key);
 /* Its node (for positions), or null. */
 const struct val *object_annotation_at(const struct object *o, const char *key);
 bool object_is_namespaced(enum object_kind id);
+/* The kind by its name and the group in apiVersion, whatever the version; OBJECT_OTHER when it is not looked at. */
+enum object_kind object_kind_of(struct slice api_version, struct slice kind);
+bool object_group_is_known(struct slice group);
 
 /* ---- pods ---- */
 struct selection { /* in order of reading */
@@ -188,6 +192,11 @@ const struct svc_port *svc_port_numbered(const struct svc *s, uint16_t port, enu
 const struct svc_port *svc_port_named(const struct svc *s, struct slice name);
 /* Number on the pod; 0 when the pod has no port of that name. */
 uint16_t svc_port_target(const struct svc_port *p, const struct workload *w);
+
+/* ---- values: see analyse/value.h ---- */
+struct values;
+/* What the values of all objects say. Made at the first call. */
+const struct values *subject_values(struct subject *s);
 
 /* ---- the model ---- */
 /* All that matters to flows: namespaces, policies, one pod per workload at workload.ip, Services with

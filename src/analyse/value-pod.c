@@ -77,13 +77,18 @@ static void read_connection(struct value_reader *r, const struct val *action, co
 	}
 }
 
-static void read_action(struct value_reader *r, const struct val *action, const char *path,
+static void read_action(struct value_reader *r, const struct val *action, const char *field,
                         enum value_source source, const char *name)
 {
 	const struct val *http = val_get(action, "httpGet"),
 			 *command = val_path(action, "exec.command");
-	const char *exec_path = arena_printf(r->arena, "%s.exec.command", path);
+	const char *path, *exec_path;
 
+	if (!action) {
+		return;
+	}
+	path = arena_printf(r->arena, "%s.%s%s", r->container_path, field, name);
+	exec_path = arena_printf(r->arena, "%s.exec.command", path);
 	read_connection(r, http, arena_printf(r->arena, "%s.httpGet", path), source, name,
 	                slice_is(val_get_str(http, "scheme"), "HTTPS") ? "https" : "http");
 	read_connection(r, val_get(action, "tcpSocket"),
@@ -101,13 +106,10 @@ void value_read_probes(struct value_reader *r)
 	static const char *const hooks[] = { "postStart", "preStop" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(probes); i++) {
-		read_action(r, val_get(r->container, probes[i]),
-		            arena_printf(r->arena, "%s.%s", r->container_path, probes[i]),
-		            VALUE_PROBE, probes[i]);
+		read_action(r, val_get(r->container, probes[i]), "", VALUE_PROBE, probes[i]);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
-		read_action(r, val_get(val_get(r->container, "lifecycle"), hooks[i]),
-		            arena_printf(r->arena, "%s.lifecycle.%s", r->container_path, hooks[i]),
+		read_action(r, val_get(val_get(r->container, "lifecycle"), hooks[i]), "lifecycle.",
 		            VALUE_HOOK, hooks[i]);
 	}
 }

@@ -39,6 +39,21 @@ const char *value_port_scheme(uint16_t port)
 	return port_scheme(port);
 }
 
+const struct val *value_at(struct arena *a, const struct value_where *w)
+{
+	const struct val *node = w->node ? w->node : w->object;
+	struct val *copy;
+
+	if (!node || !w->line || (node->line == w->line && node->col == w->col)) {
+		return w->node;
+	}
+	copy = arena_dup(a, node, sizeof(*node));
+	copy->next = NULL;
+	copy->line = w->line;
+	copy->col = (uint16_t)(w->col > UINT16_MAX ? UINT16_MAX : w->col);
+	return copy;
+}
+
 /* ---- pod specs ---- */
 
 static const char *spec_path_of(const struct val *workload)

@@ -169,6 +169,8 @@ const struct setting *values_settings(const struct values *v, const struct val *
 const struct setting *values_setting(const struct values *v, const struct val *container,
                                      const char *name);
 
+/* What findings point at: the node, or a copy of it in 'a' that stands at the line within the text. */
+const struct val *value_at(struct arena *a, const struct value_where *w);
 const char *value_source_text(enum value_source s); /* "env-from" */
 /* The pod template's spec of a workload of any kind (a Pod's own spec), or null. */
 const struct val *value_pod_spec(const struct val *workload);
