@@ -98,7 +98,7 @@ static void on_line(struct reader *r, struct slice line)
 	} else if (i == n || !takes_blank(name)) {
 		return;
 	}
-	value = unquoted(slice_from(s, i));
+	value = slice_trim(unquoted(slice_from(s, i)));
 	if (name.len == 0 || value.len == 0 || value.len > 4096) {
 		return;
 	}
