@@ -33,7 +33,7 @@ static bool read_go(struct address_search *s)
 	for (size_t i = 0, from = 0; i <= rest.len; i++) {
 		struct slice name, value;
 
-		if (i < rest.len && !strchr("?&", rest.p[i])) {
+		if (i < rest.len && !char_is_one_of(rest.p[i], "?&")) {
 			continue;
 		}
 		if (slice_cut(slice_head(slice_from(rest, from), i - from), '=', &name, &value)) {

@@ -179,8 +179,9 @@ bool nginx_target_is_valid(struct slice target)
 /* Length of the allowed variable that s begins with, '$' included; 0: none. */
 static size_t variable_len(struct slice s)
 {
-	static const char *const allowed[] = { "$request_uri", "$scheme", "$is_args", "$host",
-		                               "$args" };
+	static const char *const allowed[] = {
+		"$escaped_request_uri", "$request_uri", "$scheme", "$is_args", "$host", "$args"
+	};
 
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++) {
 		size_t len = strlen(allowed[i]);

@@ -28,8 +28,8 @@ bool nginx_path_is_regex(struct slice path);
 /* The new path of rewrite-target: '/' or a URL without variables but "$1" to "$9". */
 bool nginx_target_is_valid(struct slice target);
 /* A redirect: "http://", "https://" or '/' first, URL characters, and of variables only
- * $request_uri, $host, $scheme, $args and $is_args ($uri is decoded, and would let line ends into
- * the header). */
+ * $request_uri, $escaped_request_uri, $host, $scheme, $args and $is_args ($uri is decoded, and
+ * would let line ends into the header). */
 bool nginx_url_is_valid(struct slice url);
 /* Host[:port] for the Host header. */
 bool nginx_authority_is_valid(struct slice authority);

@@ -368,6 +368,10 @@ static void add_tls(struct builder *b, struct build_server *s)
 		                       SLICE_ARG(s->s.host));
 		s->s.cert = NULL;
 	}
+	if (s->s.cert && b->in->cert_refused &&
+	    b->in->cert_refused(b->in->arg, s->s.cert->file, &problem)) {
+		s->s.cert = NULL;
+	}
 	if (problem) {
 		complain(b, "CertificateProblem",
 		         arena_printf(b->a,

@@ -91,6 +91,8 @@ struct routes_input {
 	const struct doc *(*secret)(void *arg, struct slice ns, struct slice name);
 	/* True for an Ingress that the engine refused; *ret_why says why. May be null. */
 	bool (*refused)(void *arg, struct slice ns, struct slice name, const char **ret_why);
+	/* The same for a certificate's file. May be null. */
+	bool (*cert_refused)(void *arg, const char *file, const char **ret_why);
 	void *arg;
 };
 

@@ -194,7 +194,7 @@ static int make_base(struct role *r, const struct options *o, struct err *err)
 		             .api_uid = o->api_uid };
 	(void)ip_parse(SLICE("10.0.2.10"), &a->node_ip);
 	(void)ip_parse(SLICE("10.0.0.10"), &a->dns_ip);
-	ret = dir_make(pods, 0711, err);
+	ret = dir_make(pods, 0700, err);
 	if (ret == 0) {
 		ret = dir_make(logs, 0700, err);
 	}
