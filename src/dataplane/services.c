@@ -152,7 +152,6 @@ static void pool_close(struct balancer *b, struct pool *pool)
 {
 	if (pool->id) {
 		(void)map_remove(&b->pools, id_slice(&pool->id));
-		b->check_affinity = true;
 	}
 	pickers_release(b, pool->chain);
 	free(pool->slots);
@@ -166,6 +165,11 @@ static void put_slot(struct service *s, uint32_t id, size_t number, const struct
 	own_put(s, SET_SLOTS, &k, sizeof(k), slot);
 }
 
+static bool has_affinity(const struct pool *pool)
+{
+	return pool->chain && pool->chain->picker.timeout_s > 0;
+}
+
 /* Brings the pool's slots to the wanted ones (sorted) and puts its elements. */
 static void pool_fill(struct port *port, struct pool *pool, const struct slot *wanted,
                       size_t n_wanted, unsigned timeout_s, struct picker_number when_empty)
@@ -173,16 +177,19 @@ static void pool_fill(struct port *port, struct pool *pool, const struct slot *w
 	struct service *s = port->service;
 	size_t had = pool->n + pool->n_spare, before = pool->n, kept;
 	struct picker_number number;
+	bool had_affinity;
 
 	pool->slots = mem_realloc(pool->slots, pool->n + n_wanted + 1, sizeof(*pool->slots));
 	pool->n = slots_merge(pool->slots, pool->n, wanted, n_wanted, &kept);
 	/* An empty pool refuses before any slot is asked for; its last slot may go at once. */
 	pool->n_spare = pool->n && had > pool->n ? had - pool->n : 0;
 	s->b->spares |= pool->n_spare > 0;
-	s->b->check_affinity |= kept < before;
+	had_affinity = has_affinity(pool);
 	s->b->check_flows |=
 		port->proto == PROTO_UDP && (kept < before || (before == 0 && pool->n > 0));
 	pickers_choose(s->b, pool, timeout_s, port->proto == PROTO_UDP && timeout_s == 0);
+	/* Memories are kept right while they are in use; those from an earlier use may be stale. */
+	s->b->check_affinity |= had_affinity ? kept < before : has_affinity(pool);
 	number = pool->chain ? picker_number(&pool->chain->picker) : when_empty;
 	own_put(s, SET_POOLS, &pool->id, sizeof(pool->id), &number);
 	for (size_t i = 0; i < pool->n + pool->n_spare; i++) {

@@ -150,7 +150,7 @@ static void link_service(void *arg, const struct val *service)
 static bool is_env_name(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++) {
-		bool inner = isalnum((unsigned char)s.p[i]) || strchr("_.-", s.p[i]);
+		bool inner = isalnum((unsigned char)s.p[i]) || char_is_one_of(s.p[i], "_.-");
 
 		if (!inner || (i == 0 && isdigit((unsigned char)s.p[i]))) {
 			return false;

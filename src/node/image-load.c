@@ -82,7 +82,7 @@ static bool blob_path(const char *layout, struct slice digest, struct strbuf *ou
 		return false;
 	}
 	for (size_t i = 7; i < digest.len; i++) {
-		if (!strchr("0123456789abcdef", digest.p[i])) {
+		if (!char_is_one_of(digest.p[i], "0123456789abcdef")) {
 			return false;
 		}
 	}

@@ -123,6 +123,8 @@ struct pods {
 	bool may_lower_oom_score;
 	int own_oom_score;
 	bool is_stopping;
+	int64_t turn_us; /* the turn of the loop in which made_in_turn counts */
+	int made_in_turn;
 };
 
 static inline struct slice pod_uid(const struct pod *p)

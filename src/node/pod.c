@@ -310,6 +310,11 @@ static bool prepare(struct pod *p)
 			failed(p, "FailedCreatePodSandBox", why);
 			return false;
 		}
+		if (val_bool(val_path(pod_val(p), "spec.shareProcessNamespace"), false)) {
+			pod_event(p, NULL, "Warning", "Unsupported",
+			          "shareProcessNamespace is not supported here: each container "
+			          "sees its own processes");
+		}
 		p->state = POD_READY;
 	}
 	r = volumes_prepare(p, &err);
@@ -614,6 +619,20 @@ static void judge(struct pod *p)
 	}
 }
 
+/* A sandbox takes some milliseconds of system calls: a few in one turn of the loop, so that probes
+ * and requests are heard in between however many pods come at once. */
+static bool may_make(struct pods *pods)
+{
+	enum { SANDBOXES_PER_TURN = 2 };
+	int64_t turn = loop_now_us(pods->agent->loop);
+
+	if (pods->turn_us != turn) {
+		pods->turn_us = turn;
+		pods->made_in_turn = 0;
+	}
+	return pods->made_in_turn++ < SANDBOXES_PER_TURN;
+}
+
 static void pod_sync(struct loop_defer *d)
 {
 	struct pod *p = container_of(d, struct pod, sync);
@@ -627,6 +646,10 @@ static void pod_sync(struct loop_defer *d)
 	}
 	if (!p->phase) {
 		judge(p);
+	}
+	if (!p->phase && p->state == POD_NEW && !may_make(p->pods)) {
+		pod_look(p);
+		return;
 	}
 	if (!p->phase && prepare(p)) {
 		act(p);

@@ -6,7 +6,7 @@
 #include "schema/object.h"
 #include "schema/type.h"
 
-#define VERSION_TEXT "v1.33.0"
+#define VERSION_TEXT "v1.27.16"
 #define META         "io.k8s.apimachinery.pkg.apis.meta.v1."
 
 struct writer {

@@ -7,6 +7,7 @@
 : "${KENNEL_BUILD:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)/build}"
 alone=$KENNEL_BUILD/tests/integration/api/api-alone
 folder=$(mktemp -d)
+chmod 711 "$folder" # homes must be in reach of the users that roles become
 pid=
 
 stop_api() {

@@ -322,12 +322,12 @@ static void a_pod_behind_a_service_leaves_before_it_ends(void **state)
 	struct world *w = *state;
 	scoped_free char *slice = mem_printf(
 		"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s, "
-	        "namespace: "
+		"namespace: "
 		"t}, endpoints: [{conditions: {ready: %s}, targetRef: {uid: uid-leaves-%d}}]}",
 		"true", getpid());
 	scoped_free char *gone = mem_printf(
 		"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s, "
-	        "namespace: "
+		"namespace: "
 		"t}, endpoints: [{conditions: {ready: %s}, targetRef: {uid: uid-leaves-%d}}]}",
 		"false", getpid());
 	size_t seen;
