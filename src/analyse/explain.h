@@ -57,19 +57,27 @@ struct explain_note {
 };
 
 /* How the hop can be asked of a running system. */
-enum explain_place { PLACE_SOURCE, PLACE_CONTROLLER, PLACE_VPC, PLACE_HOST };
+enum explain_place {
+	AT_SOURCE, /* a pod of 'from' */
+	AT_NODE,
+	AT_VPC, /* where the balancer is */
+	AT_HOST,
+};
 enum explain_probe_type {
 	PROBE_NOTHING,
-	PROBE_NAME,     /* resolve 'name' there, in the place's search domains */
-	PROBE_CONNECT,  /* a connection to the target */
-	PROBE_TLS,      /* a handshake for 'name' through the edge */
-	PROBE_HTTP,     /* a request for 'name' and 'path' through the edge */
+	PROBE_NAME,     /* resolve 'name' there, through the pod's search domains */
+	PROBE_CONNECT,  /* a connection is accepted */
+	PROBE_PASSAGE,  /* packets get through: a connection is accepted or refused, not lost */
+	PROBE_TLS,      /* a handshake for 'name' through the edge, with a certificate that names it */
+	PROBE_ROUTE,    /* a request for 'name' and 'path' through the edge finds a rule */
+	PROBE_HTTP,     /* ... and is answered by the program */
+	PROBE_ORIGIN,   /* ... which admits the page's origin */
 	PROBE_GREETING, /* a connection on which the server speaks first */
 };
 struct explain_probe {
 	enum explain_probe_type type;
 	enum explain_place place;
-	const struct workload *from;    /* a pod of it; null: outside of pods, or 'from_ip' */
+	const struct workload *from;    /* a pod of it */
 	const struct workload *to;      /* a pod of it, or ... */
 	const struct svc *service;      /* ... the Service's address, or ... */
 	const struct object *managed;   /* ... the managed service's, or ... */
@@ -90,10 +98,11 @@ struct explain_step {
 	enum explain_hop hop;
 	enum explain_verdict verdict;
 	const char *says;          /* what happens there, one sentence */
+	const char *id;            /* of the catalogue's class when it breaks; may be null */
 	const char *cause;         /* why it breaks or is unsure; else null */
 	const char *repair;        /* what to do; null unless broken */
 	VEC(struct explain_note) notes;
-	struct explain_probe probe;
+	struct explain_probe probe;      /* of this hop alone */
 	struct explain_observation seen; /* set by explain_observe */
 };
 
@@ -101,6 +110,8 @@ struct explain_path {
 	const char *title;     /* "through ingress happy-tails/happy-tails" */
 	bool is_alternative;   /* another way to the same; does not count for the answer */
 	VEC(struct explain_step *) steps;
+	struct explain_probe whole;        /* of all hops together */
+	struct explain_observation seen;   /* of 'whole' */
 	const struct explain_step *broken; /* the first that is; null: it reaches */
 	const struct explain_step *seen_broken; /* likewise by observation */
 	bool disagrees; /* some observation is not what was predicted */
@@ -122,8 +133,8 @@ MUST_USE int explain_make(struct subject *s, struct slice src, struct slice dst,
 			  struct err *err);
 void explanation_fini(struct explanation *x); /* accepts zeroed */
 
-/* Puts an observation beside a step's prediction ('text' is copied); after the last, explain_conclude. */
-void explain_observe(struct explanation *x, struct explain_step *step, bool passes, const char *text);
+/* Puts an observation beside a prediction ('text' is copied); after the last, explain_conclude. */
+void explain_observe(struct explanation *x, struct explain_observation *seen, bool passes, const char *text);
 void explain_conclude(struct explanation *x);
 
 struct explain_style {

@@ -52,7 +52,7 @@ static const struct kind_word *kind_by_word(struct slice word)
 	return NULL;
 }
 
-bool is_managed(enum object_kind id)
+bool path_is_managed(enum object_kind id)
 {
 	return id == OBJECT_DBINSTANCE || id == OBJECT_DBCLUSTER || id == OBJECT_CACHECLUSTER ||
 	       id == OBJECT_REPLICATIONGROUP;
@@ -176,10 +176,10 @@ static int find_object(const struct asked *q, const struct object **ret, struct 
 		if (o && second) {
 			return names_several(q, o, second, err);
 		}
-		if (o && is_managed(o->id) && q->n_kinds > 1) {
+		if (o && path_is_managed(o->id) && q->n_kinds > 1) {
 			for (size_t j = i + 1; j < q->n_kinds; j++) {
 				const struct object *other =
-					is_managed(q->kinds[j]) ? find_one(q, q->kinds[j], &second) : NULL;
+					path_is_managed(q->kinds[j]) ? find_one(q, q->kinds[j], &second) : NULL;
 
 				if (other) {
 					return names_several(q, o, other, err);
@@ -232,10 +232,10 @@ static int end_of_object(const struct asked *q, const struct object *o, struct p
 		ret->service = subject_service(q->s, o->ns, o->name);
 		return 0;
 	}
-	if (is_managed(o->id)) {
+	if (path_is_managed(o->id)) {
 		ret->type = END_MANAGED;
 		ret->managed = o;
-		ret->name = managed_endpoint(o);
+		ret->name = path_managed_endpoint(o);
 		return 0;
 	}
 	w = workload_of(q, o);
@@ -321,11 +321,11 @@ static const struct object *managed_at(const struct subject *s, struct ip ip)
 	for (int id = 0; id < OBJECT_KINDS; id++) {
 		struct ip own;
 
-		if (!is_managed((enum object_kind)id)) {
+		if (!path_is_managed((enum object_kind)id)) {
 			continue;
 		}
 		object_each (s, id, o) {
-			if (managed_ip(s, o, &own) && ip_eq(own, ip)) {
+			if (path_managed_ip(s, o, &own) && ip_eq(own, ip)) {
 				return o;
 			}
 		}
@@ -388,7 +388,7 @@ int path_source(struct subject *s, struct arena *a, struct slice text, struct pa
 	if (r < 0) {
 		return r;
 	}
-	if (o->id == OBJECT_SERVICE || is_managed(o->id)) {
+	if (o->id == OBJECT_SERVICE || path_is_managed(o->id)) {
 		return err_raise(err, ERR_USAGE, "source " SLICE_FMT ": %s opens no connections; name a workload",
 				 SLICE_ARG(text), text_of(a, o));
 	}
@@ -448,11 +448,11 @@ static const struct svc *service_by_name(const struct asked *q, struct slice nam
 static const struct object *managed_by_endpoint(const struct subject *s, struct slice name)
 {
 	for (int id = 0; id < OBJECT_KINDS; id++) {
-		if (!is_managed((enum object_kind)id)) {
+		if (!path_is_managed((enum object_kind)id)) {
 			continue;
 		}
 		object_each (s, id, o) {
-			struct slice endpoint = managed_endpoint(o);
+			struct slice endpoint = path_managed_endpoint(o);
 
 			if (endpoint.len && slice_eq_nocase(endpoint, name)) {
 				return o;

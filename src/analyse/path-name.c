@@ -168,14 +168,14 @@ static void say_missing(struct resolver *r, struct explain_step *s, const struct
 	(void)slice_cut(e->name, '.', &svc, &rest);
 	other = subject_find_elsewhere(w->s, OBJECT_SERVICE, r->from->ns, svc);
 	near = nearest_object(w->s, OBJECT_SERVICE, r->from->ns, svc);
-	step_breaks(w, s, SLICE_FMT " does not resolve from namespace " SLICE_FMT ".", SLICE_ARG(e->name),
+	step_breaks(w, s, "DNS001", SLICE_FMT " does not resolve from namespace " SLICE_FMT ".", SLICE_ARG(e->name),
 		    SLICE_ARG(r->from->ns));
 	if (!rest.len && other) {
 		step_note(w, s, NOTE_NEAR, other, NULL, "Service " SLICE_FMT " is in namespace " SLICE_FMT,
 			  SLICE_ARG(svc), SLICE_ARG(other->ns));
 		step_repair(w, s, "Call it " SLICE_FMT "." SLICE_FMT ".", SLICE_ARG(svc), SLICE_ARG(other->ns));
 	} else if (near) {
-		step_note(w, s, NOTE_NEAR, near, NULL, "%s has nearly that name", name_of(w, near));
+		step_note(w, s, NOTE_NEAR, near, NULL, "%s has nearly that name", path_name_of(w, near));
 		step_repair(w, s, "Call it " SLICE_FMT ", or name the Service so.", SLICE_ARG(near->name));
 	} else {
 		step_repair(w, s, "Make a Service of that name in namespace " SLICE_FMT ", or call an existing one.",
@@ -191,7 +191,7 @@ static void judge(struct resolver *r, struct explain_step *s, const struct path_
 	case NAME_FOUND:
 		return;
 	case NAME_NODATA:
-		step_breaks(w, s, SLICE_FMT " exists and has no address: a headless Service without ready pods.",
+		step_breaks(w, s, "SVC011", SLICE_FMT " exists and has no address: a headless Service without ready pods.",
 			    SLICE_ARG(e->name));
 		step_repair(w, s, "Make its pods ready, or set publishNotReadyAddresses where peers must find each other.");
 		return;
@@ -201,7 +201,7 @@ static void judge(struct resolver *r, struct explain_step *s, const struct path_
 	case NAME_FOREIGN:
 		if (e->managed) {
 			step_unsure(w, s, "The endpoint gets its address when %s is created.",
-				    name_of(w, e->managed));
+				    path_name_of(w, e->managed));
 		} else if (slice_find(e->name, '.') < 0) {
 			say_missing(r, s, e);
 		} else {
@@ -237,7 +237,7 @@ void path_resolve(struct walk *w, struct explain_path *p, const struct origin *f
 		s = path_step(w, p, EXPLAIN_NAME, SLICE_FMT " is asked of the node's resolver (dnsPolicy " SLICE_FMT ")",
 			      SLICE_ARG(e->name), SLICE_ARG(policy_of(r.from)));
 		if (e->service) {
-			step_breaks(w, s, "The node's resolver does not know names of the cluster.");
+			step_breaks(w, s, "DNS010", "The node's resolver does not know names of the cluster.");
 			step_repair(w, s, r.from->host_network ? "Set dnsPolicy: ClusterFirstWithHostNet." :
 								 "Set dnsPolicy: ClusterFirst.");
 		}
@@ -247,6 +247,6 @@ void path_resolve(struct walk *w, struct explain_path *p, const struct origin *f
 	s = path_step(w, p, EXPLAIN_NAME, SLICE_FMT " is asked of the cluster's DNS, search " SLICE_FMT,
 		      SLICE_ARG(e->name), SLICE_ARG(r.n_search ? r.search[0] : SLICE("none")));
 	judge(&r, s, e, try_all(&r, s, e->name));
-	s->probe = (struct explain_probe){ .type = PROBE_NAME, .place = PLACE_SOURCE, .from = r.from,
+	s->probe = (struct explain_probe){ .type = PROBE_NAME, .place = AT_SOURCE, .from = r.from,
 					   .service = e->service, .name = e->name };
 }

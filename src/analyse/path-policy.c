@@ -43,7 +43,7 @@ static const char *readable(struct telling *t, const char *text)
 		pod = mem_printf("pod " SLICE_FMT "/" SLICE_FMT "-%u", SLICE_ARG(w->ns), SLICE_ARG(w->name), w->id);
 		while ((found = strstr(text, pod))) {
 			text = arena_printf(&t->w->x->arena, "%.*s%s%s", (int)(found - text), text,
-					    name_of(t->w, w->object), found + strlen(pod));
+					    path_name_of(t->w, w->object), found + strlen(pod));
 		}
 	}
 	return text;
@@ -128,10 +128,10 @@ static void repair(struct telling *t, enum verdict side, const struct flow *f)
 
 	add_rule(&rule, t, side, f);
 	if (t->n_isolating == 1 && t->last_isolating) {
-		step_repair(t->w, t->step, "Add to spec of %s:\n%s", name_of(t->w, t->last_isolating), strbuf_str(&rule));
+		step_repair(t->w, t->step, "Add to spec of %s:\n%s", path_name_of(t->w, t->last_isolating), strbuf_str(&rule));
 	} else {
 		step_repair(t->w, t->step, "Add to the spec of a NetworkPolicy that selects %s:\n%s",
-			    name_of(t->w, own->object), strbuf_str(&rule));
+			    path_name_of(t->w, own->object), strbuf_str(&rule));
 	}
 }
 
@@ -155,9 +155,9 @@ static void conclude(struct telling *t, enum verdict side, const struct flow *f,
 		return;
 	}
 	miss = nearest_miss(t->step);
-	step_breaks(t->w, t->step, "%s is isolated for %s by %s and no rule admits the flow%s%s.",
-		    name_of(t->w, own->object), word,
-		    t->n_isolating == 1 && t->last_isolating ? name_of(t->w, t->last_isolating) : "several policies",
+	step_breaks(t->w, t->step, side == VERDICT_DENY_EGRESS ? "NP008" : "NP007", "%s is isolated for %s by %s and no rule admits the flow%s%s.",
+		    path_name_of(t->w, own->object), word,
+		    t->n_isolating == 1 && t->last_isolating ? path_name_of(t->w, t->last_isolating) : "several policies",
 		    miss ? "; " : "", miss ? miss : "");
 	repair(t, side, f);
 }
@@ -172,13 +172,13 @@ static struct explain_step *ask(struct walk *w, struct explain_path *p, const st
 	bool admits;
 
 	if (side == VERDICT_DENY_EGRESS) {
-		t.step = path_step(w, p, EXPLAIN_EGRESS, "%s may open %s %u to %s", name_of(w, own->object),
+		t.step = path_step(w, p, EXPLAIN_EGRESS, "%s may open %s %u to %s", path_name_of(w, own->object),
 				   proto_text(f->proto), f->dst_port,
-				   to ? name_of(w, to->object) : ip_format(f->dst, text));
+				   to ? path_name_of(w, to->object) : ip_format(f->dst, text));
 	} else {
-		t.step = path_step(w, p, EXPLAIN_ADMISSION, "%s admits %s %u from %s", name_of(w, own->object),
+		t.step = path_step(w, p, EXPLAIN_ADMISSION, "%s admits %s %u from %s", path_name_of(w, own->object),
 				   proto_text(f->proto), f->dst_port,
-				   from ? name_of(w, from->object) : ip_format(f->src, text));
+				   from ? path_name_of(w, from->object) : ip_format(f->src, text));
 	}
 	if (!w->s->profile->enforces_policies) {
 		step_note(w, t.step, NOTE_FACT, NULL, NULL, "profile %s: nobody enforces policies there",
@@ -219,7 +219,7 @@ static void judge_port(struct walk *w, struct explain_path *p, const struct work
 		       uint16_t port)
 {
 	struct explain_step *s =
-		path_step(w, p, EXPLAIN_PORT, "%s %u of %s", proto_text(proto), port, name_of(w, to->object));
+		path_step(w, p, EXPLAIN_PORT, "%s %u of %s", proto_text(proto), port, path_name_of(w, to->object));
 	const struct val *declared = pod_port_numbered(to->spec, port, proto);
 	scoped_strbuf struct strbuf all = { 0 };
 
@@ -229,11 +229,11 @@ static void judge_port(struct walk *w, struct explain_path *p, const struct work
 	}
 	if (!pod_has_ports(to->spec)) {
 		step_unsure(w, s, "No container of %s declares a port; whether one listens on %u, files cannot tell.",
-			    name_of(w, to->object), port);
+			    path_name_of(w, to->object), port);
 		return;
 	}
 	add_declared(&all, to, proto);
-	step_breaks(w, s, "No container of %s declares port %u; declared: %s.", name_of(w, to->object), port,
+	step_breaks(w, s, "SVC005", "No container of %s declares port %u; declared: %s.", path_name_of(w, to->object), port,
 		    all.size ? strbuf_str(&all) : "none of that protocol");
 	step_repair(w, s, "Lead the connection to a declared port (targetPort), or, if the program does listen on %u, "
 			  "declare it as containerPort.",
@@ -244,18 +244,19 @@ void path_policies(struct walk *w, struct explain_path *p, const struct origin *
 		   enum proto proto, uint16_t port)
 {
 	const struct flow f = { from->ip, to->ip, proto, port };
-	struct explain_step *s = NULL;
+	struct explain_step *out = NULL, *in = NULL, *s;
 
 	if (from->workload) {
-		s = ask(w, p, from->workload, to, &f, VERDICT_DENY_EGRESS);
+		out = ask(w, p, from->workload, to, &f, VERDICT_DENY_EGRESS);
 	}
 	if (!to->host_network) {
-		s = ask(w, p, from->workload, to, &f, VERDICT_DENY_INGRESS);
+		in = ask(w, p, from->workload, to, &f, VERDICT_DENY_INGRESS);
 	}
-	if (s && from->workload) {
-		s->probe = (struct explain_probe){ .type = PROBE_CONNECT,
-						   .place = from->is_controller ? PLACE_CONTROLLER : PLACE_SOURCE,
-						   .from = from->workload, .to = to, .proto = proto, .port = port };
+	/* One packet tells of both; it is put to the one that would stop it. */
+	s = out && (out->verdict == EXPLAIN_BROKEN || !in) ? out : in;
+	if (s && from->workload && proto == PROTO_TCP) {
+		s->probe = (struct explain_probe){ .type = PROBE_PASSAGE, .place = AT_SOURCE, .from = from->workload,
+						   .to = to, .proto = proto, .port = port };
 	}
 }
 

@@ -33,6 +33,10 @@ void path_process(struct walk *w, struct explain_path *p, const struct workload 
 	const struct listening *fits = NULL, *loopback = NULL, *other = NULL, *all;
 	size_t n;
 
+	if (proto == PROTO_TCP) {
+		s->probe = (struct explain_probe){ .type = PROBE_CONNECT, .place = AT_NODE, .to = to, .proto = proto,
+						   .port = port };
+	}
 	all = values_listenings(subject_values(w->s), to->object->v, &n);
 	for (size_t i = 0; i < n; i++) {
 		const struct listening *l = &all[i];
@@ -52,8 +56,8 @@ void path_process(struct walk *w, struct explain_path *p, const struct workload 
 		note_listening(w, s, NOTE_DECIDED, fits);
 	} else if (loopback) {
 		note_listening(w, s, NOTE_NEAR, loopback);
-		step_breaks(w, s, "%s listens on loopback only: nobody outside of its pod reaches it.",
-			    name_of(w, to->object));
+		step_breaks(w, s, "POD001", "%s listens on loopback only: nobody outside of its pod reaches it.",
+			    path_name_of(w, to->object));
 		step_repair(w, s, "Let it listen on 0.0.0.0.");
 	} else if (other) {
 		note_listening(w, s, NOTE_NEAR, other);
@@ -71,7 +75,7 @@ static bool means_target(const struct walk *w, const struct reference *r, const 
 	struct slice host = slice_of(r->host), svc, rest, ns, zone;
 
 	if (e->managed) {
-		struct slice endpoint = managed_endpoint(e->managed);
+		struct slice endpoint = path_managed_endpoint(e->managed);
 
 		return (endpoint.len && slice_eq_nocase(endpoint, host)) ||
 		       (r->exported && slice_eq(val_str(val_path(r->exported, "spec.from.resource.name")),
@@ -108,12 +112,12 @@ void path_config(struct walk *w, struct explain_path *p, const struct origin *fr
 		value_reference_format(&text, r);
 		if (!s) {
 			s = path_step(w, p, EXPLAIN_CONFIG, "%s is told where to connect",
-				      name_of(w, from->workload->object));
+				      path_name_of(w, from->workload->object));
 		}
 		step_note(w, s, r->port && r->port != port ? NOTE_NEAR : NOTE_DECIDED, holder(w, &r->where), r->where.node,
 			  "%s is %s", r->name, strbuf_str(&text));
 		if (r->port && r->port_given && r->port != port && s->verdict != EXPLAIN_BROKEN && e->managed) {
-			step_breaks(w, s, "%s asks port %u; %s listens on %u.", r->name, r->port, e->text, port);
+			step_breaks(w, s, "DB001", "%s asks port %u; %s listens on %u.", r->name, r->port, e->text, port);
 			step_repair(w, s, "Write port %u into %s.", port, r->name);
 		}
 	}

@@ -37,7 +37,7 @@ static void say_no_port(struct walk *w, struct explain_step *s, const struct svc
 			as = "it is the pods' port";
 		}
 	}
-	step_breaks(w, s, "%s has no port %s%s%s; it has %s.", name_of(w, x->object), strbuf_str(&asked), as ? ": " : "",
+	step_breaks(w, s, "SVC007", "%s has no port %s%s%s; it has %s.", path_name_of(w, x->object), strbuf_str(&asked), as ? ": " : "",
 		    as ? as : "", all.size ? strbuf_str(&all) : "none");
 	for (size_t i = 0; i < x->n_ports; i++) {
 		step_note(w, s, NOTE_NEAR, x->object, x->ports[i].v, "port %u leads to the pods' %s" SLICE_FMT, x->ports[i].port,
@@ -57,7 +57,7 @@ const struct svc_port *path_choose_port(struct walk *w, struct explain_path *p, 
 	const struct svc_port *port = number ? svc_port_numbered(x, number, 0) : svc_port_named(x, name);
 
 	if (!port) {
-		struct explain_step *s = path_step(w, p, EXPLAIN_SERVICE, "%s is asked", name_of(w, x->object));
+		struct explain_step *s = path_step(w, p, EXPLAIN_SERVICE, "%s is asked", path_name_of(w, x->object));
 
 		say_no_port(w, s, x, name, number);
 	}
@@ -73,17 +73,17 @@ static void say_nobody(struct walk *w, struct explain_step *s, const struct svc 
 	scoped_strbuf struct strbuf wanted = { 0 };
 
 	labels_text(&wanted, selector);
-	step_breaks(w, s, "%s selects no pod: nothing in namespace " SLICE_FMT " is labelled %s.", name_of(w, x->object),
+	step_breaks(w, s, "SVC001", "%s selects no pod: nothing in namespace " SLICE_FMT " is labelled %s.", path_name_of(w, x->object),
 		    SLICE_ARG(x->ns), strbuf_str(&wanted));
 	step_note(w, s, NOTE_FACT, x->object, selector, "selects %s", strbuf_str(&wanted));
 	if (near.workload && near.has && !near.key_differs) {
 		step_note(w, s, NOTE_NEAR, near.workload->object, near.has, "%s is labelled " SLICE_FMT "=" SLICE_FMT,
-			  name_of(w, near.workload->object), SLICE_ARG(near.has->key), SLICE_ARG(val_str(near.has)));
+			  path_name_of(w, near.workload->object), SLICE_ARG(near.has->key), SLICE_ARG(val_str(near.has)));
 		step_repair(w, s, "Select " SLICE_FMT "=" SLICE_FMT ", or label the pods so.", SLICE_ARG(near.has->key),
 			    SLICE_ARG(val_str(near.has)));
 	} else if (near.workload) {
 		step_note(w, s, NOTE_NEAR, near.workload->object, near.workload->labels, "%s lacks the label " SLICE_FMT "=" SLICE_FMT,
-			  name_of(w, near.workload->object), SLICE_ARG(near.wanted->key), SLICE_ARG(val_str(near.wanted)));
+			  path_name_of(w, near.workload->object), SLICE_ARG(near.wanted->key), SLICE_ARG(val_str(near.wanted)));
 		step_repair(w, s, "Label its pods " SLICE_FMT "=" SLICE_FMT ", or leave that out of the selector.",
 			    SLICE_ARG(near.wanted->key), SLICE_ARG(val_str(near.wanted)));
 	} else {
@@ -117,7 +117,7 @@ static bool judge_endpoints(struct walk *w, struct explain_step *s, const struct
 	bool known = count_ready(w->s, x, &ready, &all);
 
 	if (!x->has_selector && !known) {
-		step_breaks(w, s, "%s has no selector, and no EndpointSlice names its endpoints.", name_of(w, x->object));
+		step_breaks(w, s, "SVC015", "%s has no selector, and no EndpointSlice names its endpoints.", path_name_of(w, x->object));
 		step_repair(w, s, "Add an EndpointSlice labelled kubernetes.io/service-name: " SLICE_FMT ".",
 			    SLICE_ARG(x->name));
 		return false;
@@ -127,7 +127,7 @@ static bool judge_endpoints(struct walk *w, struct explain_step *s, const struct
 		return false;
 	}
 	if (known && !ready) {
-		step_breaks(w, s, "None of the %zu endpoints of %s is ready.", all, name_of(w, x->object));
+		step_breaks(w, s, "POD003", "None of the %zu endpoints of %s is ready.", all, path_name_of(w, x->object));
 		step_repair(w, s, "See why: kubectl describe pods -n " SLICE_FMT ".", SLICE_ARG(x->ns));
 	} else if (known) {
 		step_note(w, s, NOTE_FACT, NULL, NULL, "%zu of %zu endpoints are ready", ready, all);
@@ -139,7 +139,7 @@ static bool judge_endpoints(struct walk *w, struct explain_step *s, const struct
 static void judge_readiness(struct walk *w, struct explain_step *s, const struct workload *to)
 {
 	if (to->replicas == 0 && !to->autoscaler) {
-		step_breaks(w, s, "%s has no replicas.", name_of(w, to->object));
+		step_breaks(w, s, NULL, "%s has no replicas.", path_name_of(w, to->object));
 		step_note(w, s, NOTE_DECIDED, to->object, val_path(to->object->v, "spec.replicas"), "replicas: 0");
 		step_repair(w, s, "kubectl scale -n " SLICE_FMT " " SLICE_FMT "/" SLICE_FMT " --replicas=2", SLICE_ARG(to->ns),
 			    SLICE_ARG(to->object->kind), SLICE_ARG(to->name));
@@ -151,9 +151,9 @@ static void judge_readiness(struct walk *w, struct explain_step *s, const struct
 			const struct val *port = val_get(val_get(val_get(c, "readinessProbe"), checks[i]), "port");
 
 			if (port && port->type == VAL_STRING && !pod_port_named(to->spec, port->s, PROTO_TCP)) {
-				step_breaks(w, s, "%s never becomes ready: its probe asks port \"" SLICE_FMT
+				step_breaks(w, s, "POD003", "%s never becomes ready: its probe asks port \"" SLICE_FMT
 						  "\", and no container has one of that name.",
-					    name_of(w, to->object), SLICE_ARG(port->s));
+					    path_name_of(w, to->object), SLICE_ARG(port->s));
 				step_note(w, s, NOTE_DECIDED, to->object, port, "the probe's port");
 				step_repair(w, s, "Name a container's port " SLICE_FMT ", or give the probe its number.",
 					    SLICE_ARG(port->s));
@@ -170,7 +170,7 @@ static uint16_t judge_target(struct walk *w, struct explain_step *s, const struc
 
 	if (target) {
 		step_note(w, s, NOTE_DECIDED, x->object, port->v, "port %u leads to %s on %u", port->port,
-			  name_of(w, to->object), target);
+			  path_name_of(w, to->object), target);
 		return target;
 	}
 	container_each (to->spec, c) {
@@ -184,8 +184,8 @@ static uint16_t judge_target(struct walk *w, struct explain_step *s, const struc
 	}
 	step_note(w, s, NOTE_FACT, x->object, val_get(port->v, "targetPort"), "asks for the pods' port \"" SLICE_FMT "\"",
 		  SLICE_ARG(port->target_name));
-	step_breaks(w, s, "%s has no %s port named \"" SLICE_FMT "\" (it has %s), so it is no endpoint.",
-		    name_of(w, to->object), proto_text(port->proto), SLICE_ARG(port->target_name),
+	step_breaks(w, s, "SVC006", "%s has no %s port named \"" SLICE_FMT "\" (it has %s), so it is no endpoint.",
+		    path_name_of(w, to->object), proto_text(port->proto), SLICE_ARG(port->target_name),
 		    names.size ? strbuf_str(&names) : "no named ports");
 	step_repair(w, s, "Name the container's port " SLICE_FMT ", or let targetPort name one that is there.",
 		    SLICE_ARG(port->target_name));
@@ -195,8 +195,8 @@ static uint16_t judge_target(struct walk *w, struct explain_step *s, const struc
 static void to_workload(struct walk *w, struct explain_path *p, const struct origin *from, const struct svc *x,
 			const struct svc_port *port, const struct workload *to)
 {
-	struct explain_step *s = path_step(w, p, EXPLAIN_ENDPOINTS, "%s is behind %s", name_of(w, to->object),
-					   name_of(w, x->object));
+	struct explain_step *s = path_step(w, p, EXPLAIN_ENDPOINTS, "%s is behind %s", path_name_of(w, to->object),
+					   path_name_of(w, x->object));
 	uint16_t target;
 
 	if (!judge_endpoints(w, s, x)) {
@@ -214,7 +214,7 @@ static void to_workload(struct walk *w, struct explain_path *p, const struct ori
 static void external_name(struct walk *w, struct explain_path *p, const struct svc *x)
 {
 	const struct val *name = val_get(object_spec(x->object), "externalName");
-	struct explain_step *s = path_step(w, p, EXPLAIN_SERVICE, "%s is another name for " SLICE_FMT, name_of(w, x->object),
+	struct explain_step *s = path_step(w, p, EXPLAIN_SERVICE, "%s is another name for " SLICE_FMT, path_name_of(w, x->object),
 					   SLICE_ARG(val_str(name)));
 
 	step_note(w, s, NOTE_DECIDED, x->object, name, "externalName");
@@ -228,15 +228,15 @@ void path_service_port(struct walk *w, struct explain_path *p, const struct orig
 	size_t n = x->n_pods < PODS_MAX ? x->n_pods : PODS_MAX;
 	struct explain_path **ways;
 
-	s = path_step(w, p, EXPLAIN_SERVICE, "%s has %s port %u", name_of(w, x->object), proto_text(port->proto), port->port);
+	s = path_step(w, p, EXPLAIN_SERVICE, "%s has %s port %u", path_name_of(w, x->object), proto_text(port->proto), port->port);
 	step_note(w, s, NOTE_DECIDED, x->object, port->v, "port %u" SLICE_FMT SLICE_FMT, port->port,
 		  SLICE_ARG(port->name.len ? SLICE(", named ") : SLICE("")), SLICE_ARG(port->name));
 	if (from->workload && !from->is_controller && !x->headless) {
-		s->probe = (struct explain_probe){ .type = PROBE_CONNECT, .place = PLACE_SOURCE, .from = from->workload,
+		p->whole = (struct explain_probe){ .type = PROBE_CONNECT, .place = AT_SOURCE, .from = from->workload,
 						   .service = x, .proto = port->proto, .port = port->port };
 	}
 	if (!n) {
-		s = path_step(w, p, EXPLAIN_ENDPOINTS, "pods are behind %s", name_of(w, x->object));
+		s = path_step(w, p, EXPLAIN_ENDPOINTS, "pods are behind %s", path_name_of(w, x->object));
 		(void)judge_endpoints(w, s, x);
 		return;
 	}
@@ -247,7 +247,7 @@ void path_service_port(struct walk *w, struct explain_path *p, const struct orig
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (n > 1) {
-			ways[i]->title = arena_printf(&w->x->arena, "%s, to %s", ways[i]->title, name_of(w, x->pods[i]->object));
+			ways[i]->title = arena_printf(&w->x->arena, "%s, to %s", ways[i]->title, path_name_of(w, x->pods[i]->object));
 		}
 		to_workload(w, ways[i], from, x, port, x->pods[i]);
 	}

@@ -48,6 +48,7 @@ struct explain_path *path_fork(struct walk *w, const struct explain_path *p)
 {
 	struct explain_path *fork = path_new(w, p->is_alternative, "%s", p->title);
 
+	fork->whole = p->whole;
 	for (size_t i = 0; i < p->steps.n; i++) {
 		vec_push(&fork->steps, p->steps.at[i]);
 	}
@@ -74,9 +75,13 @@ void step_note(struct walk *w, struct explain_step *s, enum explain_note_type ty
 	vec_push(&s->notes, n);
 }
 
-void step_breaks(struct walk *w, struct explain_step *s, const char *cause, ...)
+void step_breaks(struct walk *w, struct explain_step *s, const char *id, const char *cause, ...)
 {
+	if (s->verdict == EXPLAIN_BROKEN) {
+		return;
+	}
 	s->verdict = EXPLAIN_BROKEN;
+	s->id = id;
 	FORMAT(w, cause, s->cause);
 }
 
@@ -91,10 +96,12 @@ void step_unsure(struct walk *w, struct explain_step *s, const char *cause, ...)
 
 void step_repair(struct walk *w, struct explain_step *s, const char *repair, ...)
 {
-	FORMAT(w, repair, s->repair);
+	if (!s->repair) {
+		FORMAT(w, repair, s->repair);
+	}
 }
 
-const char *name_of(struct walk *w, const struct object *o)
+const char *path_name_of(struct walk *w, const struct object *o)
 {
 	scoped_strbuf struct strbuf b = { 0 };
 

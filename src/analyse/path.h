@@ -54,11 +54,12 @@ struct explain_step *path_step(struct walk *w, struct explain_path *p, enum expl
 	PRINTF_LIKE(4, 5);
 void step_note(struct walk *w, struct explain_step *s, enum explain_note_type type, const struct object *o,
 	       const struct val *at, const char *text, ...) PRINTF_LIKE(6, 7);
-void step_breaks(struct walk *w, struct explain_step *s, const char *cause, ...) PRINTF_LIKE(3, 4);
+/* id: of the catalogue's class, or null. The first cause of a step stays. */
+void step_breaks(struct walk *w, struct explain_step *s, const char *id, const char *cause, ...) PRINTF_LIKE(4, 5);
 void step_unsure(struct walk *w, struct explain_step *s, const char *cause, ...) PRINTF_LIKE(3, 4);
 void step_repair(struct walk *w, struct explain_step *s, const char *repair, ...) PRINTF_LIKE(3, 4);
 /* "Deployment happy-tails/frontend" */
-const char *name_of(struct walk *w, const struct object *o);
+const char *path_name_of(struct walk *w, const struct object *o);
 
 /* ---- parts of the way; each appends to p and to forks of it ---- */
 
@@ -98,7 +99,7 @@ void path_config(struct walk *w, struct explain_path *p, const struct origin *fr
 		 uint16_t port);
 
 /* ---- managed services ---- */
-struct slice managed_endpoint(const struct object *o); /* name; empty: not known yet */
-uint16_t managed_port(const struct object *o);
-bool managed_ip(const struct subject *s, const struct object *o, struct ip *ret); /* false: not known */
-bool is_managed(enum object_kind id);
+struct slice path_managed_endpoint(const struct object *o); /* name; empty: not known yet */
+uint16_t path_managed_port(const struct object *o);
+bool path_managed_ip(const struct subject *s, const struct object *o, struct ip *ret); /* false: not known */
+bool path_is_managed(enum object_kind id);
