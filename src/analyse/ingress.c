@@ -75,22 +75,36 @@ struct slice ingress_controller(const struct subject *s, struct slice class_name
 	return (struct slice){ "", 0 };
 }
 
-void ingress_pods(const struct subject *s, const struct object *ingress, struct selection *ret)
+/* The pods of every known controller, in one walk. */
+static void find_controllers(struct subject *s)
 {
-	const struct controller *k = controller_find(ingress_controller(s, ingress_class(s, ingress, NULL)));
-
-	for (size_t i = 0; k && k->label && i < s->classes.n; i++) {
+	s->index->controllers = ARENA_ARRAY(&s->arena, struct selection, ARRAY_SIZE(controllers));
+	for (size_t i = 0; i < s->classes.n; i++) {
 		struct pod_class *class = s->classes.at[i];
 
-		if (!slice_is(val_get_str(class->labels, k->label), k->value)) {
-			continue;
-		}
-		for (size_t j = 0; j < class->workloads.n; j++) {
-			if (!class->workloads.at[j]->ends) { /* jobs of its webhook carry the same labels */
-				vec_push(&ret->at, class->workloads.at[j]);
+		for (size_t k = 0; k < ARRAY_SIZE(controllers); k++) {
+			if (!controllers[k].label ||
+			    !slice_is(val_get_str(class->labels, controllers[k].label), controllers[k].value)) {
+				continue;
+			}
+			for (size_t j = 0; j < class->workloads.n; j++) {
+				if (!class->workloads.at[j]->ends) { /* jobs of its webhook carry the same labels */
+					vec_push(&s->index->controllers[k].at, class->workloads.at[j]);
+				}
 			}
 		}
 	}
+}
+
+const struct selection *ingress_pods(struct subject *s, const struct object *ingress)
+{
+	static const struct selection nobody = { 0 };
+	const struct controller *k = controller_find(ingress_controller(s, ingress_class(s, ingress, NULL)));
+
+	if (!s->index->controllers) {
+		find_controllers(s);
+	}
+	return k ? &s->index->controllers[k - controllers] : &nobody;
 }
 
 /* ---- routes ---- */
@@ -151,6 +165,9 @@ const struct routes *subject_routes(struct subject *s)
 
 void subject_forget_routes(struct subject *s)
 {
+	for (size_t k = 0; s->index->controllers && k < ARRAY_SIZE(controllers); k++) {
+		vec_fini(&s->index->controllers[k].at);
+	}
 	if (s->index->routes) {
 		vec_fini(&s->index->routes->at);
 		free(s->index->routes);

@@ -33,4 +33,4 @@ struct controller {
 const struct controller *controller_find(struct slice name);
 const struct controller *controller_at(unsigned i); /* null past the end */
 /* The pods that carry requests for an Ingress into the cluster; nothing when they are not known. */
-void ingress_pods(const struct subject *s, const struct object *ingress, struct selection *ret);
+const struct selection *ingress_pods(struct subject *s, const struct object *ingress);

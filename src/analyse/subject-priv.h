@@ -20,6 +20,7 @@ struct subject_index {
 	struct object *last[OBJECT_KINDS];
 	struct svc_list *services_of; /* by workload.id */
 	struct netpol_list *netpols[POLICY_DIRECTIONS]; /* by workload.id; made at the first question */
+	struct selection *controllers;                  /* by known controller; likewise */
 	struct routes *routes;                          /* owned; likewise */
 	struct values *values;        /* owned; made by subject_values */
 	struct doc **docs;            /* owned shares: what was made up for the model */

@@ -194,29 +194,6 @@ static int apply_tag(struct reader *rd, const yaml_event_t *e, const char *tag, 
 	return 0; /* !!str, !!timestamp, local tags: text */
 }
 
-/* A terminated copy. Short texts come again and again (names of members above all): each is kept
- * once. */
-static struct slice keep_text(struct reader *rd, struct slice text)
-{
-	enum {
-		TEXTS_MAX = 16384,
-		SHORT = 48
-	}; /* distinct ones; what comes later is kept each time */
-	const char *known;
-
-	if (text.len > SHORT) {
-		return arena_slice(rd->arena, text);
-	}
-	known = map_find(&rd->texts, text);
-	if (!known) {
-		known = arena_slice(rd->arena, text).p;
-		if (rd->texts.n < TEXTS_MAX) {
-			map_set(&rd->texts, text, (void *)(uintptr_t)known);
-		}
-	}
-	return (struct slice){ known, text.len };
-}
-
 static size_t count_spaces(struct slice s)
 {
 	size_t n = 0;
@@ -271,6 +248,29 @@ static void set_text_position(struct reader *rd, const yaml_event_t *e, struct v
 	v->text_line = (uint32_t)line;
 	v->text_col = (uint16_t)(col > UINT16_MAX ? UINT16_MAX : col);
 	v->is_literal = literal;
+}
+
+/* A terminated copy. Short texts come again and again (names of members above all): each is kept
+ * once. */
+static struct slice keep_text(struct reader *rd, struct slice text)
+{
+	enum {
+		TEXTS_MAX = 16384,
+		SHORT = 48
+	}; /* distinct ones; what comes later is kept each time */
+	const char *known;
+
+	if (text.len > SHORT) {
+		return arena_slice(rd->arena, text);
+	}
+	known = map_find(&rd->texts, text);
+	if (!known) {
+		known = arena_slice(rd->arena, text).p;
+		if (rd->texts.n < TEXTS_MAX) {
+			map_set(&rd->texts, text, (void *)(uintptr_t)known);
+		}
+	}
+	return (struct slice){ known, text.len };
 }
 
 static int make_scalar(struct reader *rd, const yaml_event_t *e, struct val *v)
@@ -493,6 +493,9 @@ static int take_scalar(struct reader *rd, const yaml_event_t *e)
 	}
 	set_position(v, &e->start_mark);
 	set_text_position(rd, e, v);
+	if (name_is_due(rd)) {
+}
+
 	if (is_name) {
 		r = add_name(rd, e, v);
 	} else {
