@@ -3,9 +3,11 @@
 #include "analyse/rule.h"
 
 extern const struct family family_svc;
+extern const struct family family_gw;
 
 const struct family *const rule_families[] = {
 	&family_svc,
+	&family_gw,
 	NULL,
 };
 
