@@ -2,11 +2,12 @@
 #include "analyse/limits.h"
 #include "analyse/rule.h"
 
-extern const struct family family_np, family_svc;
+extern const struct family family_ing, family_np, family_svc;
 
 const struct family *const rule_families[] = {
 	&family_svc,
 	&family_np,
+	&family_ing,
 	NULL,
 };
 
