@@ -3,9 +3,13 @@
 #include "analyse/rule.h"
 
 extern const struct family family_svc;
+extern const struct family family_gw;
+extern const struct family family_lb;
 
 const struct family *const rule_families[] = {
 	&family_svc,
+	&family_gw,
+	&family_lb,
 	NULL,
 };
 
