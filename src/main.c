@@ -55,7 +55,7 @@ static int status_of_instance(const struct cli_instance *i, struct strbuf *out, 
 }
 
 static int load_images(const struct cli_instance *i, const char *path,
-		       void (*loaded)(void *arg, const char *name), void *arg, struct err *err)
+                       void (*loaded)(void *arg, const char *name), void *arg, struct err *err)
 {
 	scoped_strbuf struct strbuf names = { 0 };
 	struct image_store *store;
@@ -86,8 +86,8 @@ static const struct cli_ops ops = {
 
 /* ---- the balancer gets its sockets from the supervisor ---- */
 
-static int ask_door(const struct home *h, const char *verb, struct ip ip, uint16_t port, int *ret_fd,
-		    struct err *err)
+static int ask_door(const struct home *h, const char *verb, struct ip ip, uint16_t port,
+                    int *ret_fd, struct err *err)
 {
 	scoped_strbuf struct strbuf answer = { 0 };
 	scoped_free char *request = NULL;
@@ -97,8 +97,8 @@ static int ask_door(const struct home *h, const char *verb, struct ip ip, uint16
 	int r;
 
 	ip_format(ip, address);
-	request = mem_printf(ip.family == IP_V6 ? "{\"%s\":\"[%s]:%u\"}" : "{\"%s\":\"%s:%u\"}", verb, address,
-			     port);
+	request = mem_printf(ip.family == IP_V6 ? "{\"%s\":\"[%s]:%u\"}" : "{\"%s\":\"%s:%u\"}",
+	                     verb, address, port);
 	r = control_ask(h, request, door_timeout_us, &answer, ret_fd, err);
 	if (r == 0) {
 		r = json_parse_doc(strbuf_slice(&answer), 0, &said, err);
@@ -137,10 +137,12 @@ static const char *option_of(int argc, char **argv, const char *name, const char
 static int role_lb(int argc, char **argv)
 {
 	struct home h;
-	const struct lb_provider provider = { .listen = door_listen, .close = door_close, .arg = &h };
+	const struct lb_provider provider = { .listen = door_listen,
+		                              .close = door_close,
+		                              .arg = &h };
 
 	home_init(&h, option_of(argc, argv, "--home", "/var/lib/kennel"),
-		  option_of(argc, argv, "--name", "kennel"));
+	          option_of(argc, argv, "--name", "kennel"));
 	return lb_main(argc, argv, &provider);
 }
 
@@ -150,8 +152,9 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } roles[] = {
-	{ "serve", serve_main }, { "guard", guard_main }, { "api", api_main },	   { "node", node_main },
-	{ "lb", role_lb },	 { "dns", dns_main },	  { "ingress", ingress_main }, { "image", image_main },
+	{ "serve", serve_main },     { "guard", guard_main }, { "api", api_main },
+	{ "node", node_main },       { "lb", role_lb },       { "dns", dns_main },
+	{ "ingress", ingress_main }, { "image", image_main },
 };
 
 int main(int argc, char **argv)

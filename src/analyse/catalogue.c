@@ -2,10 +2,11 @@
 #include "analyse/limits.h"
 #include "analyse/rule.h"
 
-extern const struct family family_svc;
+extern const struct family family_np, family_svc;
 
 const struct family *const rule_families[] = {
 	&family_svc,
+	&family_np,
 	NULL,
 };
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "analyse/subject-priv.h"
+#include "analyse/value.h"
 #include "base/mem.h"
 #include "codec/yaml.h"
 
@@ -91,6 +92,10 @@ static void free_index(struct subject_index *x)
 		doc_unref(x->docs[i]);
 	}
 	free(x->docs);
+	if (x->values) {
+		values_fini(x->values);
+		free(x->values);
+	}
 	map_fini(&x->by_key);
 	map_fini(&x->by_name);
 	map_fini(&x->by_value);
@@ -121,6 +126,8 @@ struct subject *subject_free(struct subject *s)
 	for (size_t i = 0; s->index->services_of && i < s->workloads.n; i++) {
 		vec_fini(&s->index->services_of[i].at);
 	}
+	subject_forget_policies(s);
+	subject_forget_routes(s);
 	vec_fini(&s->workloads);
 	vec_fini(&s->classes);
 	vec_fini(&s->services);

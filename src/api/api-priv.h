@@ -6,6 +6,7 @@
 #include "api/call.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "http/client.h"
 #include "http/server.h"
 
 /* Kinds that the server itself knows something about. */
@@ -43,8 +44,9 @@ struct api {
 	uint64_t next_snapshot;
 	struct list tunnels; /* struct tunnel.in_api */
 	size_t n_tunnels;
-	struct map documents; /* struct document by name; dropped when a definition changes */
-	struct map metrics;   /* struct metric by labels */
+	struct map documents;     /* struct document by name; dropped when a definition changes */
+	struct map metrics;       /* struct metric by labels */
+	struct http_client *node; /* owned; made when usage is first asked for */
 	struct loop_defer aggregate; /* roles are to be put together again */
 	bool draining;
 };

@@ -180,6 +180,10 @@ struct api *api_free(struct api *api)
 	}
 	watches_end(api);
 	tunnels_end(api);
+	if (api->node) {
+		http_client_free(api->node);
+	}
+	store_commit(api->store); /* answers that wait for it need us */
 	if (api->server) {
 		http_server_free(api->server);
 	}

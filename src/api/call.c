@@ -311,7 +311,10 @@ static int run_verb(struct call *c)
 	if (c->sub) {
 		return c->sub->run(c);
 	}
-	return c->kind->is_virtual ? review_create(c) : verbs[c->route.verb](c);
+	if (c->kind->is_virtual) {
+		return c->route.verb == DO_CREATE ? review_create(c) : usage_read(c);
+	}
+	return verbs[c->route.verb](c);
 }
 
 void call_start(void *arg, struct http_request *r)

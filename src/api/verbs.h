@@ -14,5 +14,7 @@ int remove_object(struct call *c);
 int remove_collection(struct call *c);
 /* POST of a kind that is never stored. */
 int review_create(struct call *c);
+/* GET of what is measured: metrics.k8s.io. */
+int usage_read(struct call *c);
 /* A path without a resource: discovery, OpenAPI, health, version, metrics. */
 int path_answer(struct call *c);

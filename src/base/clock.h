@@ -9,7 +9,7 @@
 #include "base/slice.h"
 
 #define US_PER_MS INT64_C(1000)
-#define US_PER_S INT64_C(1000000)
+#define US_PER_S  INT64_C(1000000)
 
 int64_t clock_mono_us(void);
 int64_t clock_wall_us(void); /* since the epoch */

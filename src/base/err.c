@@ -13,14 +13,14 @@ static const struct {
 	int exit_status;
 } codes[ERR_CODE_COUNT] = {
 	[ERR_NONE] = { "no error", 200, "", false, 0 },
-#define ERR(name, text, http, reason, retry, exit_status) \
+#define ERR(name, text, http, reason, retry, exit_status)                                          \
 	[ERR_##name] = { text, http, reason, retry, exit_status },
 #include "base/errors.def"
 #undef ERR
 };
 
 int err_raise_at(struct err *err, enum err_code code, const char *file, int line, const char *fmt,
-		 ...)
+                 ...)
 {
 	if (err) {
 		va_list ap;

@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-#define MUST_USE __attribute__((warn_unused_result))
+#define MUST_USE               __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
 enum err_code {
@@ -36,9 +36,8 @@ struct err {
 #define err_while(err, r, ...) err_while_at((err), (r), __VA_ARGS__)
 
 int err_raise_at(struct err *err, enum err_code code, const char *file, int line, const char *fmt,
-		 ...) PRINTF_LIKE(5, 6);
-int err_sys_at(struct err *err, const char *file, int line, const char *fmt, ...)
-	PRINTF_LIKE(4, 5);
+                 ...) PRINTF_LIKE(5, 6);
+int err_sys_at(struct err *err, const char *file, int line, const char *fmt, ...) PRINTF_LIKE(4, 5);
 int err_while_at(struct err *err, int r, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 const char *err_code_text(enum err_code code);   /* "not found" */

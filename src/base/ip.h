@@ -21,7 +21,7 @@ struct prefix {
 	uint8_t len;  /* bits */
 };
 
-#define IP_TEXT_SIZE 46
+#define IP_TEXT_SIZE     46
 #define PREFIX_TEXT_SIZE 50
 
 bool ip_parse(struct slice text, struct ip *ret);

@@ -71,10 +71,10 @@ static inline struct list_link *list_after(const struct list *l, const struct li
 }
 
 /* Visits every entry; the visited one may be unlinked and freed. */
-#define list_for_each(l, it, type, member)                                                   \
-	for (struct list_link *it##_at = list_first(l),                                      \
-			      *it##_after = it##_at ? list_after((l), it##_at) : NULL;       \
-	     it##_at; it##_at = it##_after,                                                  \
-			      it##_after = it##_at ? list_after((l), it##_at) : NULL)        \
-		for (type *it = container_of(it##_at, type, member), *it##_once = it; it##_once; \
+#define list_for_each(l, it, type, member)                                                         \
+	for (struct list_link *it##_at = list_first(l),                                            \
+	                      *it##_after = it##_at ? list_after((l), it##_at) : NULL;             \
+	     it##_at;                                                                              \
+	     it##_at = it##_after, it##_after = it##_at ? list_after((l), it##_at) : NULL)         \
+		for (type *it = container_of(it##_at, type, member), *it##_once = it; it##_once;   \
 		     it##_once = NULL)

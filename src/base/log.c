@@ -53,7 +53,7 @@ void log_at(struct log_site *site, enum log_level level, const char *fmt, ...)
 		return;
 	}
 	n = snprintf(line, sizeof(line), "%s %-6s %s: ", time_format_micro(clock_wall_us(), when),
-		     names[level], logger.role);
+	             names[level], logger.role);
 	va_start(ap, fmt);
 	n += vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
 	va_end(ap);

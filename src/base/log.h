@@ -26,13 +26,13 @@ struct log_site {
 void log_at(struct log_site *site, enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-#define log_line(level, ...)                              \
-	do {                                              \
-		static struct log_site log_site_;         \
-		log_at(&log_site_, (level), __VA_ARGS__); \
+#define log_line(level, ...)                                                                       \
+	do {                                                                                       \
+		static struct log_site log_site_;                                                  \
+		log_at(&log_site_, (level), __VA_ARGS__);                                          \
 	} while (0)
-#define log_trace(...) log_line(LOG_TRACE, __VA_ARGS__)
-#define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
-#define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
-#define log_odd(...) log_line(LOG_ODD, __VA_ARGS__)
+#define log_trace(...)  log_line(LOG_TRACE, __VA_ARGS__)
+#define log_debug(...)  log_line(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...)   log_line(LOG_INFO, __VA_ARGS__)
+#define log_odd(...)    log_line(LOG_ODD, __VA_ARGS__)
 #define log_broken(...) log_line(LOG_BROKEN, __VA_ARGS__)

@@ -33,7 +33,8 @@ static struct map_entry **place(const struct map *m, struct slice key, uint64_t 
 {
 	struct map_entry **at = &m->buckets[hash & (m->n_buckets - 1)];
 
-	while (*at && !((*at)->hash == hash && slice_eq((struct slice){ (*at)->key, (*at)->len }, key))) {
+	while (*at &&
+	       !((*at)->hash == hash && slice_eq((struct slice){ (*at)->key, (*at)->len }, key))) {
 		at = &(*at)->next;
 	}
 	return at;

@@ -6,15 +6,15 @@
 /* Going on would corrupt or mislead: stop. */
 #define must(x) ((x) ? (void)0 : must_failed(#x, __FILE__, __LINE__))
 /* Wrong, yet survivable here: logs once per site, marks the process tainted, returns the truth. */
-#define should(x)                                                                     \
-	__extension__({                                                               \
-		static bool should_said_;                                             \
-		bool should_ok_ = (x);                                                \
-		if (!should_ok_ && !should_said_) {                                   \
-			should_said_ = true;                                          \
-			should_failed(#x, __FILE__, __LINE__);                        \
-		}                                                                     \
-		should_ok_;                                                           \
+#define should(x)                                                                                  \
+	__extension__({                                                                            \
+		static bool should_said_;                                                          \
+		bool should_ok_ = (x);                                                             \
+		if (!should_ok_ && !should_said_) {                                                \
+			should_said_ = true;                                                       \
+			should_failed(#x, __FILE__, __LINE__);                                     \
+		}                                                                                  \
+		should_ok_;                                                                        \
 	})
 #define unreachable() must_failed("unreachable", __FILE__, __LINE__)
 

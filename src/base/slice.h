@@ -12,8 +12,8 @@ struct slice {
 };
 
 #define SLICE(literal) ((struct slice){ (literal), sizeof(literal) - 1 })
-#define SLICE_FMT "%.*s"
-#define SLICE_ARG(s) (int)(s).len, (s).p ? (s).p : ""
+#define SLICE_FMT      "%.*s"
+#define SLICE_ARG(s)   (int)(s).len, (s).p ? (s).p : ""
 
 static inline struct slice slice_of(const char *text)
 {
@@ -28,6 +28,12 @@ static inline bool slice_eq(struct slice a, struct slice b)
 static inline bool slice_is(struct slice a, const char *text)
 {
 	return slice_eq(a, slice_of(text));
+}
+
+/* strchr without its trap: the NUL that a slice may hold is in no set. */
+static inline bool char_is_one_of(char c, const char *set)
+{
+	return c != '\0' && strchr(set, c) != NULL;
 }
 
 /* Byte order, shorter first when one begins the other; as strcmp. */

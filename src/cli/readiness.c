@@ -1,6 +1,8 @@
 /* Why: `up` ends when the application is up, and says what it waits for; see readiness.h. */
 #include "cli/readiness.h"
 
+#include "base/clock.h"
+
 static bool deployment(const struct val *d, struct strbuf *missing)
 {
 	const struct val *status = val_get(d, "status");
@@ -49,6 +51,27 @@ static bool balancer(const struct val *service, struct strbuf *missing)
 		return true;
 	}
 	strbuf_adds(missing, "no address yet");
+	return false;
+}
+
+bool readiness_is_stale(const struct val *pod, int64_t since_wall_us)
+{
+	int64_t since_s = since_wall_us / US_PER_S, at_us;
+	bool is_ready = false;
+
+	val_for_each(val_path(pod, "status.conditions"), it) {
+		is_ready = is_ready || (slice_is(val_get_str(it, "type"), "Ready") &&
+					slice_is(val_get_str(it, "status"), "True"));
+	}
+	if (!is_ready) {
+		return false;
+	}
+	val_for_each(val_path(pod, "status.containerStatuses"), it) {
+		if (time_parse(val_str(val_path(it, "state.running.startedAt")), &at_us) &&
+		    at_us / US_PER_S < since_s) {
+			return true;
+		}
+	}
 	return false;
 }
 

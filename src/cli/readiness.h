@@ -7,6 +7,9 @@
 /* True when an object has nothing more to wait for; else a few words why go to missing ("1 of 3
  * available"). Kinds without a notion of readiness are ready. */
 bool readiness_of(const struct val *object, struct strbuf *missing);
+/* True when a pod's status tells of an earlier life of the instance: it claims to be ready with a container
+ * that was started before since_wall_us. */
+bool readiness_is_stale(const struct val *pod, int64_t since_wall_us);
 /* The first reason that a pod of a list gives for not running ("backend-x: ImagePullBackOff: ..."),
  * appended to out; nothing when none does. */
 void readiness_why(const struct val *pod_list, struct strbuf *out);

@@ -208,6 +208,36 @@ static void explain_missing(struct up *u, const struct manifest *x, struct strbu
 	}
 }
 
+/* The store remembers what the pods said before the instance was down: waits until none of it is left. */
+static int wait_fresh(struct up *u, int64_t since_wall_us, int64_t timeout_us, struct err *err)
+{
+	int64_t end_us = clock_mono_us() + timeout_us;
+
+	for (;;) {
+		scoped_doc struct doc *pods = NULL;
+		const struct val *stale = NULL;
+		int r = caller_ask(&u->caller, "GET", "/api/v1/pods", NULL, NULL, &pods, err);
+
+		if (r < 0) {
+			return r;
+		}
+		val_for_each(val_get(pods->root, "items"), it) {
+			stale = !stale && readiness_is_stale(it, since_wall_us) ? it : stale;
+		}
+		if (!stale) {
+			return 0;
+		}
+		if (clock_mono_us() > end_us) {
+			return err_raise(err, ERR_TIMEOUT, "not up after %lld s: the node has not started pod %s/%s again",
+					 (long long)(timeout_us / US_PER_S),
+					 val_cstr(val_path(stale, "metadata.namespace")),
+					 val_cstr(val_path(stale, "metadata.name")));
+		}
+		progress_now(&u->progress, "waiting for the node to take up its pods");
+		caller_wait_us(&u->caller, poll_us);
+	}
+}
+
 static int wait_ready(struct up *u, const struct manifests *m, int64_t timeout_us, struct err *err)
 {
 	int64_t end_us = clock_mono_us() + timeout_us;
@@ -258,13 +288,16 @@ static void print_urls(struct up *u)
 static int up(struct up *u, const struct cli_parsed *p, int64_t timeout_us, struct err *err)
 {
 	scoped_free char *kubeconfig = mem_printf("%s/kubeconfig", u->instance.home);
+	int64_t since_wall_us = clock_wall_us();
 	int r;
+	bool started;
 
 	progress_now(&u->progress, "starting %s", u->instance.name);
 	r = u->ops->start(&u->instance, err);
 	if (r < 0) {
 		return r;
 	}
+	started = r == 0;
 	progress_done(&u->progress, r ? "%s runs already" : "%s is started", u->instance.name);
 	r = caller_open(&u->caller, kubeconfig, err);
 	if (r == 0) {
@@ -280,7 +313,12 @@ static int up(struct up *u, const struct cli_parsed *p, int64_t timeout_us, stru
 		}
 	}
 	if (r == 0 && timeout_us > 0) {
-		r = wait_ready(u, &u->builtin, timeout_us, err);
+		if (started) {
+			r = wait_fresh(u, since_wall_us, timeout_us, err);
+		}
+		if (r == 0) {
+			r = wait_ready(u, &u->builtin, timeout_us, err);
+		}
 		if (r == 0) {
 			r = wait_ready(u, &u->given, timeout_us, err);
 		}

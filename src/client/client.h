@@ -14,7 +14,7 @@ struct client;
 
 /* kubeconfig path, or null: in-cluster. Failure: ERR_NOTFOUND, ERR_SYNTAX with the file's name. */
 MUST_USE int client_new(struct loop *l, const char *kubeconfig, const char *user_agent,
-			struct client **ret, struct err *err);
+                        struct client **ret, struct err *err);
 struct client *client_free(struct client *c);
 
 /* One request. done exactly once, never from inside; status 0: no answer (why). body is parsed JSON, null
@@ -27,19 +27,19 @@ struct client_answer {
 typedef void client_done_fn(void *arg, const struct client_answer *a);
 /* content_type null: application/json. body null: none. */
 struct client_call *client_request(struct client *c, const char *method, const char *target,
-				   const char *content_type, const struct val *body,
-				   client_done_fn *done, void *arg);
+                                   const char *content_type, const struct val *body,
+                                   client_done_fn *done, void *arg);
 void client_cancel(struct client_call *call);
 /* Path of an object or collection: "/api/v1/namespaces/x/pods/y/status" into buf-like strbuf. */
 void client_path(struct strbuf *out, const char *api_version, const char *plural, struct slice ns,
-		 struct slice name, const char *subresource);
+                 struct slice name, const char *subresource);
 
 /* ---- replica: a local copy of one collection, kept by list and watch ---- */
 struct replica;
 struct replica_spec {
-	const char *api_version; /* "v1", "apps/v1" */
-	const char *plural;      /* "pods" */
-	const char *ns;          /* null: all */
+	const char *api_version;                     /* "v1", "apps/v1" */
+	const char *plural;                          /* "pods" */
+	const char *ns;                              /* null: all */
 	const char *field_selector, *label_selector; /* null: none */
 	/* old null: added; now null: deleted. Called while syncing too, before synced. */
 	void (*changed)(void *arg, const struct doc *old, const struct doc *now);
@@ -62,5 +62,5 @@ void replica_put(struct replica *r, const struct doc *d);
 struct recorder;
 struct recorder *recorder_new(struct client *c, const char *component, const char *host);
 struct recorder *recorder_free(struct recorder *r);
-void recorder_event(struct recorder *r, const struct val *object, const char *type, const char *reason,
-		    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void recorder_event(struct recorder *r, const struct val *object, const char *type,
+                    const char *reason, const char *fmt, ...) __attribute__((format(printf, 5, 6)));

@@ -18,7 +18,8 @@
 const struct nft_set node_sets[NODE_SETS] = {
 	[SET_ENTRIES] = { "entries", { IP4, PROTO, PORT }, { MARK } },
 	[SET_ENTRIES_INSIDE] = { "entries_inside", { IP4, PROTO, PORT }, { MARK } },
-	[SET_POOLS] = { "pools", { MARK }, .verdicts = true },
+	[SET_POOLS] = { "pools", { MARK }, { MARK, MARK } },
+	[SET_PICKERS] = { "pickers", { MARK, MARK }, .verdicts = true },
 	[SET_SLOTS] = { "slots", { MARK, MARK }, { IP4, PORT } },
 	[SET_CLUSTER_IPS] = { "cluster_ips", { IP4 } },
 	[SET_MASQUERADED] = { "masqueraded", { IP4, PROTO, PORT } },
@@ -162,7 +163,8 @@ static void services(struct nft *n, const struct node_table_config *c)
 
 	nft_rule_begin(n, "services");
 	nft_rule_meta(n, 0, NFT_META_MARK);
-	nft_rule_vmap(n, 0, &node_sets[SET_POOLS]);
+	nft_rule_map(n, 0, &node_sets[SET_POOLS], 0);
+	nft_rule_vmap(n, 0, &node_sets[SET_PICKERS]);
 
 	/* A port that the service does not have is refused, an address that no service has gets no
 	 * answer. */
@@ -475,6 +477,33 @@ bool picker_parse(const char *name, struct picker *ret)
 		                .number = want > 1 ? (unsigned)part[want - 1] : 0,
 		                .by_client = want == 1 };
 	return strcmp(picker_name(ret, canonical), name) == 0;
+}
+
+enum { KIND_REFUSE = 1, KIND_DISCARD, KIND_TURNS, KIND_CLIENT, KIND_AFFINITY };
+#define KIND_SHIFT   24
+#define NUMBER_SHIFT 16
+
+const struct picker_number picker_refuse = { KIND_REFUSE << KIND_SHIFT, 0 };
+const struct picker_number picker_discard = { KIND_DISCARD << KIND_SHIFT, 0 };
+
+struct picker_number picker_number(const struct picker *p)
+{
+	uint32_t kind = p->timeout_s ? KIND_AFFINITY : p->by_client ? KIND_CLIENT : KIND_TURNS;
+
+	return (struct picker_number){ kind << KIND_SHIFT | p->number << NUMBER_SHIFT | p->slots,
+		                       p->timeout_s };
+}
+
+bool picker_from_number(struct picker_number n, struct picker *ret)
+{
+	uint32_t kind = n.kind >> KIND_SHIFT;
+
+	*ret = (struct picker){ .slots = n.kind & 0xffff,
+		                .number = n.kind >> NUMBER_SHIFT & 0xff,
+		                .timeout_s = n.timeout_s,
+		                .by_client = kind == KIND_CLIENT };
+	return kind >= KIND_TURNS && kind <= KIND_AFFINITY &&
+	       (n.timeout_s > 0) == (kind == KIND_AFFINITY);
 }
 
 size_t picker_rules(const struct picker *p)

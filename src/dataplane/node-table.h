@@ -31,7 +31,8 @@
 enum node_set {
 	SET_ENTRIES,        /* address . protocol . port -> pool */
 	SET_ENTRIES_INSIDE, /* the same, for clients inside, where it differs */
-	SET_POOLS,          /* pool -> chain */
+	SET_POOLS,          /* pool -> picker's number, two parts */
+	SET_PICKERS,        /* picker's number -> chain */
 	SET_SLOTS,          /* pool . number -> address . port */
 	SET_CLUSTER_IPS,
 	SET_MASQUERADED, /* entries whose clients are hidden from endpoints */
@@ -88,5 +89,14 @@ struct picker {
 #define PICKER_NAME_SIZE 20
 const char *picker_name(const struct picker *p, char *buf);
 bool picker_parse(const char *name, struct picker *ret);
+/* How a pool names its picker. Not the chain itself: the kernel walks all of a map of chains when
+ * one of its elements changes, so that map holds kinds of pickers, not pools. */
+struct picker_number {
+	uint32_t kind, timeout_s;
+};
+struct picker_number picker_number(const struct picker *p);
+bool picker_from_number(struct picker_number n,
+                        struct picker *ret); /* false: refuse, discard, or none */
+extern const struct picker_number picker_refuse, picker_discard;
 size_t picker_rules(const struct picker *p); /* how many rules such a chain has */
 void picker_queue(struct nft *n, const struct picker *p);

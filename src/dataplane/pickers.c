@@ -22,11 +22,34 @@ static struct picker_chain *need(struct balancer *b, const struct picker *p)
 	return c;
 }
 
-static struct picker_chain *lend(struct picker_chain *c)
+static void list_chain(struct balancer *b, struct picker_number number, const char *name)
+{
+	struct mirror_key k = key_of(&number, sizeof(number));
+
+	mirror_put(&b->d->mirrors[SET_PICKERS], &k, name, b);
+}
+
+static struct picker_chain *lend(struct balancer *b, struct picker_chain *c)
 {
 	c->users++;
-	c->leaving = false;
+	c->unlisted = c->leaving = false;
+	list_chain(b, picker_number(&c->picker), c->name);
 	return c;
+}
+
+static void unlist(struct balancer *b, struct picker_chain *c)
+{
+	struct picker_number number = picker_number(&c->picker);
+	struct mirror_key k = key_of(&number, sizeof(number));
+
+	mirror_drop(&b->d->mirrors[SET_PICKERS], &k, b);
+	c->unlisted = true;
+}
+
+void pickers_start(struct balancer *b)
+{
+	list_chain(b, picker_refuse, CHAIN_REFUSE);
+	list_chain(b, picker_discard, CHAIN_DISCARD);
 }
 
 /* A chain of that kind that nobody uses, or the least used one. */
@@ -43,7 +66,7 @@ static struct picker_chain *take_chain(struct balancer *b, struct picker kind)
 			best = c;
 		}
 	}
-	return lend(best);
+	return lend(b, best);
 }
 
 static bool is_kind(const struct picker *p, const struct picker *kind)
@@ -52,10 +75,14 @@ static bool is_kind(const struct picker *p, const struct picker *kind)
 	       p->by_client == kind->by_client;
 }
 
-void pickers_release(struct picker_chain *c)
+void pickers_release(struct balancer *b, struct picker_chain *c)
 {
-	if (c) {
-		c->users--;
+	if (!c) {
+		return;
+	}
+	c->users--;
+	if (c->users == 0 && !c->in_kernel) {
+		unlist(b, c); /* it will not be made */
 	}
 }
 
@@ -66,19 +93,20 @@ void pickers_choose(struct balancer *b, struct pool *pool, unsigned timeout_s, b
 		               .by_client = by_client };
 	struct picker_chain *old = pool->chain;
 	struct mirror_key k = key_of(&pool->id, sizeof(pool->id));
-	const char *had = old ? NULL : mirror_in_kernel(&b->d->mirrors[SET_POOLS], &k);
+	const struct picker_number *had =
+		old ? NULL : mirror_in_kernel(&b->d->mirrors[SET_POOLS], &k);
 	struct picker p;
 
 	if (old && is_kind(&old->picker, &kind)) {
 		return;
 	}
 	pool->chain = NULL;
-	if (pool->n > 0 && had && picker_parse(had, &p) && is_kind(&p, &kind)) {
-		pool->chain = lend(need(b, &p));
+	if (pool->n > 0 && had && picker_from_number(*had, &p) && is_kind(&p, &kind)) {
+		pool->chain = lend(b, need(b, &p));
 	} else if (pool->n > 0) {
 		pool->chain = take_chain(b, kind);
 	}
-	pickers_release(old);
+	pickers_release(b, old);
 }
 
 void pickers_queue(struct balancer *b)
@@ -108,16 +136,25 @@ void pickers_committed(struct balancer *b)
 	}
 }
 
+/* Two steps, since older kernels do not delete a chain in the transaction that deletes its last
+ * mention. */
 bool pickers_settle(struct balancer *b)
 {
 	size_t idle = 0;
 	bool any = false;
 
+	b->unlisted = false;
 	for (struct map_iter it = { 0 }; map_next(&b->chains, &it);) {
 		struct picker_chain *c = it.value;
 
-		if (c->users == 0 && c->in_kernel && ++idle > IDLE_PICKERS_MAX) {
+		if (c->users > 0 || !c->in_kernel) {
+			continue;
+		}
+		if (c->unlisted) {
 			c->leaving = any = true;
+		} else if (++idle > IDLE_PICKERS_MAX) {
+			unlist(b, c);
+			b->unlisted = any = true;
 		}
 	}
 	return any;
@@ -128,6 +165,9 @@ void pickers_forget(struct balancer *b)
 	for (struct map_iter it = { 0 }; map_next(&b->chains, &it);) {
 		struct picker_chain *c = it.value;
 
+		if (c->users == 0) {
+			unlist(b, c);
+		}
 		c->in_kernel = c->leaving = false;
 	}
 }
@@ -140,6 +180,7 @@ bool pickers_found(struct balancer *b, const char *name, size_t n_rules)
 		return false;
 	}
 	need(b, &p)->in_kernel = true;
+	list_chain(b, picker_number(&p), name);
 	return true;
 }
 

@@ -32,6 +32,7 @@ static struct slice placed_slice(const struct placed *p)
 	return (struct slice){ (const char *)p, sizeof(*p) };
 }
 
+/* What may be remembered: slots of the pools that have affinity, which are few. */
 static void list_valid(struct balancer *b, struct map *ret)
 {
 	for (struct map_iter it = { 0 }; map_next(&b->pools, &it);) {
@@ -40,7 +41,8 @@ static void list_valid(struct balancer *b, struct map *ret)
 		for (int i = 0; i < POOLS; i++) {
 			struct pool *pool = &port->pools[i];
 
-			for (size_t k = 0; k < pool->n; k++) {
+			for (size_t k = 0;
+			     k < pool->n && pool->chain && pool->chain->picker.timeout_s; k++) {
 				struct placed p = { pool->id, pool->slots[k] };
 
 				(void)map_set(ret, placed_slice(&p), port);

@@ -15,7 +15,8 @@ struct picker_chain {
 	char name[PICKER_NAME_SIZE];
 	unsigned users;
 	bool in_kernel;
-	bool leaving; /* unused for a while: deleted by the next transaction */
+	bool unlisted; /* unused for a while: no element names it any more */
+	bool leaving;  /* unlisted for a while: deleted by the next transaction */
 };
 
 struct pool {
@@ -60,6 +61,7 @@ struct balancer {
 	struct map pools;    /* id to struct port, borrowed from services */
 	uint64_t version;    /* of MODEL_SERVICES that was planned */
 	uint32_t next_id;
+	bool unlisted;                  /* some chain is */
 	bool spares;                    /* some pool has spare slots */
 	bool check_affinity;            /* endpoints went that clients may remember */
 	bool check_flows;               /* endpoints of UDP services came or went */
@@ -72,10 +74,11 @@ static inline struct slice id_slice(const uint32_t *id)
 }
 
 /* ---- pickers.c ---- */
+void pickers_start(struct balancer *b);
 /* Gives the pool a chain for its number of slots; keeps the one it has (or had in the kernel) when
  * it fits. */
 void pickers_choose(struct balancer *b, struct pool *pool, unsigned timeout_s, bool by_client);
-void pickers_release(struct picker_chain *c); /* accepts null */
+void pickers_release(struct balancer *b, struct picker_chain *c); /* accepts null */
 void pickers_queue(struct balancer *b);
 void pickers_committed(struct balancer *b);
 bool pickers_settle(struct balancer *b); /* true when idle chains are to be deleted */

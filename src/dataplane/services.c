@@ -152,9 +152,8 @@ static void pool_close(struct balancer *b, struct pool *pool)
 {
 	if (pool->id) {
 		(void)map_remove(&b->pools, id_slice(&pool->id));
-		b->check_affinity = true;
 	}
-	pickers_release(pool->chain);
+	pickers_release(b, pool->chain);
 	free(pool->slots);
 	*pool = (struct pool){ 0 };
 }
@@ -166,24 +165,33 @@ static void put_slot(struct service *s, uint32_t id, size_t number, const struct
 	own_put(s, SET_SLOTS, &k, sizeof(k), slot);
 }
 
+static bool has_affinity(const struct pool *pool)
+{
+	return pool->chain && pool->chain->picker.timeout_s > 0;
+}
+
 /* Brings the pool's slots to the wanted ones (sorted) and puts its elements. */
 static void pool_fill(struct port *port, struct pool *pool, const struct slot *wanted,
-                      size_t n_wanted, unsigned timeout_s, const char *when_empty)
+                      size_t n_wanted, unsigned timeout_s, struct picker_number when_empty)
 {
 	struct service *s = port->service;
 	size_t had = pool->n + pool->n_spare, before = pool->n, kept;
+	struct picker_number number;
+	bool had_affinity;
 
 	pool->slots = mem_realloc(pool->slots, pool->n + n_wanted + 1, sizeof(*pool->slots));
 	pool->n = slots_merge(pool->slots, pool->n, wanted, n_wanted, &kept);
 	/* An empty pool refuses before any slot is asked for; its last slot may go at once. */
 	pool->n_spare = pool->n && had > pool->n ? had - pool->n : 0;
 	s->b->spares |= pool->n_spare > 0;
-	s->b->check_affinity |= kept < before;
+	had_affinity = has_affinity(pool);
 	s->b->check_flows |=
 		port->proto == PROTO_UDP && (kept < before || (before == 0 && pool->n > 0));
 	pickers_choose(s->b, pool, timeout_s, port->proto == PROTO_UDP && timeout_s == 0);
-	own_put(s, SET_POOLS, &pool->id, sizeof(pool->id),
-	        pool->chain ? pool->chain->name : when_empty);
+	/* Memories are kept right while they are in use; those from an earlier use may be stale. */
+	s->b->check_affinity |= had_affinity ? kept < before : has_affinity(pool);
+	number = pool->chain ? picker_number(&pool->chain->picker) : when_empty;
+	own_put(s, SET_POOLS, &pool->id, sizeof(pool->id), &number);
 	for (size_t i = 0; i < pool->n + pool->n_spare; i++) {
 		put_slot(s, pool->id, i, i < pool->n ? &pool->slots[i] : &pool->slots[0]);
 	}
@@ -347,7 +355,7 @@ static void fill_pools(struct port *port, const struct service_port *p, const en
 		pool_open(port, POOL_ALL,
 		          by_inside || !p->external_local ? SET_ENTRIES : SET_ENTRIES_INSIDE,
 		          by_inside ? &inside->at[0] : &outside->at[0]);
-		pool_fill(port, &port->pools[POOL_ALL], all, n_all, timeout_s, CHAIN_REFUSE);
+		pool_fill(port, &port->pools[POOL_ALL], all, n_all, timeout_s, picker_refuse);
 	} else {
 		pool_close(port->service->b, &port->pools[POOL_ALL]);
 	}
@@ -358,7 +366,7 @@ static void fill_pools(struct port *port, const struct service_port *p, const en
 		/* Endpoints elsewhere, none here: silence, since a refusal would be taken as final.
 		 */
 		pool_fill(port, &port->pools[POOL_LOCAL], local, n_local, timeout_s,
-		          n_all ? CHAIN_DISCARD : CHAIN_REFUSE);
+		          n_all ? picker_discard : picker_refuse);
 	} else {
 		pool_close(port->service->b, &port->pools[POOL_LOCAL]);
 	}
@@ -498,6 +506,7 @@ static void *start(struct dataplane *d)
 
 	b->d = d;
 	b->next_id = 1;
+	pickers_start(b);
 	return b;
 }
 
@@ -585,7 +594,9 @@ static bool settle(void *state)
 
 static bool has_to_settle(void *state)
 {
-	return ((struct balancer *)state)->spares;
+	const struct balancer *b = state;
+
+	return b->spares || b->unlisted;
 }
 
 static bool has_to_follow_up(void *state)

@@ -175,7 +175,7 @@ static void on_timer(struct loop_timer *timer)
 	}
 	if (r < 0) {
 		log_odd("Deleting links failed, trying again error=%s", err.msg);
-		loop_timer_start(d->loop, &d->teardown_timer, 50 * COLLECT_US, on_timer);
+		loop_timer_start(d->loop, &d->teardown_timer, 20 * COLLECT_US, on_timer);
 	}
 }
 

@@ -36,6 +36,7 @@ struct ingress {
 	struct engine *engine;
 	struct http_server *health;
 	bool can_log;
+	struct strbuf resolver; /* name servers of /etc/resolv.conf, by blank */
 
 	/* result of the last look */
 	struct arena arena; /* of routes */
@@ -43,12 +44,15 @@ struct ingress {
 	VEC(const struct doc *) held; /* documents that routes borrows from */
 	struct strbuf text;
 	unsigned generation;
+	const char *default_file;     /* of the default certificate, in arena or fake_arena */
 	struct route_cert *fake_cert; /* in fake_arena */
 	struct arena fake_arena;
 
-	struct map refused; /* "ns/name" -> struct refusal */
-	struct map said;    /* "uid\ntext" -> struct said */
-	struct map known;   /* uid -> struct known */
+	struct map refused;       /* "ns/name" -> struct refusal */
+	struct map refused_certs; /* file -> why, text */
+	struct map good;  /* "ns/name" -> mark of its wish in the configuration that is served */
+	struct map said;  /* "uid\ntext" -> struct said */
+	struct map known; /* uid -> struct known */
 
 	struct loop_timer look;   /* sync soon */
 	struct loop_defer points; /* endpoints at the end of the turn */
@@ -63,6 +67,7 @@ void ingress_sync_soon(struct ingress *in);      /* objects changed: look after 
 void ingress_endpoints_soon(struct ingress *in); /* only endpoints changed */
 void ingress_sync_refused(void *arg, struct slice text,
                           struct slice messages); /* engine_config.refused */
+void ingress_sync_served(struct ingress *in, unsigned generation);
 void ingress_sync_fini(struct ingress *in);
 MUST_USE int ingress_sync_init(struct ingress *in,
                                struct err *err); /* makes the self-signed certificate */

@@ -152,6 +152,17 @@ static bool is_refused(void *arg, struct slice ns, struct slice name, const char
 	return true;
 }
 
+static bool is_cert_refused(void *arg, const char *file, const char **ret_why)
+{
+	const struct ingress *in = arg;
+	const char *why = map_find(&in->refused_certs, slice_of(file));
+
+	if (why) {
+		*ret_why = why;
+	}
+	return why != NULL;
+}
+
 static void hold(struct ingress *in, const struct doc *d)
 {
 	vec_push(&in->held, doc_ref(d));
@@ -164,6 +175,7 @@ static void let_go(struct ingress *in)
 	}
 	vec_clear(&in->held);
 	in->routes = (struct routes){ 0 };
+	in->default_file = NULL;
 	arena_reset(&in->arena);
 }
 
@@ -187,6 +199,10 @@ static const struct route_cert *default_cert(struct ingress *in)
 	                    in->o.cert, &problem);
 	if (!c) {
 		log_odd("Default certificate cannot be used: %s", problem);
+	}
+	if (c && is_cert_refused(in, c->file, &problem)) {
+		log_odd("Default certificate is refused by nginx: %s", problem);
+		c = NULL;
 	}
 	return c ? c : in->fake_cert;
 }
@@ -224,12 +240,14 @@ static void render_and_apply(struct ingress *in, const struct nginx_settings *g)
 		                  .https_port = in->o.https_port,
 		                  .default_cert = standard->file,
 		                  .as_root = geteuid() == 0,
+		                  .resolver = in->resolver.size ? strbuf_str(&in->resolver) : NULL,
 		                  .can_log = in->can_log,
 		                  .generation = in->generation };
 	struct engine_file *files;
 	struct err err;
 	size_t n;
 
+	in->default_file = standard->file;
 	nginx_render(&text, &in->routes, g, &l);
 	if (slice_eq(strbuf_slice(&text), strbuf_slice(&in->text))) {
 		return; /* the same but for what needs no reload */
@@ -284,6 +302,7 @@ static void sync_now(struct ingress *in)
 		                   .without_class = in->o.without_class,
 		                   .secret = find_secret,
 		                   .refused = is_refused,
+		                   .cert_refused = is_cert_refused,
 		                   .arg = in };
 
 	want_secrets(in, &ri);
@@ -346,17 +365,102 @@ static void refuse(struct ingress *in, struct slice ns, struct slice name, struc
 	f->wish = ingress_wish_of(d->root);
 }
 
+static void *mark_of(const struct val *ingress)
+{
+	return (void *)(uintptr_t)(ingress_wish_of(ingress) | 1);
+}
+
+/* What is served now is known to be good. */
+void ingress_sync_served(struct ingress *in, unsigned generation)
+{
+	scoped_strbuf struct strbuf key = { 0 };
+
+	if (generation != in->generation) {
+		return; /* the next one is under way already */
+	}
+	map_fini(&in->good);
+	in->good = (struct map){ 0 };
+	for (size_t i = 0; i < in->routes.n_ingresses; i++) {
+		const struct val *root = in->routes.ingresses[i]->root,
+				 *meta = val_get(root, "metadata");
+
+		map_set(&in->good,
+		        key_of(&key, val_get_str(meta, "namespace"), val_get_str(meta, "name")),
+		        mark_of(root));
+	}
+}
+
+/* Nothing says whose fault it is: it must be one that is new or changed since the last good
+ * configuration. The last to come is tried first. */
+static bool refuse_newest(struct ingress *in, struct slice why)
+{
+	scoped_strbuf struct strbuf key = { 0 };
+	const struct val *newest = NULL;
+	const char *known;
+	uint64_t newest_revision = 0, revision;
+
+	for (size_t i = 0; i < in->routes.n_ingresses; i++) {
+		const struct val *root = in->routes.ingresses[i]->root,
+				 *meta = val_get(root, "metadata");
+		struct slice ns = val_get_str(meta, "namespace"), name = val_get_str(meta, "name");
+
+		if (map_find(&in->good, key_of(&key, ns, name)) != mark_of(root) &&
+		    !is_refused(in, ns, name, &known) &&
+		    slice_to_u64(val_get_str(meta, "resourceVersion"), &revision) &&
+		    revision > newest_revision) {
+			newest = root;
+			newest_revision = revision;
+		}
+	}
+	if (newest) {
+		refuse(in, val_str(val_path(newest, "metadata.namespace")),
+		       val_str(val_path(newest, "metadata.name")), why);
+	}
+	return newest != NULL;
+}
+
+/* A certificate that OpenSSL will not have (a short key) is named by its file, not by a line: its
+ * hosts get the default one. */
+static bool refuse_file(struct ingress *in, const char *file, struct slice why)
+{
+	if (!memmem(why.p, why.len, file, strlen(file))) {
+		return false;
+	}
+	free(map_set(&in->refused_certs, slice_of(file), slice_dup(slice_head(why, 300))));
+	return true;
+}
+
+static bool refuse_cert(struct ingress *in, struct slice why)
+{
+	bool found = in->default_file && in->default_file != in->fake_cert->file &&
+	             refuse_file(in, in->default_file, why);
+
+	for (size_t i = 0; !found && i < in->routes.n_certs; i++) {
+		found = refuse_file(in, in->routes.certs[i].file, why);
+	}
+	return found;
+}
+
 /* nginx names a line, the line belongs to an Ingress: that one is denied, all others go on. */
 void ingress_sync_refused(void *arg, struct slice text, struct slice messages)
 {
 	struct ingress *in = arg;
 	struct slice ns, name, why;
 	size_t line = nginx_error_line(messages, &why);
+	const char *known;
 
-	if (line && nginx_line_owner(text, line, &ns, &name)) {
+	if (line && nginx_line_owner(text, line, &ns, &name) && !is_refused(in, ns, name, &known)) {
 		log_odd("nginx refuses an Ingress ingress=" SLICE_FMT "/" SLICE_FMT ": " SLICE_FMT,
 		        SLICE_ARG(ns), SLICE_ARG(name), SLICE_ARG(why));
 		refuse(in, ns, name, why);
+		strbuf_reset(&in->text);
+		ingress_sync_soon(in);
+		return;
+	}
+	if (refuse_cert(in, nginx_message(messages)) ||
+	    refuse_newest(in, nginx_message(messages))) {
+		log_odd("nginx refuses a configuration: " SLICE_FMT,
+		        SLICE_ARG(slice_head(nginx_message(messages), 500)));
 		strbuf_reset(&in->text);
 		ingress_sync_soon(in);
 		return;
@@ -496,9 +600,15 @@ void ingress_sync_fini(struct ingress *in)
 		free(it.value);
 	}
 	map_fini(&in->refused);
+	map_fini(&in->good);
+	for (struct map_iter it = { 0 }; map_next(&in->refused_certs, &it);) {
+		free(it.value);
+	}
+	map_fini(&in->refused_certs);
 	let_go(in);
 	vec_fini(&in->held);
 	arena_fini(&in->arena);
 	arena_fini(&in->fake_arena);
 	strbuf_fini(&in->text);
+	strbuf_fini(&in->resolver);
 }

@@ -228,6 +228,7 @@ static void on_serving(void *arg, unsigned generation)
 
 	log_info("Configuration is served generation=%u hosts=%zu", generation,
 	         in->routes.n_servers);
+	ingress_sync_served(in, generation);
 	ingress_endpoints_soon(in); /* drops what only the old one named */
 }
 
@@ -298,6 +299,24 @@ static bool can_open_stdout(void)
 	return fd >= 0;
 }
 
+/* Name servers for what nginx has to resolve by itself (auth-url). */
+static void read_resolver(struct strbuf *out)
+{
+	scoped_file FILE *f = fopen("/etc/resolv.conf", "re");
+	char line[512], text[IP_TEXT_SIZE];
+	struct ip ip;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		struct slice s = slice_trim(slice_of(line));
+
+		if (slice_has_prefix(s, SLICE("nameserver ")) &&
+		    ip_parse(slice_trim(slice_from(s, sizeof("nameserver ") - 1)), &ip)) {
+			strbuf_addf(out, ip.family == IP_V6 ? "%s[%s]" : "%s%s",
+			            out->size ? " " : "", ip_format(ip, text));
+		}
+	}
+}
+
 static int start(struct ingress *in, struct err *err)
 {
 	const struct engine_config ec = { .loop = in->loop,
@@ -331,6 +350,7 @@ static int start(struct ingress *in, struct err *err)
 	/* Workers whose master was killed become our children, so that they can be ended and
 	 * reaped. */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	read_resolver(&in->resolver);
 	in->can_log = can_open_stdout();
 	if (!in->can_log) {
 		log_odd("Standard output cannot be opened: requests are not logged");

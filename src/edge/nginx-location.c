@@ -308,8 +308,10 @@ static void put_pass(struct strbuf *o, const struct route_location *loc,
 	put_buffers(o, s, g);
 	put_timeouts(o, s, module);
 	put_retries(o, s, module);
-	if (is_grpc(s) || s->upstream_vhost.len || s->forwarded_prefix.len) {
+	if (is_grpc(s) || s->upstream_vhost.len || s->forwarded_prefix.len ||
+	    s->external.response_headers.len) {
 		nginx_put_request_headers(o, "\t\t\t", module, s);
+		nginx_put_auth_headers(o, module, s);
 	}
 	put_rewrite(o, loc);
 	strbuf_addf(o, "\t\t\t%s_pass %s://upstream_balancer;\n", module, schemes[s->protocol]);
@@ -381,20 +383,27 @@ static void put_backend(struct strbuf *o, const struct route_location *loc)
 
 /* ---- the location ---- */
 
+void nginx_put_location_vars(struct strbuf *o, const struct route_location *loc)
+{
+	put_var(o, "namespace", loc->ns);
+	put_var(o, "ingress_name", loc->ingress);
+	if (!loc->denied) {
+		put_var(o, "service_name", loc->backend->service);
+		put_var(o, "proxy_upstream_name", slice_of(loc->backend->key));
+	}
+}
+
 static void put_body(struct strbuf *o, const struct route_server *s,
                      const struct route_location *loc, const struct nginx_settings *g,
                      const struct nginx_layout *l)
 {
 	const struct ingress_settings *set = loc->settings;
 
-	put_var(o, "namespace", loc->ns);
-	put_var(o, "ingress_name", loc->ingress);
+	nginx_put_location_vars(o, loc);
 	if (loc->denied) {
 		strbuf_adds(o, "\t\t\treturn 503;\n");
 		return;
 	}
-	put_var(o, "service_name", loc->backend->service);
-	put_var(o, "proxy_upstream_name", slice_of(loc->backend->key));
 	if (set->no_access_log) {
 		strbuf_adds(o, "\t\t\taccess_log off;\n");
 	}
@@ -411,6 +420,7 @@ static void put_body(struct strbuf *o, const struct route_server *s,
 		strbuf_adds(o, ";\n");
 		return;
 	}
+	nginx_put_auth_use(o, set, (size_t)(loc - s->locations));
 	put_cors(o, set, g);
 	put_backend(o, loc);
 	put_pass(o, loc, g);
@@ -440,7 +450,7 @@ static void put_exact_regex(struct strbuf *o, struct slice path)
 static bool has_exact(const struct route_server *s, struct slice path)
 {
 	for (size_t i = 0; i < s->n_locations; i++) {
-		if (s->locations[i].match == ROUTE_EXACT && slice_eq(s->locations[i].path, path)) {
+		if (s->locations[i].match == PATH_EXACT && slice_eq(s->locations[i].path, path)) {
 			return true;
 		}
 	}
@@ -454,20 +464,21 @@ void nginx_put_location(struct strbuf *o, const struct route_server *s,
 	bool root = slice_is(loc->path, "/");
 
 	nginx_put_owner(o, loc->ns, loc->ingress);
-	if (!s->is_regex && loc->match == ROUTE_PREFIX && !root && !has_exact(s, loc->path)) {
+	nginx_put_auth_locations(o, loc, (size_t)(loc - s->locations));
+	if (!s->is_regex && loc->match == PATH_PREFIX && !root && !has_exact(s, loc->path)) {
 		put_head(o, "= ", "", loc->path, "");
 		put_body(o, s, loc, g, l);
 		strbuf_adds(o, "\t\t}\n");
 	}
 	if (s->is_regex) {
 		put_head(o, "~* ", "^", loc->path, "");
-	} else if (loc->match == ROUTE_EXACT && !root && slice_has_suffix(loc->path, SLICE("/"))) {
+	} else if (loc->match == PATH_EXACT && !root && slice_has_suffix(loc->path, SLICE("/"))) {
 		/* As "= /foo/" nginx would answer /foo by a redirect, which is not that path. */
 		put_exact_regex(o, loc->path);
-	} else if (loc->match == ROUTE_EXACT) {
+	} else if (loc->match == PATH_EXACT) {
 		put_head(o, "= ", "", loc->path, "");
 	} else {
-		put_head(o, "", "", loc->path, loc->match == ROUTE_PREFIX && !root ? "/" : "");
+		put_head(o, "", "", loc->path, loc->match == PATH_PREFIX && !root ? "/" : "");
 	}
 	put_body(o, s, loc, g, l);
 	strbuf_adds(o, "\t\t}\n");

@@ -49,8 +49,10 @@ static void put_lua(struct strbuf *o, const struct nginx_layout *l)
 		"\tlua_package_path \"%s/lua/?.lua;/usr/share/lua/5.1/?.lua;;\";\n"
 		"\tlua_shared_dict kennel_backends 32m;\n"
 		"\tlua_shared_dict kennel_counts 4m;\n"
+		"%s%s%s"
 		"\tinit_by_lua_block { require(\"resty.core\"); edge = require(\"balancer\") }\n",
-		l->dir);
+		l->dir, l->resolver ? "\tresolver " : "", l->resolver ? l->resolver : "",
+		l->resolver ? " valid=30s ipv6=off;\n" : "");
 }
 
 /* ---- what holds for every request ---- */
@@ -175,6 +177,9 @@ static void put_maps(struct strbuf *o, const struct nginx_settings *g)
 	} else {
 		strbuf_adds(o, "\tmap \"\" $full_forwarded_for { default $remote_addr; }\n");
 	}
+	/* Known everywhere, so that nobody's URL can name what nginx does not know; set where it
+	 * counts. */
+	strbuf_adds(o, "\tmap \"\" $escaped_request_uri { default \"\"; }\n");
 	/* What has to go to https; certificates are fetched over http. */
 	strbuf_adds(o, "\tmap \"$pass_access_scheme:$uri\" $to_https { default 0; "
 	               "\"~^http:(?!/\\.well-known/acme-challenge)\" 1; }\n");
@@ -309,7 +314,7 @@ static void put_server_vars(struct strbuf *o)
 	               "$service_name \"\";\n");
 }
 
-static bool has_path(const struct route_server *s, const char *path, enum route_match match)
+static bool has_path(const struct route_server *s, const char *path, enum ingress_match match)
 {
 	for (size_t i = 0; i < s->n_locations; i++) {
 		if (s->locations[i].match == match && slice_is(s->locations[i].path, path)) {
@@ -321,7 +326,7 @@ static bool has_path(const struct route_server *s, const char *path, enum route_
 
 static void put_nowhere(struct strbuf *o, const struct route_server *s, bool is_default)
 {
-	bool has_root = s && (has_path(s, "/", ROUTE_PREFIX) || has_path(s, "/", ROUTE_RAW));
+	bool has_root = s && (has_path(s, "/", PATH_PREFIX) || has_path(s, "/", PATH_RAW));
 
 	if (is_default) {
 		strbuf_adds(o, "\t\tlocation = /healthz { access_log off; return 200; }\n");
@@ -453,23 +458,51 @@ bool nginx_line_owner(struct slice text, size_t line, struct slice *ret_ns, stru
 	return found;
 }
 
-size_t nginx_error_line(struct slice output, struct slice *ret_text)
+/* A row of nginx's without time, level and process: what is after "[emerg] 12#12: ". */
+static bool read_message(struct slice row, struct slice *ret)
 {
-	struct slice row;
+	const char *in = row.len ? memmem(row.p, row.len, "] ", 2) : NULL;
+	struct slice process, rest, text;
+
+	if (!in) {
+		return false;
+	}
+	text = slice_from(row, (size_t)(in - row.p) + 2);
+	if (slice_cut(text, ':', &process, &rest) && slice_find(process, '#') > 0 &&
+	    slice_find(process, ' ') < 0) {
+		text = slice_trim(rest);
+	}
+	*ret = text;
+	return true;
+}
+
+struct slice nginx_message(struct slice output)
+{
+	struct slice row, text = { "", 0 }, all = output;
 
 	while (slice_next(&output, '\n', &row)) {
-		const char *in = row.len ? memmem(row.p, row.len, "] ", 2) : NULL;
-		ptrdiff_t colon = slice_rfind(row, ':');
-		uint64_t line;
+		if (row.len && memmem(row.p, row.len, "[emerg]", 7) && read_message(row, &text)) {
+			return text;
+		}
+	}
+	return slice_trim(all);
+}
 
-		if (!in || colon < 0 ||
+size_t nginx_error_line(struct slice output, struct slice *ret_text)
+{
+	struct slice row, text;
+	uint64_t line;
+
+	while (slice_next(&output, '\n', &row)) {
+		ptrdiff_t colon = slice_rfind(row, ':');
+
+		if (colon < 0 || !read_message(row, &text) ||
 		    !slice_to_u64(slice_trim(slice_from(row, (size_t)colon + 1)), &line)) {
 			continue;
 		}
-		row = slice_from(row, (size_t)(in - row.p) + 2);
-		for (size_t i = 0; i + 4 < row.len; i++) {
-			if (memcmp(row.p + i, " in /", 5) == 0) {
-				*ret_text = slice_head(row, i);
+		for (size_t i = 0; i + 4 < text.len; i++) {
+			if (memcmp(text.p + i, " in /", 5) == 0) {
+				*ret_text = slice_head(text, i);
 				return line;
 			}
 		}

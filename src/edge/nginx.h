@@ -12,6 +12,7 @@ struct nginx_layout {
 	const char *dir; /* absolute; plain characters */
 	uint16_t http_port, https_port;
 	const char *default_cert; /* file in ssl/ */
+	const char *resolver;     /* addresses of name servers, by blank; null: none */
 	bool as_root;             /* the process is root: say whom the workers are to be */
 	bool can_log;             /* /dev/stdout can be opened */
 	unsigned generation;      /* told by the control socket, so that a reload can be seen */
@@ -24,3 +25,5 @@ bool nginx_line_owner(struct slice text, size_t line, struct slice *ret_ns, stru
 /* The line number in the first message of `nginx -t` that has one ("... in FILE:12"), or 0;
  * *ret_text gets the message without time stamps and file. */
 size_t nginx_error_line(struct slice output, struct slice *ret_text);
+/* The first [emerg] message of `nginx -t`, without time, level and process. */
+struct slice nginx_message(struct slice output);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "edge/field.h"
 #include "edge/nginx-text.h"
+#include "model/ingress.h"
 
 /* ---- checks of single values ---- */
 
@@ -60,9 +61,27 @@ static bool are_tokens(struct slice s)
 	return is_list_of(s, is_token_or_star);
 }
 
+static bool is_auth_url(struct slice s)
+{
+	return nginx_url_is_valid(s) && s.p[0] != '/';
+}
+
+static bool is_method(struct slice s)
+{
+	static const char *const methods[] = { "GET",    "HEAD",    "POST", "PUT",
+		                               "DELETE", "OPTIONS", "PATCH" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+		if (slice_is(s, methods[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool are_hosts(struct slice s)
 {
-	return is_list_of(s, nginx_host_is_valid);
+	return is_list_of(s, ingress_host_is_valid);
 }
 
 static bool is_app_root(struct slice s)
@@ -285,6 +304,10 @@ static const struct field ingress_fields[] = {
 	A("auth-secret"),
 	A("auth-type"),
 	A("auth-secret-type"),
+	I("auth-url", FIELD_TEXT, external.url, TEXT_OF(is_auth_url)),
+	I("auth-signin", FIELD_TEXT, external.signin, TEXT_OF(nginx_url_is_valid)),
+	I("auth-method", FIELD_TEXT, external.method, TEXT_OF(is_method)),
+	I("auth-response-headers", FIELD_TEXT, external.response_headers, TEXT_OF(are_tokens)),
 	I("auth-realm", FIELD_TEXT, auth.realm, TEXT_OF(nginx_value_is_valid)),
 	I("limit-rps", FIELD_NUMBER, limit.rps, 0, 1000000),
 	I("limit-rpm", FIELD_NUMBER, limit.rpm, 0, 1000000),
@@ -304,7 +327,7 @@ static const struct field ingress_fields[] = {
 	A("affinity-mode"),
 	A("affinity-canary-behavior"),
 	I("session-cookie-name", FIELD_TEXT, cookie.name, TEXT_OF(nginx_token_is_valid)),
-	I("session-cookie-path", FIELD_TEXT, cookie.path, TEXT_OF(nginx_path_is_strict)),
+	I("session-cookie-path", FIELD_TEXT, cookie.path, TEXT_OF(ingress_path_is_strict)),
 	I("session-cookie-domain", FIELD_TEXT, cookie.domain, TEXT_OF(nginx_token_is_valid)),
 	I("session-cookie-samesite", FIELD_TEXT, cookie.samesite, TEXT_OF(is_samesite)),
 	I("session-cookie-secure", FIELD_BOOL, cookie.secure),
@@ -333,9 +356,8 @@ static const struct field ingress_fields[] = {
 
 /* What decides who gets in must not be left out in silence: such a route does not open. */
 static const char *const guards[] = {
-	"auth-url",          "auth-signin",        "auth-tls-secret",     "auth-tls-verify-client",
-	"auth-tls-match-cn", "enable-modsecurity", "modsecurity-snippet", "enable-global-auth",
-	"satisfy",           "ssl-passthrough",
+	"auth-tls-secret",     "auth-tls-verify-client", "auth-tls-match-cn", "enable-modsecurity",
+	"modsecurity-snippet", "enable-global-auth",     "satisfy",           "ssl-passthrough",
 };
 
 struct reading {

@@ -73,6 +73,9 @@ struct ingress_settings {
 		struct slice secret, realm;
 		const char *file; /* set when the Secret was read (routes.c) */
 	} auth;
+	struct { /* another server decides who may pass */
+		struct slice url, signin, method, response_headers;
+	} external;
 	struct {
 		int64_t rps, rpm, connections, burst;
 		struct slice rate, rate_after;

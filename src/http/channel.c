@@ -16,8 +16,8 @@
 
 enum {
 	N_CHANNELS = 5,
-	RESIZE_MAX = 1024,	/* bytes of one resize text */
-	EARLY_MAX = 1 << 20,	/* stdin that came before everything was ready */
+	RESIZE_MAX = 1024,   /* bytes of one resize text */
+	EARLY_MAX = 1 << 20, /* stdin that came before everything was ready */
 	V5_CLOSE = 255,
 };
 
@@ -25,17 +25,17 @@ enum {
 
 struct channels {
 	struct wire *wire;
-	struct spdy *spdy;     /* null: WebSocket */
-	struct strbuf out;     /* frames of spdy to send */
-	struct strbuf resize;  /* an incomplete resize text */
-	struct strbuf early;   /* stdin before ready */
+	struct spdy *spdy;    /* null: WebSocket */
+	struct strbuf out;    /* frames of spdy to send */
+	struct strbuf resize; /* an incomplete resize text */
+	struct strbuf early;  /* stdin before ready */
 	struct strbuf scratch;
 	struct channel_ask ask;
 	struct channel_events events;
 	void *arg;
 	struct loop_timer deadline;
 	uint32_t stream[N_CHANNELS]; /* SPDY stream ids; 0: not opened */
-	int version;		     /* of channel.k8s.io: 1 to 5 */
+	int version;                 /* of channel.k8s.io: 1 to 5 */
 	bool is_base64;
 	bool ready, finishing, eof_told, early_eof;
 };
@@ -43,11 +43,16 @@ struct channels {
 static bool is_asked(const struct channels *c, enum channel_id id)
 {
 	switch (id) {
-	case CHANNEL_STDIN: return c->ask.stdin_;
-	case CHANNEL_STDOUT: return c->ask.stdout_;
-	case CHANNEL_STDERR: return c->ask.stderr_;
-	case CHANNEL_ERROR: return true;
-	case CHANNEL_RESIZE: return c->ask.tty && c->version >= 3;
+	case CHANNEL_STDIN:
+		return c->ask.stdin_;
+	case CHANNEL_STDOUT:
+		return c->ask.stdout_;
+	case CHANNEL_STDERR:
+		return c->ask.stderr_;
+	case CHANNEL_ERROR:
+		return true;
+	case CHANNEL_RESIZE:
+		return c->ask.tty && c->version >= 3;
 	}
 	return false;
 }
@@ -162,9 +167,20 @@ void channel_abort(struct channels *c)
 
 /* ---- from the client ---- */
 
-static bool find_number(struct slice text, const char *key, uint16_t *ret)
+/* Behind the key, in whichever case it stands: kubectl writes "Width", the JavaScript client "width". */
+static const char *behind_key(struct slice text, struct slice key)
 {
-	const char *p = memmem(text.p, text.len, key, strlen(key));
+	for (size_t i = 0; i + key.len <= text.len; i++) {
+		if (slice_eq_nocase(slice_head(slice_from(text, i), key.len), key)) {
+			return text.p + i + key.len;
+		}
+	}
+	return NULL;
+}
+
+static bool find_number(struct slice text, struct slice key, uint16_t *ret)
+{
+	const char *p = behind_key(text, key);
 	const char *end = text.p + text.len;
 	unsigned v = 0;
 	bool any = false;
@@ -172,7 +188,7 @@ static bool find_number(struct slice text, const char *key, uint16_t *ret)
 	if (!p) {
 		return false;
 	}
-	for (p += strlen(key); p < end && (*p == ' ' || *p == ':' || *p == '\t'); p++) {
+	for (; p < end && (*p == ' ' || *p == ':' || *p == '\t'); p++) {
 	}
 	for (; p < end && *p >= '0' && *p <= '9' && v <= 0xffff; p++) {
 		v = v * 10 + (unsigned)(*p - '0');
@@ -197,8 +213,8 @@ static void take_resize(struct channels *c, struct slice bytes)
 			continue;
 		}
 		text = strbuf_slice(&c->resize);
-		if (find_number(text, "\"Width\"", &width) &&
-		    find_number(text, "\"Height\"", &height) && !c->finishing) {
+		if (find_number(text, SLICE("\"width\""), &width) &&
+		    find_number(text, SLICE("\"height\""), &height) && !c->finishing) {
 			c->events.resize(c->arg, width, height);
 		}
 		strbuf_reset(&c->resize);
@@ -267,7 +283,7 @@ static void on_turn(void *arg)
 static void on_spdy_syn(void *arg, uint32_t id, const struct http_headers *headers, bool fin)
 {
 	static const char *const names[N_CHANNELS] = { "stdin", "stdout", "stderr", "error",
-						       "resize" };
+		                                       "resize" };
 	struct channels *c = arg;
 	struct slice type = http_header_get(headers, "streamtype");
 
@@ -319,7 +335,7 @@ static void take_message(struct channels *c, uint8_t id, struct slice bytes)
 	} else if (id == CHANNEL_RESIZE && is_asked(c, CHANNEL_RESIZE)) {
 		take_resize(c, bytes);
 	} else if (id == V5_CLOSE && c->version == 5 && bytes.len == 1 &&
-		   bytes.p[0] == CHANNEL_STDIN) {
+	           bytes.p[0] == CHANNEL_STDIN) {
 		take_eof(c);
 	}
 }
@@ -411,14 +427,10 @@ struct protocol {
 };
 
 static const struct protocol protocols[] = {
-	{ "v5.channel.k8s.io", 5, false },
-	{ "v4.channel.k8s.io", 4, false },
-	{ "v3.channel.k8s.io", 3, false },
-	{ "v2.channel.k8s.io", 2, false },
-	{ "channel.k8s.io", 1, false },
-	{ "v5.base64.channel.k8s.io", 5, true },
-	{ "v4.base64.channel.k8s.io", 4, true },
-	{ "base64.channel.k8s.io", 1, true },
+	{ "v5.channel.k8s.io", 5, false },       { "v4.channel.k8s.io", 4, false },
+	{ "v3.channel.k8s.io", 3, false },       { "v2.channel.k8s.io", 2, false },
+	{ "channel.k8s.io", 1, false },          { "v5.base64.channel.k8s.io", 5, true },
+	{ "v4.base64.channel.k8s.io", 4, true }, { "base64.channel.k8s.io", 1, true },
 };
 
 static const struct protocol *find_protocol(struct slice name)
@@ -432,7 +444,7 @@ static const struct protocol *find_protocol(struct slice name)
 }
 
 static struct channels *channels_new(const struct protocol *p, const struct channel_ask *ask,
-				     const struct channel_events *events, void *arg)
+                                     const struct channel_events *events, void *arg)
 {
 	struct channels *c = NEW(struct channels);
 
@@ -446,7 +458,7 @@ static struct channels *channels_new(const struct protocol *p, const struct chan
 }
 
 static struct channels *accept_websocket(struct http_request *r, const struct channel_ask *ask,
-					 const struct channel_events *events, void *arg)
+                                         const struct channel_events *events, void *arg)
 {
 	const char *names[ARRAY_SIZE(protocols) + 1] = { 0 };
 	struct protocol unnamed = { NULL, 1, false };
@@ -499,7 +511,7 @@ static const struct protocol *choose_spdy(const struct http_request *r, bool *re
 }
 
 static struct channels *accept_spdy(struct http_request *r, const struct channel_ask *ask,
-				    const struct channel_events *events, void *arg)
+                                    const struct channel_events *events, void *arg)
 {
 	bool any;
 	const struct protocol *p = choose_spdy(r, &any);
@@ -508,8 +520,8 @@ static struct channels *accept_spdy(struct http_request *r, const struct channel
 
 	if (any && !p) {
 		wire_refuse(r, 403, "Forbidden", "no stream protocol in common",
-			    "X-Accepted-Stream-Protocol-Versions: v4.channel.k8s.io, "
-			    "v3.channel.k8s.io, v2.channel.k8s.io, channel.k8s.io\r\n");
+		            "X-Accepted-Stream-Protocol-Versions: v4.channel.k8s.io, "
+		            "v3.channel.k8s.io, v2.channel.k8s.io, channel.k8s.io\r\n");
 		return NULL;
 	}
 	if (p) {
@@ -529,11 +541,11 @@ static struct channels *accept_spdy(struct http_request *r, const struct channel
 }
 
 struct channels *channel_accept(struct http_request *r, const struct channel_ask *ask,
-				const struct channel_events *events, void *arg)
+                                const struct channel_events *events, void *arg)
 {
 	if (!ask->stdin_ && !ask->stdout_ && !ask->stderr_) {
 		wire_refuse(r, 400, "BadRequest",
-			    "you must specify at least one of stdin, stdout, stderr", NULL);
+		            "you must specify at least one of stdin, stdout, stderr", NULL);
 		return NULL;
 	}
 	switch (wire_kind_asked(r)) {

@@ -27,7 +27,7 @@ struct channel_ask { /* what exec/attach wants, from the query */
 
 /* exec and attach. On a request that is no acceptable upgrade it answers 400 and returns null. */
 struct channels *channel_accept(struct http_request *r, const struct channel_ask *ask,
-				const struct channel_events *events, void *arg);
+                                const struct channel_events *events, void *arg);
 void channel_write(struct channels *c, enum channel_id id, struct slice bytes);
 bool channel_is_full(const struct channels *c);
 void channel_pause(struct channels *c, bool paused); /* of the client's stdin */
@@ -52,11 +52,12 @@ struct forward_events {
 /* On a request that is no acceptable upgrade it answers 400 and returns null. open is never called from
  * inside. data, eof, drain and closed are only called after forward_set_user (what the client sent
  * before is kept for it), closed exactly once. */
-struct forwards *forward_accept(struct http_request *r, const struct forward_events *events, void *arg);
+struct forwards *forward_accept(struct http_request *r, const struct forward_events *events,
+                                void *arg);
 void forward_set_user(struct forward_conn *fc, void *user);
 void forward_write(struct forward_conn *fc, struct slice bytes);
 bool forward_is_full(const struct forward_conn *fc);
 void forward_pause(struct forward_conn *fc, bool paused);
-void forward_eof(struct forward_conn *fc);  /* server side ends; both ends ended: closed */
+void forward_eof(struct forward_conn *fc); /* server side ends; both ends ended: closed */
 void forward_fail(struct forward_conn *fc, const char *text); /* on the error stream, then closed */
 void forwards_close(struct forwards *f); /* closes every connection; gone comes last */

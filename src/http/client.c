@@ -86,17 +86,17 @@ static void call_release(struct http_call *call)
 }
 
 /* Runs a callback of the call; false when the call is over after it (and freed). */
-#define CALL_BACK(call, invoke)                \
-	__extension__({                        \
-		bool alive_;                   \
-		(call)->inside++;              \
-		invoke;                        \
-		(call)->inside--;              \
-		alive_ = !(call)->dead;        \
-		if (!alive_) {                 \
-			call_release(call);    \
-		}                              \
-		alive_;                        \
+#define CALL_BACK(call, invoke)                                                                    \
+	__extension__({                                                                            \
+		bool alive_;                                                                       \
+		(call)->inside++;                                                                  \
+		invoke;                                                                            \
+		(call)->inside--;                                                                  \
+		alive_ = !(call)->dead;                                                            \
+		if (!alive_) {                                                                     \
+			call_release(call);                                                        \
+		}                                                                                  \
+		alive_;                                                                            \
 	})
 
 static void tell_end(struct http_call *call, const struct http_answer *a)
@@ -106,8 +106,8 @@ static void tell_end(struct http_call *call, const struct http_answer *a)
 			call->head_told = true;
 			(void)CALL_BACK(call, (call->dead = true, call->events.head(call->arg, a)));
 		} else {
-			(void)CALL_BACK(call, (call->dead = true,
-					       call->events.end(call->arg, a->why)));
+			(void)CALL_BACK(call,
+			                (call->dead = true, call->events.end(call->arg, a->why)));
 		}
 	} else {
 		(void)CALL_BACK(call, (call->dead = true, call->done(call->arg, a)));
@@ -216,13 +216,13 @@ static struct http_call *call_new(struct http_client *c, const struct http_call_
 	write_request(c, s, &call->text);
 	list_push(&c->waiting, &call->in_waiting);
 	loop_timer_start(c->loop, &call->timer, s->timeout_us > 0 ? s->timeout_us : CALL_US,
-			 on_call_timer);
+	                 on_call_timer);
 	kick(c);
 	return call;
 }
 
 struct http_call *http_call(struct http_client *c, const struct http_call_spec *s,
-			    http_done_fn *done, void *arg)
+                            http_done_fn *done, void *arg)
 {
 	struct http_call *call = call_new(c, s, arg);
 
@@ -231,7 +231,7 @@ struct http_call *http_call(struct http_client *c, const struct http_call_spec *
 }
 
 struct http_call *http_call_stream(struct http_client *c, const struct http_call_spec *s,
-				   const struct http_stream_events *events, void *arg)
+                                   const struct http_stream_events *events, void *arg)
 {
 	struct http_call *call = call_new(c, s, arg);
 
@@ -389,7 +389,8 @@ static void on_data(void *arg, struct slice bytes)
 			return;
 		case HTTP_PARSE_HEAD:
 			if (k->parser.head.status == 101) {
-				(void)err_raise(&err, ERR_UNSUPPORTED, "server changed protocols unasked");
+				(void)err_raise(&err, ERR_UNSUPPORTED,
+				                "server changed protocols unasked");
 				spoilt(k, &err);
 				return;
 			}
@@ -403,7 +404,7 @@ static void on_data(void *arg, struct slice bytes)
 			}
 			if (strbuf_failed(&call->body)) {
 				(void)err_raise(&err, ERR_LIMIT, "answer is larger than %d MiB",
-						ANSWER_MAX >> 20);
+				                ANSWER_MAX >> 20);
 				spoilt(k, &err);
 				return;
 			}
@@ -488,7 +489,7 @@ static struct conn *conn_new(struct http_client *c)
 
 static struct conn *find_idle(struct http_client *c)
 {
-	list_for_each(&c->conns, k, struct conn, in_conns) {
+	list_for_each (&c->conns, k, struct conn, in_conns) {
 		if (!k->call && !k->closing) {
 			return k;
 		}
@@ -500,7 +501,7 @@ static void on_turn(struct loop_defer *d)
 {
 	struct http_client *c = container_of(d, struct http_client, turn);
 
-	list_for_each(&c->waiting, call, struct http_call, in_waiting) {
+	list_for_each (&c->waiting, call, struct http_call, in_waiting) {
 		struct conn *k = call->repeated ? NULL : find_idle(c);
 
 		if (!k && !call->is_stream && c->n_whole >= c->max && !call->repeated) {
@@ -543,7 +544,7 @@ struct http_client *http_client_free(struct http_client *c)
 		return NULL;
 	}
 	(void)err_raise(&err, ERR_CANCELED, "client is closing");
-	list_for_each(&c->conns, k, struct conn, in_conns) {
+	list_for_each (&c->conns, k, struct conn, in_conns) {
 		struct http_call *call = take(k->call);
 
 		list_unlink(&k->in_conns);

@@ -40,8 +40,8 @@ struct http_answer {
 /* Whole: done exactly once, never from inside. A call on a kept connection that the server closed
  * before any answer byte is repeated once on a new one when the method is idempotent. */
 typedef void http_done_fn(void *arg, const struct http_answer *a);
-struct http_call *http_call(struct http_client *c, const struct http_call_spec *s, http_done_fn *done,
-			    void *arg);
+struct http_call *http_call(struct http_client *c, const struct http_call_spec *s,
+                            http_done_fn *done, void *arg);
 
 /* Streamed: head once, then data..., then end exactly once (why null: in order). When head reports
  * status 0 end is not called. */
@@ -51,6 +51,6 @@ struct http_stream_events {
 	void (*end)(void *arg, const struct err *why);
 };
 struct http_call *http_call_stream(struct http_client *c, const struct http_call_spec *s,
-				   const struct http_stream_events *events, void *arg);
+                                   const struct http_stream_events *events, void *arg);
 /* Forgets the call; no callback comes any more. */
 void http_call_cancel(struct http_call *call);

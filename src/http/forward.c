@@ -18,14 +18,14 @@
 enum {
 	KEPT_MAX = 1 << 20,
 	CONNS_MAX = 1024, /* open at a time on one carrier */
-	PORTS_MAX = 64,	  /* WebSocket channels: 2 * port must fit a byte */
+	PORTS_MAX = 64,   /* WebSocket channels: 2 * port must fit a byte */
 };
 
 struct forward_conn {
 	struct forwards *f;
 	struct list_link in_conns;
-	char *request_id;    /* SPDY: owned */
-	struct strbuf kept;  /* from the client, not delivered yet */
+	char *request_id;   /* SPDY: owned */
+	struct strbuf kept; /* from the client, not delivered yet */
 	void *user;
 	uint32_t data_id, error_id; /* SPDY streams or WebSocket channels */
 	uint16_t port;
@@ -112,7 +112,7 @@ static void update_pause(struct forwards *f)
 {
 	bool paused = false;
 
-	list_for_each(&f->conns, fc, struct forward_conn, in_conns) {
+	list_for_each (&f->conns, fc, struct forward_conn, in_conns) {
 		paused = paused || fc->kept.size > KEPT_MAX;
 	}
 	if (paused != f->wire_paused) {
@@ -168,7 +168,7 @@ static void on_turn(void *arg)
 {
 	struct forwards *f = arg;
 
-	list_for_each(&f->conns, fc, struct forward_conn, in_conns) {
+	list_for_each (&f->conns, fc, struct forward_conn, in_conns) {
 		if (!fc->open_told && !fc->over && fc->has_data && fc->has_error) {
 			fc->open_told = true;
 			f->events.open(f->arg, fc, fc->port);
@@ -260,7 +260,7 @@ static struct forward_conn *conn_new(struct forwards *f, uint16_t port)
 
 static struct forward_conn *find_request(struct forwards *f, struct slice request_id)
 {
-	list_for_each(&f->conns, fc, struct forward_conn, in_conns) {
+	list_for_each (&f->conns, fc, struct forward_conn, in_conns) {
 		if (!fc->over && fc->request_id && slice_is(request_id, fc->request_id)) {
 			return fc;
 		}
@@ -270,7 +270,7 @@ static struct forward_conn *find_request(struct forwards *f, struct slice reques
 
 static struct forward_conn *find_stream(struct forwards *f, uint32_t id)
 {
-	list_for_each(&f->conns, fc, struct forward_conn, in_conns) {
+	list_for_each (&f->conns, fc, struct forward_conn, in_conns) {
 		if (fc->has_data && fc->data_id == id) {
 			return fc;
 		}
@@ -345,7 +345,7 @@ static void on_spdy_rst(void *arg, uint32_t id)
 {
 	struct forwards *f = arg;
 
-	list_for_each(&f->conns, fc, struct forward_conn, in_conns) {
+	list_for_each (&f->conns, fc, struct forward_conn, in_conns) {
 		if ((fc->has_data && fc->data_id == id) ||
 		    (fc->has_error && fc->error_id == id && !fc->has_data)) {
 			conn_over(fc);
@@ -382,12 +382,13 @@ static void on_wire_data(void *arg, struct slice bytes, bool is_text)
 		flush_spdy(f);
 		return;
 	}
-	if (!bytes.len || (f->is_base64 && !(is_text && base64_decode(&plain, slice_from(bytes, 1))))) {
+	if (!bytes.len ||
+	    (f->is_base64 && !(is_text && base64_decode(&plain, slice_from(bytes, 1))))) {
 		return;
 	}
 	channel = f->is_base64 ? (uint8_t)(bytes.p[0] - '0') : (uint8_t)bytes.p[0];
 	bytes = f->is_base64 ? strbuf_slice(&plain) : slice_from(bytes, 1);
-	list_for_each(&f->conns, fc, struct forward_conn, in_conns) {
+	list_for_each (&f->conns, fc, struct forward_conn, in_conns) {
 		if (fc->data_id == channel) {
 			take_data(fc, bytes);
 		}
@@ -402,7 +403,7 @@ static void on_wire_end(void *arg)
 		forwards_close(f);
 		return;
 	}
-	list_for_each(&f->conns, fc, struct forward_conn, in_conns) {
+	list_for_each (&f->conns, fc, struct forward_conn, in_conns) {
 		take_end(fc);
 	}
 }
@@ -411,7 +412,7 @@ static void on_wire_drain(void *arg)
 {
 	struct forwards *f = arg;
 
-	list_for_each(&f->conns, fc, struct forward_conn, in_conns) {
+	list_for_each (&f->conns, fc, struct forward_conn, in_conns) {
 		if (fc->user_set && !fc->over && f->events.drain) {
 			f->events.drain(fc->user);
 		}
@@ -423,7 +424,7 @@ static void on_wire_close(void *arg)
 	struct forwards *f = arg;
 
 	f->closing = true;
-	list_for_each(&f->conns, fc, struct forward_conn, in_conns) {
+	list_for_each (&f->conns, fc, struct forward_conn, in_conns) {
 		fc->over = true;
 		finish_one(fc);
 	}
@@ -456,7 +457,8 @@ static size_t parse_ports(struct http_request *r, uint16_t ports[static PORTS_MA
 		while (slice_next(&list, ',', &one)) {
 			uint64_t port;
 
-			if (!slice_to_u64(one, &port) || port < 1 || port > 65535 || n == PORTS_MAX) {
+			if (!slice_to_u64(one, &port) || port < 1 || port > 65535 ||
+			    n == PORTS_MAX) {
 				return 0;
 			}
 			ports[n++] = (uint16_t)port;
@@ -467,11 +469,11 @@ static size_t parse_ports(struct http_request *r, uint16_t ports[static PORTS_MA
 
 static bool accept_channels(struct forwards *f, struct http_request *r)
 {
-	static const char *const known[] = { "v4.channel.k8s.io",	 "v5.channel.k8s.io",
-					     "v3.channel.k8s.io",	 "v2.channel.k8s.io",
-					     "channel.k8s.io",		 "v4.base64.channel.k8s.io",
-					     "base64.channel.k8s.io",	 "portforward.k8s.io",
-					     NULL };
+	static const char *const known[] = {
+		"v4.channel.k8s.io",     "v5.channel.k8s.io",  "v3.channel.k8s.io",
+		"v2.channel.k8s.io",     "channel.k8s.io",     "v4.base64.channel.k8s.io",
+		"base64.channel.k8s.io", "portforward.k8s.io", NULL
+	};
 	uint16_t ports[PORTS_MAX];
 	size_t n = parse_ports(r, ports);
 	bool any;
@@ -479,7 +481,7 @@ static bool accept_channels(struct forwards *f, struct http_request *r)
 
 	if (n == 0) {
 		wire_refuse(r, 400, "BadRequest",
-			    "query parameter \\\"ports\\\" must name ports from 1 to 65535", NULL);
+		            "query parameter \\\"ports\\\" must name ports from 1 to 65535", NULL);
 		return false;
 	}
 	if (any && !chosen) {
@@ -517,14 +519,14 @@ static bool accept_any(struct forwards *f, struct http_request *r)
 	case WIRE_SPDY:
 		if (http_header_get(&r->headers, "X-Stream-Protocol-Version").p &&
 		    !http_header_has_token(&r->headers, "X-Stream-Protocol-Version",
-					   "portforward.k8s.io")) {
+		                           "portforward.k8s.io")) {
 			wire_refuse(r, 403, "Forbidden", "no stream protocol in common",
-				    "X-Accepted-Stream-Protocol-Versions: portforward.k8s.io\r\n");
+			            "X-Accepted-Stream-Protocol-Versions: portforward.k8s.io\r\n");
 			return false;
 		}
 		f->spdy = spdy_new(&spdy_callbacks, f, &f->out);
 		f->wire = wire_open_spdy(r, "X-Stream-Protocol-Version: portforward.k8s.io\r\n",
-					 &wire_callbacks, f);
+		                         &wire_callbacks, f);
 		return f->wire;
 	case WIRE_NONE:
 		break;
@@ -534,7 +536,7 @@ static bool accept_any(struct forwards *f, struct http_request *r)
 }
 
 struct forwards *forward_accept(struct http_request *r, const struct forward_events *events,
-				void *arg)
+                                void *arg)
 {
 	struct forwards *f = NEW(struct forwards);
 

@@ -10,9 +10,9 @@
 #include "http/parse.h"
 
 enum state {
-	START,	 /* nothing of the message yet; one CRLF is passed over */
+	START, /* nothing of the message yet; one CRLF is passed over */
 	START_LF,
-	LINES,	 /* collecting the head */
+	LINES,   /* collecting the head */
 	NO_BODY, /* head was told; the end is next */
 	LENGTH,
 	UNTIL_CLOSE,
@@ -53,7 +53,7 @@ bool http_parser_is_in_head(const struct http_parser *p)
 }
 
 static int refuse(struct http_parser *p, int status, struct err *err, enum err_code code,
-		  const char *why)
+                  const char *why)
 {
 	p->state = BROKEN;
 	p->error_status = status;
@@ -238,11 +238,11 @@ static int parse_framing(struct http_parser *p, struct err *err)
 		}
 		if (!slice_eq_nocase(te->value, SLICE("chunked"))) {
 			bool known = te->value.len == 0 || slice_find(te->value, ',') >= 0 ||
-				     slice_eq_nocase(slice_head(te->value, 7), SLICE("chunked"));
+			             slice_eq_nocase(slice_head(te->value, 7), SLICE("chunked"));
 
-			return known ? bad(p, err, "malformed Transfer-Encoding") :
-				       refuse(p, 501, err, ERR_UNSUPPORTED,
-					      "unknown transfer coding");
+			return known ? bad(p, err, "malformed Transfer-Encoding")
+			             : refuse(p, 501, err, ERR_UNSUPPORTED,
+			                      "unknown transfer coding");
 		}
 		h->chunked = true;
 	}
@@ -303,8 +303,8 @@ static int parse_head(struct http_parser *p, struct err *err)
 
 		rest = slice_from(rest, line.len + 2);
 		if (first) {
-			r = p->is_response ? parse_status_line(p, line, err) :
-					     parse_request_line(p, line, err);
+			r = p->is_response ? parse_status_line(p, line, err)
+			                   : parse_request_line(p, line, err);
 			first = false;
 		} else if (line.len == 0) {
 			break;
@@ -323,13 +323,13 @@ static int parse_head(struct http_parser *p, struct err *err)
 	if (r < 0) {
 		return r;
 	}
-	p->head.keep_alive = p->head.minor > 0 ?
-				     !http_header_has_token(&p->head.headers, "Connection", "close") :
-				     http_header_has_token(&p->head.headers, "Connection",
-							   "keep-alive");
+	p->head.keep_alive =
+		p->head.minor > 0
+			? !http_header_has_token(&p->head.headers, "Connection", "close")
+			: http_header_has_token(&p->head.headers, "Connection", "keep-alive");
 	p->head.wants_upgrade = p->head.minor > 0 &&
-				http_header_has_token(&p->head.headers, "Connection", "upgrade") &&
-				http_header_get(&p->head.headers, "Upgrade").len > 0;
+	                        http_header_has_token(&p->head.headers, "Connection", "upgrade") &&
+	                        http_header_get(&p->head.headers, "Upgrade").len > 0;
 	p->head.expects_continue =
 		p->head.minor > 0 &&
 		slice_eq_nocase(http_header_get(&p->head.headers, "Expect"), SLICE("100-continue"));
@@ -340,8 +340,8 @@ static int parse_head(struct http_parser *p, struct err *err)
 static void choose_body(struct http_parser *p)
 {
 	const struct http_head *h = &p->head;
-	bool never = p->is_response && (p->body_is_absent || h->status < 200 || h->status == 204 ||
-					h->status == 304);
+	bool never = p->is_response &&
+	             (p->body_is_absent || h->status < 200 || h->status == 204 || h->status == 304);
 
 	p->ext_size = p->trailer_size = 0;
 	p->digits = 0;
@@ -498,10 +498,10 @@ static int end_message(struct http_parser *p)
 
 static int take_body(struct http_parser *p, struct slice *bytes, struct slice *ret_body)
 {
-	*ret_body = p->state == UNTIL_CLOSE ? *bytes :
-					      slice_head(*bytes, p->left < bytes->len ?
-								 (size_t)p->left :
-								 bytes->len);
+	*ret_body =
+		p->state == UNTIL_CLOSE
+			? *bytes
+			: slice_head(*bytes, p->left < bytes->len ? (size_t)p->left : bytes->len);
 	*bytes = slice_from(*bytes, ret_body->len);
 	if (p->state != UNTIL_CLOSE) {
 		p->left -= ret_body->len;
@@ -513,7 +513,7 @@ static int take_body(struct http_parser *p, struct slice *bytes, struct slice *r
 }
 
 int http_parser_next(struct http_parser *p, struct slice *bytes, struct slice *ret_body,
-		     struct err *err)
+                     struct err *err)
 {
 	struct err own;
 	int r;

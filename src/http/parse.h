@@ -25,13 +25,13 @@ enum http_parse_event {
 	HTTP_PARSE_MORE, /* all bytes are used up */
 	HTTP_PARSE_HEAD, /* p->head is filled in */
 	HTTP_PARSE_BODY, /* *ret_body holds some bytes of it, borrowed from the input */
-	HTTP_PARSE_END,	 /* the message is complete */
+	HTTP_PARSE_END,  /* the message is complete */
 };
 
 struct http_head { /* slices point into the parser and live until the next message begins */
 	struct slice method, target; /* requests */
-	int status;		     /* responses */
-	int minor;		     /* HTTP/1.minor; later minors count as 1 */
+	int status;                  /* responses */
+	int minor;                   /* HTTP/1.minor; later minors count as 1 */
 	struct http_headers headers;
 	int64_t content_length; /* -1: not given */
 	bool chunked;
@@ -60,7 +60,7 @@ void http_parser_fini(struct http_parser *p);
 /* Takes bytes off the front of *bytes. Returns an http_parse_event or ERR_SYNTAX, ERR_LIMIT,
  * ERR_UNSUPPORTED; the connection is then beyond repair and p->error_status says how to answer. */
 MUST_USE int http_parser_next(struct http_parser *p, struct slice *bytes, struct slice *ret_body,
-			      struct err *err);
+                              struct err *err);
 /* The connection ended. HTTP_PARSE_END: that was the end of the body; HTTP_PARSE_MORE: between two
  * messages; failure ERR_IO: in the middle. */
 MUST_USE int http_parser_eof(struct http_parser *p, struct err *err);

@@ -135,7 +135,7 @@ int pki_make_key(struct strbuf *ret_key_pem, struct err *err)
 static bool name_add(X509_NAME *name, const char *field, const char *text)
 {
 	return X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, (const unsigned char *)text,
-					  -1, -1, 0) == 1;
+	                                  -1, -1, 0) == 1;
 }
 
 static bool extension_add(X509 *cert, X509 *issuer, int nid, const char *value)
@@ -177,7 +177,7 @@ static bool alt_names_add(X509 *cert, const struct pki_request *r)
 
 		ok = g && s &&
 		     ASN1_OCTET_STRING_set(s, r->ips[i].bytes,
-					   r->ips[i].family == IP_V4 ? 4 : 16) == 1;
+		                           r->ips[i].family == IP_V4 ? 4 : 16) == 1;
 		if (ok) {
 			GENERAL_NAME_set0_value(g, GEN_IPADD, s);
 			ok = sk_GENERAL_NAME_push(names, g) > 0;
@@ -241,7 +241,7 @@ int pki_make_ca(const char *common_name, struct pki_pair *ret, struct err *err)
 	if (!cert || !name_add(name, "CN", common_name) || X509_set_issuer_name(cert, name) != 1 ||
 	    !extension_add(cert, cert, NID_basic_constraints, "critical,CA:TRUE") ||
 	    !extension_add(cert, cert, NID_key_usage,
-			   "critical,keyCertSign,cRLSign,digitalSignature") ||
+	                   "critical,keyCertSign,cRLSign,digitalSignature") ||
 	    !extension_add(cert, cert, NID_subject_key_identifier, "hash") ||
 	    X509_sign(cert, key, EVP_sha256()) == 0) {
 		return raise_ssl(err, ERR_INTERNAL, "make certificate authority");
@@ -250,7 +250,7 @@ int pki_make_ca(const char *common_name, struct pki_pair *ret, struct err *err)
 }
 
 int pki_issue(struct slice ca_cert_pem, struct slice ca_key_pem, const struct pki_request *r,
-	      struct pki_pair *ret, struct err *err)
+              struct pki_pair *ret, struct err *err)
 {
 	scoped_x509 X509 *ca = NULL;
 	scoped_key EVP_PKEY *ca_key = NULL;
@@ -286,9 +286,9 @@ int pki_issue(struct slice ca_cert_pem, struct slice ca_key_pem, const struct pk
 	     alt_names_add(cert, r);
 	if (ok && (r->server || r->client)) {
 		ok = extension_add(cert, ca, NID_ext_key_usage,
-				   r->server && r->client ? "serverAuth,clientAuth" :
-				   r->server		  ? "serverAuth" :
-							    "clientAuth");
+		                   r->server && r->client ? "serverAuth,clientAuth"
+		                   : r->server            ? "serverAuth"
+		                                          : "clientAuth");
 	}
 	if (!ok || X509_sign(cert, ca_key, EVP_sha256()) == 0) {
 		return raise_ssl(err, ERR_INVALID, "make certificate");
@@ -361,9 +361,8 @@ int pki_cert_names(struct slice cert_pem, pki_name_fn *fn, void *arg, struct err
 		const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
 
 		if (g->type == GEN_DNS) {
-			fn(arg, (struct slice){
-					(const char *)ASN1_STRING_get0_data(g->d.dNSName),
-					(size_t)ASN1_STRING_length(g->d.dNSName) });
+			fn(arg, (struct slice){ (const char *)ASN1_STRING_get0_data(g->d.dNSName),
+			                        (size_t)ASN1_STRING_length(g->d.dNSName) });
 		}
 	}
 	GENERAL_NAMES_free(names);
@@ -411,7 +410,7 @@ static bool key_id(EVP_PKEY *key, struct strbuf *out)
 }
 
 int pki_jwt_sign(struct slice key_pem, struct slice claims_json, struct strbuf *out,
-		 struct err *err)
+                 struct err *err)
 {
 	scoped_key EVP_PKEY *key = NULL;
 	scoped_md EVP_MD_CTX *md = EVP_MD_CTX_new();
@@ -471,7 +470,7 @@ static bool signature_holds(EVP_PKEY *key, struct slice covered, struct slice ra
 	if (md && n > 0) {
 		ok = EVP_DigestVerifyInit(md, NULL, EVP_sha256(), NULL, key) == 1 &&
 		     EVP_DigestVerify(md, der, (size_t)n, (const unsigned char *)covered.p,
-				      covered.len) == 1;
+		                      covered.len) == 1;
 	}
 	OPENSSL_free(der);
 	BN_free(r_part);
@@ -482,7 +481,7 @@ static bool signature_holds(EVP_PKEY *key, struct slice covered, struct slice ra
 }
 
 int pki_jwt_verify(struct slice key_pem, struct slice token, struct strbuf *out_claims,
-		   struct err *err)
+                   struct err *err)
 {
 	scoped_key EVP_PKEY *key = NULL;
 	scoped_strbuf struct strbuf head = { 0 };
@@ -523,7 +522,7 @@ static bool coord_add(EVP_PKEY *key, const char *param, struct strbuf *out)
 	BIGNUM *bn = NULL;
 	unsigned char raw[COORD_SIZE];
 	bool ok = EVP_PKEY_get_bn_param(key, param, &bn) == 1 &&
-		  BN_bn2binpad(bn, raw, COORD_SIZE) == COORD_SIZE;
+	          BN_bn2binpad(bn, raw, COORD_SIZE) == COORD_SIZE;
 
 	BN_free(bn);
 	if (ok) {
@@ -548,8 +547,8 @@ int pki_jwks(struct slice key_pem, struct strbuf *out, struct err *err)
 		return raise_ssl(err, ERR_INVALID, "describe key");
 	}
 	strbuf_addf(out,
-		    "{\"keys\":[{\"use\":\"sig\",\"kty\":\"EC\",\"kid\":\"%s\",\"crv\":\"P-256\","
-		    "\"alg\":\"ES256\",\"x\":\"%s\",\"y\":\"%s\"}]}",
-		    strbuf_str(&id), strbuf_str(&x), strbuf_str(&y));
+	            "{\"keys\":[{\"use\":\"sig\",\"kty\":\"EC\",\"kid\":\"%s\",\"crv\":\"P-256\","
+	            "\"alg\":\"ES256\",\"x\":\"%s\",\"y\":\"%s\"}]}",
+	            strbuf_str(&id), strbuf_str(&x), strbuf_str(&y));
 	return 0;
 }

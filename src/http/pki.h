@@ -24,14 +24,15 @@ struct pki_request {
 	int days;            /* 0: 365 */
 };
 /* A P-256 leaf signed by ca; ret->cert holds the leaf followed by nothing. */
-MUST_USE int pki_issue(struct slice ca_cert_pem, struct slice ca_key_pem, const struct pki_request *r,
-		       struct pki_pair *ret, struct err *err);
+MUST_USE int pki_issue(struct slice ca_cert_pem, struct slice ca_key_pem,
+                       const struct pki_request *r, struct pki_pair *ret, struct err *err);
 /* Wall time at which the first certificate of the PEM text ends, microseconds. */
 MUST_USE int pki_cert_not_after(struct slice cert_pem, int64_t *ret_wall_us, struct err *err);
 /* Does the key belong to the first certificate? 0: yes. Failure: ERR_SYNTAX (unreadable), ERR_INVALID. */
 MUST_USE int pki_pair_check(struct slice cert_pem, struct slice key_pem, struct err *err);
 /* Whether the first certificate names that host (wildcards as RFC 6125) or address. */
-MUST_USE int pki_cert_covers(struct slice cert_pem, const char *host, bool *ret_covers, struct err *err);
+MUST_USE int pki_cert_covers(struct slice cert_pem, const char *host, bool *ret_covers,
+                             struct err *err);
 /* Calls fn for each DNS name of the first certificate. */
 typedef void pki_name_fn(void *arg, struct slice dns_name);
 MUST_USE int pki_cert_names(struct slice cert_pem, pki_name_fn *fn, void *arg, struct err *err);
@@ -44,10 +45,10 @@ void pki_sha1(struct strbuf *out, struct slice bytes);
 MUST_USE int pki_make_key(struct strbuf *ret_key_pem, struct err *err);
 /* Signs the JSON claims: header.payload.signature appended to out. kid is derived from the key. */
 MUST_USE int pki_jwt_sign(struct slice key_pem, struct slice claims_json, struct strbuf *out,
-			  struct err *err);
+                          struct err *err);
 /* Verifies the signature only (expiry is the caller's, who has the clock); appends the claims JSON.
  * Failure: ERR_UNAUTHORIZED. */
 MUST_USE int pki_jwt_verify(struct slice key_pem, struct slice token, struct strbuf *out_claims,
-			    struct err *err);
+                            struct err *err);
 /* The public key as a JWK set (JSON). */
 MUST_USE int pki_jwks(struct slice key_pem, struct strbuf *out, struct err *err);

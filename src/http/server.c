@@ -26,15 +26,15 @@ enum {
 	CONNS_MAX = 8192,
 };
 
-#define IDLE_US (120 * US_PER_S)
-#define HEAD_US (30 * US_PER_S)      /* from a request's first byte to the end of its head */
-#define BODY_US (60 * US_PER_S)      /* without a byte of the body */
+#define IDLE_US        (120 * US_PER_S)
+#define HEAD_US        (30 * US_PER_S) /* from a request's first byte to the end of its head */
+#define BODY_US        (60 * US_PER_S) /* without a byte of the body */
 #define ACCEPT_REST_US (US_PER_S / 10) /* after running out of descriptors */
 
 struct listener {
 	struct http_server *server;
-	struct loop_fd *w; /* owned */
-	int fd;		   /* owned */
+	struct loop_fd *w;          /* owned */
+	int fd;                     /* owned */
 	struct list_link in_server; /* in server.listeners */
 	struct loop_timer rest;
 };
@@ -58,7 +58,7 @@ struct request {
 	struct strbuf body;
 	struct tls_peer peer;
 	struct loop_defer done; /* frees an orphan */
-	struct loop *loop;	/* borrowed */
+	struct loop *loop;      /* borrowed */
 	enum answering answering;
 	bool dispatched; /* the handler knows it */
 	bool is_head, is_http10;
@@ -66,9 +66,9 @@ struct request {
 
 struct conn {
 	struct http_server *server; /* null once the server was freed */
-	struct stream *stream;	    /* null once handed over or closed */
+	struct stream *stream;      /* null once handed over or closed */
 	struct http_parser parser;
-	struct strbuf ahead;	 /* read, not parsed yet */
+	struct strbuf ahead;     /* read, not parsed yet */
 	struct request *request; /* owned; null between requests */
 	struct loop_timer timer;
 	struct loop_defer advance;
@@ -272,7 +272,7 @@ static bool answer_void(struct request *q)
 }
 
 void http_reply(struct http_request *r, int status, const char *content_type, const char *headers,
-		struct slice body)
+                struct slice body)
 {
 	struct request *q = request_of(r);
 	scoped_strbuf struct strbuf out = { 0 };
@@ -300,7 +300,7 @@ void http_reply(struct http_request *r, int status, const char *content_type, co
 }
 
 void http_reply_start(struct http_request *r, int status, const char *content_type,
-		      const char *headers)
+                      const char *headers)
 {
 	struct request *q = request_of(r);
 	scoped_strbuf struct strbuf out = { 0 };
@@ -392,7 +392,7 @@ struct stream *http_take(struct http_request *r, const struct stream_events *eve
 }
 
 struct stream *http_upgrade(struct http_request *r, const char *protocol, const char *headers,
-			    const struct stream_events *events, void *arg)
+                            const struct stream_events *events, void *arg)
 {
 	scoped_strbuf struct strbuf out = { 0 };
 	struct stream *s = http_take(r, events, arg);
@@ -626,7 +626,7 @@ static void on_close(void *arg, const struct err *why)
 
 	if (why && c->server) {
 		log_debug("Connection to %s ended: %s",
-			  c->server->config.name ? c->server->config.name : "server", why->msg);
+		          c->server->config.name ? c->server->config.name : "server", why->msg);
 	}
 	c->stream = NULL;
 	conn_release(c);
@@ -739,7 +739,7 @@ int http_server_listen(struct http_server *s, int listen_fd, struct err *err)
 
 static void stop_listening(struct http_server *s)
 {
-	list_for_each(&s->listeners, li, struct listener, in_server) {
+	list_for_each (&s->listeners, li, struct listener, in_server) {
 		list_unlink(&li->in_server);
 		loop_fd_close(li->w);
 		loop_timer_stop(&li->rest);
@@ -752,7 +752,7 @@ void http_server_drain(struct http_server *s)
 {
 	s->draining = true;
 	stop_listening(s);
-	list_for_each(&s->conns, c, struct conn, in_server) {
+	list_for_each (&s->conns, c, struct conn, in_server) {
 		if (!c->request && !http_parser_is_in_head(&c->parser) && !c->ahead.size) {
 			conn_close(c);
 		}
@@ -770,7 +770,7 @@ struct http_server *http_server_free(struct http_server *s)
 		return NULL;
 	}
 	stop_listening(s);
-	list_for_each(&s->conns, c, struct conn, in_server) {
+	list_for_each (&s->conns, c, struct conn, in_server) {
 		list_unlink(&c->in_server);
 		c->server = NULL;
 		c->closing = true;

@@ -20,18 +20,18 @@ struct http_server;
 struct http_request;
 
 struct http_request {
-	struct arena arena;          /* for the handler as well; dies with the request */
-	struct slice method;         /* "GET" */
-	struct slice path;           /* percent-decoded, without query; starts with '/' */
-	struct slice raw_target;     /* as sent */
-	struct slice query;          /* raw, without '?' */
+	struct arena arena;      /* for the handler as well; dies with the request */
+	struct slice method;     /* "GET" */
+	struct slice path;       /* percent-decoded, without query; starts with '/' */
+	struct slice raw_target; /* as sent */
+	struct slice query;      /* raw, without '?' */
 	struct http_headers headers;
 	struct slice body;
-	const struct tls_peer *peer; /* verified client certificate, or null */
-	struct ip from;              /* peer address; family 0 on a unix socket */
-	bool wants_upgrade;          /* Connection: upgrade was sent */
-	void *user;                  /* the handler's */
-	void (*on_gone)(struct http_request *r); /* set by the handler; may be null */
+	const struct tls_peer *peer;              /* verified client certificate, or null */
+	struct ip from;                           /* peer address; family 0 on a unix socket */
+	bool wants_upgrade;                       /* Connection: upgrade was sent */
+	void *user;                               /* the handler's */
+	void (*on_gone)(struct http_request *r);  /* set by the handler; may be null */
 	void (*on_drain)(struct http_request *r); /* a streamed answer may go on; may be null */
 };
 
@@ -41,9 +41,9 @@ struct http_server_config {
 	const struct tls_server *tls; /* null: plain */
 	http_request_fn *on_request;
 	void *arg;
-	size_t max_body;       /* 0: 3 MiB + 64 KiB */
-	int64_t idle_us;       /* keep-alive wait; 0: 120 s */
-	const char *name;      /* for logs */
+	size_t max_body;  /* 0: 3 MiB + 64 KiB */
+	int64_t idle_us;  /* keep-alive wait; 0: 120 s */
+	const char *name; /* for logs */
 };
 
 struct http_server *http_server_new(struct loop *l, const struct http_server_config *c);
@@ -57,10 +57,10 @@ struct http_server *http_server_free(struct http_server *s);
 
 /* Whole answer. headers: extra "Name: value\r\n" lines, may be null; body is copied. */
 void http_reply(struct http_request *r, int status, const char *content_type, const char *headers,
-		struct slice body);
+                struct slice body);
 /* Streamed answer; sends the header at once (chunked). */
 void http_reply_start(struct http_request *r, int status, const char *content_type,
-		      const char *headers);
+                      const char *headers);
 void http_reply_chunk(struct http_request *r, struct slice bytes);
 bool http_reply_is_full(const struct http_request *r);
 void http_reply_end(struct http_request *r);
@@ -68,7 +68,7 @@ void http_reply_end(struct http_request *r);
  * request is gone after the call. Bytes the client had sent already are delivered to events, never
  * from inside. Null when the client has gone. */
 struct stream *http_upgrade(struct http_request *r, const char *protocol, const char *headers,
-			    const struct stream_events *events, void *arg);
+                            const struct stream_events *events, void *arg);
 /* Takes the connection over without answering (for proxying the peer's own 101); the raw request
  * head can be rebuilt from method, raw_target and headers. */
 struct stream *http_take(struct http_request *r, const struct stream_events *events, void *arg);

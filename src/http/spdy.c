@@ -34,24 +34,80 @@ struct spdy {
 struct slice spdy_dictionary(void)
 {
 	static const char *const words[] = {
-		"options", "head", "post", "put", "delete", "trace", "accept", "accept-charset",
-		"accept-encoding", "accept-language", "accept-ranges", "age", "allow",
-		"authorization", "cache-control", "connection", "content-base", "content-encoding",
-		"content-language", "content-length", "content-location", "content-md5",
-		"content-range", "content-type", "date", "etag", "expect", "expires", "from", "host",
-		"if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since",
-		"last-modified", "location", "max-forwards", "pragma", "proxy-authenticate",
-		"proxy-authorization", "range", "referer", "retry-after", "server", "te", "trailer",
-		"transfer-encoding", "upgrade", "user-agent", "vary", "via", "warning",
-		"www-authenticate", "method", "get", "status", "200 OK", "version", "HTTP/1.1", "url",
-		"public", "set-cookie", "keep-alive", "origin",
+		"options",
+		"head",
+		"post",
+		"put",
+		"delete",
+		"trace",
+		"accept",
+		"accept-charset",
+		"accept-encoding",
+		"accept-language",
+		"accept-ranges",
+		"age",
+		"allow",
+		"authorization",
+		"cache-control",
+		"connection",
+		"content-base",
+		"content-encoding",
+		"content-language",
+		"content-length",
+		"content-location",
+		"content-md5",
+		"content-range",
+		"content-type",
+		"date",
+		"etag",
+		"expect",
+		"expires",
+		"from",
+		"host",
+		"if-match",
+		"if-modified-since",
+		"if-none-match",
+		"if-range",
+		"if-unmodified-since",
+		"last-modified",
+		"location",
+		"max-forwards",
+		"pragma",
+		"proxy-authenticate",
+		"proxy-authorization",
+		"range",
+		"referer",
+		"retry-after",
+		"server",
+		"te",
+		"trailer",
+		"transfer-encoding",
+		"upgrade",
+		"user-agent",
+		"vary",
+		"via",
+		"warning",
+		"www-authenticate",
+		"method",
+		"get",
+		"status",
+		"200 OK",
+		"version",
+		"HTTP/1.1",
+		"url",
+		"public",
+		"set-cookie",
+		"keep-alive",
+		"origin",
 	};
 	static const char tail[] =
 		"100101201202205206300302303304305306307402405406407408409410411412413414415416417"
 		"502504505203 Non-Authoritative Information204 No Content301 Moved Permanently"
 		"400 Bad Request401 Unauthorized403 Forbidden404 Not Found500 Internal Server Error"
-		"501 Not Implemented503 Service UnavailableJan Feb Mar Apr May Jun Jul Aug Sept Oct "
-		"Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMTchunked,text/html,image/png,"
+		"501 Not Implemented503 Service UnavailableJan Feb Mar Apr May Jun Jul Aug Sept "
+	        "Oct "
+		"Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, "
+	        "GMTchunked,text/html,image/png,"
 		"image/jpg,image/gif,application/xml,application/xhtml+xml,text/plain,"
 		"text/javascript,publicprivatemax-age=gzip,deflate,sdchcharset=utf-8"
 		"charset=iso-8859-1,utf-,*,enq=0.";
@@ -94,7 +150,8 @@ struct spdy *spdy_new(const struct spdy_events *events, void *arg, struct strbuf
 	s->payload.max = SPDY_CONTROL_MAX;
 	/* small window and little memory: header blocks are tiny */
 	if (inflateInit(&s->inflate) != Z_OK ||
-	    deflateInit2(&s->deflate, Z_BEST_SPEED, Z_DEFLATED, 11, 1, Z_DEFAULT_STRATEGY) != Z_OK ||
+	    deflateInit2(&s->deflate, Z_BEST_SPEED, Z_DEFLATED, 11, 1, Z_DEFAULT_STRATEGY) !=
+	            Z_OK ||
 	    deflateSetDictionary(&s->deflate, (const Bytef *)dict.p, (uInt)dict.len) != Z_OK) {
 		abort(); /* zlib only fails here without memory */
 	}
@@ -130,8 +187,10 @@ static int inflate_block(struct spdy *s, struct slice in, struct strbuf *out, st
 			struct slice dict = spdy_dictionary();
 
 			s->dictionary_set = true;
-			if (inflateSetDictionary(z, (const Bytef *)dict.p, (uInt)dict.len) != Z_OK) {
-				return err_raise(err, ERR_SYNTAX, "SPDY headers use another dictionary");
+			if (inflateSetDictionary(z, (const Bytef *)dict.p, (uInt)dict.len) !=
+			    Z_OK) {
+				return err_raise(err, ERR_SYNTAX,
+				                 "SPDY headers use another dictionary");
 			}
 			continue;
 		}
@@ -166,7 +225,7 @@ static bool next_text(struct slice *rest, struct slice *ret)
 }
 
 static int parse_headers(struct spdy *s, struct arena *a, struct slice block,
-			 struct http_headers *ret, struct err *err)
+                         struct http_headers *ret, struct err *err)
 {
 	scoped_strbuf struct strbuf text = { .max = SPDY_HEADERS_MAX };
 	struct slice rest;

@@ -6,7 +6,7 @@
 
 /* The server's side of an accepted socket (taken over), with TLS when tls is not null. */
 struct stream *stream_accept(struct loop *l, int fd, const struct tls_server *tls,
-			     const struct stream_events *events, void *arg);
+                             const struct stream_events *events, void *arg);
 /* Gives bytes back: they are delivered again, to whatever events are set by then, before anything
  * that is read later. Never from inside this call. */
 void stream_unread(struct stream *s, struct slice bytes);

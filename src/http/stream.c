@@ -23,26 +23,26 @@
 
 enum {
 	READ_SIZE = 64 << 10,
-	READS_A_TURN = 4,	       /* then others get their turn */
-	HIGH_WATER = 256 << 10,	       /* stream_is_full above */
-	LOW_WATER = HIGH_WATER / 2,    /* on_drain below */
-	QUEUE_MAX = 512 << 20,	       /* a writer that ignores back-pressure loses the stream */
+	READS_A_TURN = 4,           /* then others get their turn */
+	HIGH_WATER = 256 << 10,     /* stream_is_full above */
+	LOW_WATER = HIGH_WATER / 2, /* on_drain below */
+	QUEUE_MAX = 512 << 20,      /* a writer that ignores back-pressure loses the stream */
 };
 
 #define CONNECT_US (10 * US_PER_S)
-#define FLUSH_US (30 * US_PER_S) /* without a byte taken */
-#define LINGER_US (1 * US_PER_S)
+#define FLUSH_US   (30 * US_PER_S) /* without a byte taken */
+#define LINGER_US  (1 * US_PER_S)
 
 enum state { CONNECTING, HANDSHAKE, OPEN, CLOSING, LINGER, DEAD };
 
 struct stream {
-	SSL *ssl;	     /* owned; null: plain */
+	SSL *ssl;            /* owned; null: plain */
 	struct loop_fd *w;   /* owned */
 	struct strbuf out;   /* queued bytes from out_at on */
 	struct strbuf again; /* bytes given back by stream_unread */
 	struct loop_timer timer;
 	struct loop_defer turn; /* tells the end, or reads what is already here */
-	struct loop *loop;	/* borrowed */
+	struct loop *loop;      /* borrowed */
 	struct stream_events events;
 	void *arg;
 	stream_open_fn *on_open; /* null once told */
@@ -55,11 +55,11 @@ struct stream {
 	enum state state;
 	bool failed; /* why is set */
 	bool paused;
-	bool read_ended;	    /* the peer ended its direction */
-	bool end_wanted, end_sent;  /* ours */
-	bool full_told;		    /* stream_is_full was true: on_drain is owed */
-	bool write_wants_read;	    /* TLS: the write goes on when the socket is readable */
-	bool read_wants_write;	    /* TLS: the other way round */
+	bool read_ended;           /* the peer ended its direction */
+	bool end_wanted, end_sent; /* ours */
+	bool full_told;            /* stream_is_full was true: on_drain is owed */
+	bool write_wants_read;     /* TLS: the write goes on when the socket is readable */
+	bool read_wants_write;     /* TLS: the other way round */
 	bool has_peer;
 };
 
@@ -278,7 +278,8 @@ void stream_write(struct stream *s, struct slice bytes)
 	if (bytes.len) {
 		strbuf_add_slice(&s->out, bytes);
 		if (strbuf_failed(&s->out)) {
-			(void)err_raise(&err, ERR_LIMIT, "more than %d MiB queued", QUEUE_MAX >> 20);
+			(void)err_raise(&err, ERR_LIMIT, "more than %d MiB queued",
+			                QUEUE_MAX >> 20);
 			fail(s, &err);
 			return;
 		}
@@ -594,12 +595,12 @@ static void on_timer(struct loop_timer *t)
 	case CONNECTING:
 	case HANDSHAKE:
 		(void)err_raise(&err, ERR_TIMEOUT, "%s timed out",
-				s->state == CONNECTING ? "connect" : "TLS handshake");
+		                s->state == CONNECTING ? "connect" : "TLS handshake");
 		fail(s, &err);
 		break;
 	case CLOSING:
 		(void)err_raise(&err, ERR_TIMEOUT, "peer did not take the last %zu bytes",
-				queued(s));
+		                queued(s));
 		fail(s, &err);
 		break;
 	default:
@@ -672,7 +673,7 @@ static void adopt(struct stream *s, int fd, enum state state)
 }
 
 struct stream *stream_accept(struct loop *l, int fd, const struct tls_server *tls,
-			     const struct stream_events *events, void *arg)
+                             const struct stream_events *events, void *arg)
 {
 	struct stream *s = stream_new(l, events, arg);
 	struct err err;
@@ -705,7 +706,7 @@ struct stream *stream_of_fd(struct loop *l, int fd, const struct stream_events *
 
 /* The socket and its address; *ret_len 0 with a failure in err. */
 static int open_target(const struct stream_target *to, struct sockaddr_storage *ss,
-		       socklen_t *ret_len, struct err *err)
+                       socklen_t *ret_len, struct err *err)
 {
 	struct sockaddr_un *un = (struct sockaddr_un *)ss;
 	int fd;
@@ -713,7 +714,7 @@ static int open_target(const struct stream_target *to, struct sockaddr_storage *
 	if (to->unix_path) {
 		if (strlen(to->unix_path) >= sizeof(un->sun_path)) {
 			return err_raise(err, ERR_LIMIT, "socket path %s is too long",
-					 to->unix_path);
+			                 to->unix_path);
 		}
 		*ss = (struct sockaddr_storage){ .ss_family = AF_UNIX };
 		memcpy(un->sun_path, to->unix_path, strlen(to->unix_path));
@@ -728,7 +729,7 @@ static int open_target(const struct stream_target *to, struct sockaddr_storage *
 }
 
 struct stream *stream_connect(struct loop *l, const struct stream_target *to, stream_open_fn *fn,
-			      const struct stream_events *events, void *arg)
+                              const struct stream_events *events, void *arg)
 {
 	struct stream *s = stream_new(l, events, arg);
 	struct sockaddr_storage ss;
@@ -740,9 +741,9 @@ struct stream *stream_connect(struct loop *l, const struct stream_target *to, st
 	s->on_open = fn;
 	s->tls = to->tls;
 	if (to->tls) {
-		s->tls_name = mem_strdup(to->tls_name     ? to->tls_name :
-					 to->unix_path ? "localhost" :
-							 ip_format(to->ip, text));
+		s->tls_name = mem_strdup(to->tls_name    ? to->tls_name
+		                         : to->unix_path ? "localhost"
+		                                         : ip_format(to->ip, text));
 	}
 	fd = open_target(to, &ss, &len, &err);
 	if (fd < 0) {
@@ -754,7 +755,7 @@ struct stream *stream_connect(struct loop *l, const struct stream_target *to, st
 			(void)err_sys(&err, "connect to %s", to->unix_path);
 		} else {
 			(void)err_sys(&err, "connect to %s port %d", ip_format(to->ip, text),
-				      to->port);
+			              to->port);
 		}
 		s->fd = fd;
 		fail(s, &err);
@@ -764,7 +765,7 @@ struct stream *stream_connect(struct loop *l, const struct stream_target *to, st
 	adopt(s, fd, CONNECTING);
 	if (s->state == CONNECTING) {
 		loop_timer_start(l, &s->timer, to->timeout_us > 0 ? to->timeout_us : CONNECT_US,
-				 on_timer);
+		                 on_timer);
 	}
 	return s;
 }

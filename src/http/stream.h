@@ -23,7 +23,7 @@ struct stream_events {
 	void (*on_data)(void *arg, struct slice bytes);
 	/* The peer ends its direction; null: close as well. */
 	void (*on_end)(void *arg);
-	void (*on_drain)(void *arg); /* may be null */
+	void (*on_drain)(void *arg);                        /* may be null */
 	void (*on_close)(void *arg, const struct err *why); /* why null: in order */
 };
 
@@ -52,6 +52,6 @@ struct stream_target {
 };
 typedef void stream_open_fn(void *arg, const struct err *why);
 struct stream *stream_connect(struct loop *l, const struct stream_target *to, stream_open_fn *fn,
-			      const struct stream_events *events, void *arg);
+                              const struct stream_events *events, void *arg);
 /* Wraps a connected descriptor (taken over). */
 struct stream *stream_of_fd(struct loop *l, int fd, const struct stream_events *events, void *arg);

@@ -14,7 +14,7 @@
 #include "http/tls-priv.h"
 
 struct tls_server {
-	SSL_CTX *ctx;	    /* owned */
+	SSL_CTX *ctx;       /* owned */
 	bool asks_for_cert; /* client certificates are wanted */
 };
 
@@ -99,11 +99,11 @@ static SSL_CTX *ctx_new(const SSL_METHOD *method)
 	if (ctx) {
 		SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 		SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-						 SSL_OP_CIPHER_SERVER_PREFERENCE |
-						 SSL_OP_IGNORE_UNEXPECTED_EOF);
+		                                 SSL_OP_CIPHER_SERVER_PREFERENCE |
+		                                 SSL_OP_IGNORE_UNEXPECTED_EOF);
 		SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
-					      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-					      SSL_MODE_RELEASE_BUFFERS);
+		                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+		                              SSL_MODE_RELEASE_BUFFERS);
 	}
 	return ctx;
 }
@@ -152,7 +152,7 @@ static int ctx_trust(SSL_CTX *ctx, struct slice ca_pem, bool announce, struct er
 
 	while (b && (cert = PEM_read_bio_X509(b, NULL, no_password, NULL))) {
 		bool ok = X509_STORE_add_cert(store, cert) == 1 &&
-			  (!announce || SSL_CTX_add_client_CA(ctx, cert) == 1);
+		          (!announce || SSL_CTX_add_client_CA(ctx, cert) == 1);
 
 		X509_free(cert);
 		if (!ok) {
@@ -170,13 +170,13 @@ static int ctx_trust(SSL_CTX *ctx, struct slice ca_pem, bool announce, struct er
 
 /* HTTP/1.1 is all that is spoken; a client that offers only other protocols goes without ALPN. */
 static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
-		       const unsigned char *in, unsigned int in_len, void *arg)
+                       const unsigned char *in, unsigned int in_len, void *arg)
 {
 	static const unsigned char ours[] = "\x08http/1.1";
 
 	(void)ssl, (void)arg;
 	if (SSL_select_next_proto((unsigned char **)out, out_len, ours, sizeof(ours) - 1, in,
-				  in_len) == OPENSSL_NPN_NEGOTIATED) {
+	                          in_len) == OPENSSL_NPN_NEGOTIATED) {
 		return SSL_TLSEXT_ERR_OK;
 	}
 	return SSL_TLSEXT_ERR_NOACK;
@@ -248,8 +248,8 @@ int tls_client_new(const struct tls_client_config *c, struct tls_client **ret, s
 		r = ctx_use_pair(t->ctx, c->cert_pem, c->key_pem, err);
 	}
 	if (r == 0 && !c->insecure) {
-		r = c->ca_pem.len ? ctx_trust(t->ctx, c->ca_pem, false, err) :
-				    err_raise(err, ERR_USAGE, "no CA to verify the server with");
+		r = c->ca_pem.len ? ctx_trust(t->ctx, c->ca_pem, false, err)
+		                  : err_raise(err, ERR_USAGE, "no CA to verify the server with");
 		SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
 	}
 	if (r < 0) {
@@ -309,8 +309,8 @@ SSL *tls_client_session(const struct tls_client *c, int fd, const char *name)
 		ok = SSL_set_tlsext_host_name(ssl, name) == 1;
 	}
 	if (ok && !c->insecure) {
-		ok = is_ip ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1 :
-			     SSL_set1_host(ssl, name) == 1;
+		ok = is_ip ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1
+		           : SSL_set1_host(ssl, name) == 1;
 	}
 	if (!ok) {
 		SSL_free(ssl);
@@ -353,7 +353,7 @@ bool tls_session_peer(SSL *ssl, struct tls_peer *ret)
 	for (at = -1; (at = X509_NAME_get_index_by_NID(name, NID_organizationName, at)) >= 0;) {
 		if (ret->n_groups < sizeof(ret->groups) / sizeof(ret->groups[0]) &&
 		    entry_text(X509_NAME_get_entry(name, at), ret->groups[ret->n_groups],
-			       sizeof(ret->groups[0]))) {
+		               sizeof(ret->groups[0]))) {
 			ret->n_groups++;
 		}
 	}
@@ -368,7 +368,7 @@ int tls_session_err(SSL *ssl, const char *doing, struct err *err)
 	if (e && ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED && verify != X509_V_OK) {
 		ERR_clear_error();
 		return err_raise(err, ERR_UNAUTHORIZED, "%s: certificate: %s", doing,
-				 X509_verify_cert_error_string(verify));
+		                 X509_verify_cert_error_string(verify));
 	}
 	if (!e && errno) {
 		return err_sys(err, "%s", doing);

@@ -14,7 +14,8 @@ struct tls_server_config {
 	struct slice cert_pem, key_pem; /* chain, key */
 	struct slice client_ca_pem;     /* empty: client certificates are not asked for */
 };
-MUST_USE int tls_server_new(const struct tls_server_config *c, struct tls_server **ret, struct err *err);
+MUST_USE int tls_server_new(const struct tls_server_config *c, struct tls_server **ret,
+                            struct err *err);
 struct tls_server *tls_server_free(struct tls_server *s);
 
 struct tls_client_config {
@@ -22,7 +23,8 @@ struct tls_client_config {
 	struct slice cert_pem, key_pem; /* empty: none */
 	bool insecure;
 };
-MUST_USE int tls_client_new(const struct tls_client_config *c, struct tls_client **ret, struct err *err);
+MUST_USE int tls_client_new(const struct tls_client_config *c, struct tls_client **ret,
+                            struct err *err);
 struct tls_client *tls_client_free(struct tls_client *c);
 
 /* Who a verified client certificate speaks for (RFC 5280 subject: CN is the user, each O a group). */

@@ -57,7 +57,7 @@ static int parse_head(struct ws_reader *r, struct err *err)
 	}
 	if (r->is_server != !!(r->head[1] & MASKED)) {
 		return err_raise(err, ERR_SYNTAX, "WebSocket frame is %s",
-				 r->is_server ? "not masked" : "masked");
+		                 r->is_server ? "not masked" : "masked");
 	}
 	if ((n_len == 2 && len < 126) || (n_len == 8 && len <= 0xffff)) {
 		return err_raise(err, ERR_SYNTAX, "WebSocket length is not in its shortest form");
@@ -72,16 +72,16 @@ static int parse_head(struct ws_reader *r, struct err *err)
 			return err_raise(err, ERR_SYNTAX, "WebSocket continuation of nothing");
 		}
 	} else if (opcode > WS_BINARY || r->message_opcode) {
-		return err_raise(err, ERR_SYNTAX, opcode > WS_BINARY ?
-							  "unknown WebSocket opcode" :
-							  "WebSocket message inside another");
+		return err_raise(err, ERR_SYNTAX,
+		                 opcode > WS_BINARY ? "unknown WebSocket opcode"
+		                                    : "WebSocket message inside another");
 	} else {
 		strbuf_reset(&r->message);
 		r->message_opcode = opcode;
 	}
 	if (!is_control(opcode) && len > WS_MESSAGE_MAX - r->message.size) {
 		return err_raise(err, ERR_LIMIT, "WebSocket message is larger than %d MiB",
-				 WS_MESSAGE_MAX >> 20);
+		                 WS_MESSAGE_MAX >> 20);
 	}
 	r->left = len;
 	r->mask_at = 2 + n_len;
@@ -99,7 +99,8 @@ static void take_payload(struct ws_reader *r, struct slice *bytes)
 	strbuf_add(to, bytes->p, n);
 	if (r->is_server && !strbuf_failed(to)) {
 		for (size_t i = 0; i < n; i++) {
-			to->p[at + i] = (char)(to->p[at + i] ^ r->head[r->mask_at + (phase + i) % 4]);
+			to->p[at + i] =
+				(char)(to->p[at + i] ^ r->head[r->mask_at + (phase + i) % 4]);
 		}
 	}
 	r->need = (phase + n) % 4;
@@ -118,9 +119,9 @@ static int end_frame(struct ws_reader *r, struct slice *ret_payload)
 	r->need = 0;
 	if (is_control(opcode)) {
 		*ret_payload = strbuf_slice(&r->control);
-		return opcode == WS_PING ? WS_GOT_PING :
-		       opcode == WS_PONG ? WS_GOT_PONG :
-					   WS_GOT_CLOSE;
+		return opcode == WS_PING   ? WS_GOT_PING
+		       : opcode == WS_PONG ? WS_GOT_PONG
+		                           : WS_GOT_CLOSE;
 	}
 	if (!fin) {
 		return WS_GOT_NONE;
@@ -133,7 +134,7 @@ static int end_frame(struct ws_reader *r, struct slice *ret_payload)
 }
 
 int ws_reader_next(struct ws_reader *r, struct slice *bytes, struct slice *ret_payload,
-		   struct err *err)
+                   struct err *err)
 {
 	if (r->told) {
 		strbuf_reset(&r->message);

@@ -24,12 +24,12 @@ enum ws_event {
 
 enum {
 	WS_MESSAGE_MAX = 16 << 20, /* bytes of a message, fragments together */
-	WS_CONTROL_MAX = 125,	   /* RFC 6455 5.5 */
+	WS_CONTROL_MAX = 125,      /* RFC 6455 5.5 */
 };
 
 struct ws_reader {
 	bool is_server; /* given: frames must be masked; otherwise must not */
-	bool is_text;	/* of the message just told */
+	bool is_text;   /* of the message just told */
 	/* state: */
 	uint8_t head[14];
 	size_t n_head, need;
@@ -45,7 +45,7 @@ void ws_reader_fini(struct ws_reader *r);
 /* Takes bytes off the front of *bytes; *ret_payload lives until the next call. Returns a ws_event, or
  * ERR_SYNTAX (close with 1002) or ERR_LIMIT (1009); the connection is then over. */
 MUST_USE int ws_reader_next(struct ws_reader *r, struct slice *bytes, struct slice *ret_payload,
-			    struct err *err);
+                            struct err *err);
 /* Appends one unfragmented frame. mask: 4 bytes (clients), or null (servers). */
 void ws_write(struct strbuf *out, enum ws_opcode opcode, struct slice payload, const uint8_t *mask);
 /* Sec-WebSocket-Accept for a Sec-WebSocket-Key (4.2.2). */

@@ -40,14 +40,15 @@ enum wire_kind wire_kind_asked(const struct http_request *r)
 }
 
 void wire_refuse(struct http_request *r, int status, const char *reason, const char *message,
-		 const char *headers)
+                 const char *headers)
 {
 	scoped_strbuf struct strbuf body = { 0 };
 
-	strbuf_addf(&body,
-		    "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
-		    "\"message\":\"%s\",\"reason\":\"%s\",\"code\":%d}\n",
-		    message, reason, status);
+	strbuf_addf(
+		&body,
+		"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+		"\"message\":\"%s\",\"reason\":\"%s\",\"code\":%d}\n",
+		message, reason, status);
 	http_reply(r, status, "application/json", headers, strbuf_slice(&body));
 }
 
@@ -246,7 +247,7 @@ static const struct stream_events stream_callbacks = {
 /* ---- opening ---- */
 
 static struct wire *wire_open(struct http_request *r, const char *protocol, const char *headers,
-			      bool is_websocket, const struct wire_events *events, void *arg)
+                              bool is_websocket, const struct wire_events *events, void *arg)
 {
 	struct wire *w = NEW(struct wire);
 
@@ -265,13 +266,13 @@ static struct wire *wire_open(struct http_request *r, const char *protocol, cons
 }
 
 struct wire *wire_open_spdy(struct http_request *r, const char *headers,
-			    const struct wire_events *events, void *arg)
+                            const struct wire_events *events, void *arg)
 {
 	return wire_open(r, "SPDY/3.1", headers, false, events, arg);
 }
 
 struct wire *wire_open_websocket(struct http_request *r, const char *subprotocol,
-				 const struct wire_events *events, void *arg)
+                                 const struct wire_events *events, void *arg)
 {
 	struct slice key = http_header_get(&r->headers, "Sec-WebSocket-Key");
 	scoped_strbuf struct strbuf headers = { 0 };
@@ -280,7 +281,7 @@ struct wire *wire_open_websocket(struct http_request *r, const char *subprotocol
 	    !slice_is(http_header_get(&r->headers, "Sec-WebSocket-Version"), "13") ||
 	    key.len != 24) { /* 16 bytes in base64 */
 		wire_refuse(r, 400, "BadRequest", "malformed WebSocket handshake",
-			    "Sec-WebSocket-Version: 13\r\n");
+		            "Sec-WebSocket-Version: 13\r\n");
 		return NULL;
 	}
 	strbuf_adds(&headers, "Sec-WebSocket-Accept: ");
@@ -293,7 +294,7 @@ struct wire *wire_open_websocket(struct http_request *r, const char *subprotocol
 }
 
 const char *wire_choose_subprotocol(const struct http_request *r, const char *const *known,
-				    bool *ret_any)
+                                    bool *ret_any)
 {
 	*ret_any = false;
 	for (size_t i = 0; i < r->headers.n; i++) {
@@ -306,7 +307,7 @@ const char *wire_choose_subprotocol(const struct http_request *r, const char *co
 			name = slice_trim(name);
 			if (!name.len ||
 			    slice_has_prefix(name,
-					     SLICE("base64url.bearer.authorization.k8s.io."))) {
+			                     SLICE("base64url.bearer.authorization.k8s.io."))) {
 				continue;
 			}
 			*ret_any = true;

@@ -20,16 +20,16 @@ enum wire_kind { WIRE_NONE, WIRE_SPDY, WIRE_WEBSOCKET };
 enum wire_kind wire_kind_asked(const struct http_request *r);
 /* Answers 101 and takes over; headers as http_upgrade has them. Null when the client has gone. */
 struct wire *wire_open_spdy(struct http_request *r, const char *headers,
-			    const struct wire_events *events, void *arg);
+                            const struct wire_events *events, void *arg);
 /* subprotocol may be null. Answers 400 and returns null when the handshake is malformed. */
 struct wire *wire_open_websocket(struct http_request *r, const char *subprotocol,
-				 const struct wire_events *events, void *arg);
+                                 const struct wire_events *events, void *arg);
 /* The first of 'known' (null-terminated) that is among the client's Sec-WebSocket-Protocol, in the
  * client's order; null when none. *ret_any: the client named at least one (credentials apart). */
 const char *wire_choose_subprotocol(const struct http_request *r, const char *const *known,
-				    bool *ret_any);
+                                    bool *ret_any);
 
-void wire_send(struct wire *w, struct slice bytes);	 /* raw, or one binary message */
+void wire_send(struct wire *w, struct slice bytes);     /* raw, or one binary message */
 void wire_send_text(struct wire *w, struct slice text); /* WebSocket only */
 bool wire_is_full(const struct wire *w);
 void wire_pause(struct wire *w, bool paused);
@@ -41,4 +41,4 @@ void wire_ask_turn(struct wire *w);
 struct loop *wire_loop(const struct wire *w);
 /* A 400 with a Status object, in the words of kubelet. */
 void wire_refuse(struct http_request *r, int status, const char *reason, const char *message,
-		 const char *headers);
+                 const char *headers);

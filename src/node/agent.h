@@ -32,7 +32,9 @@ struct agent {
 	uid_t api_uid;         /* owner of H/run/node.sock */
 	struct ip node_ip, dns_ip;
 	struct loop_defer sync; /* agent_sync */
+	bool model_is_complete; /* every list has come: from now on the kernel follows the model */
 };
 
-/* dataplane_sync once at the end of this turn; failures are logged and tried again. */
+/* dataplane_sync once at the end of this turn; failures are logged and tried again. Nothing before the model is
+ * complete: what an earlier run left in the kernel stays in force until then. */
 void agent_sync(struct agent *a);

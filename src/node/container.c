@@ -1,5 +1,6 @@
 /* Why: one container from the pod's words to a running process: image, variables, user, layers, OCI
- * configuration; and its state file, from which a restarted node takes it up.
+ * configuration. What it needs of its image is in container-image.c, what is kept of it in
+ * container-state.c, its end in container-stop.c.
  *
  *   H/pods/<uid>/containers/<name>/state.json   what container_facts hold, and the runtime's id
  *   H/pods/<uid>/containers/<name>/image        id of the image below it (image.c counts these)
@@ -11,15 +12,12 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "base/base64.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "codec/json.h"
 #include "host/mount.h"
 #include "node/builtin.h"
 #include "node/file.h"
-#include "node/image-name.h"
+#include "node/log-rotate.h"
 #include "node/pod-priv.h"
 #include "node/resources.h"
 #include "node/spec.h"
@@ -76,7 +74,7 @@ void container_wait(struct container *c, const char *reason, const char *message
 
 /* A start that failed before there was a process: reason and message of waiting; tried again later.
  */
-static void refuse(struct container *c, const char *reason, const char *message)
+void container_refuse(struct container *c, const char *reason, const char *message)
 {
 	bool is_new = !c->facts.reason || strcmp(c->facts.reason, reason) != 0 ||
 	              !c->facts.message || strcmp(c->facts.message, message) != 0;
@@ -89,122 +87,7 @@ static void refuse(struct container *c, const char *reason, const char *message)
 	pod_look(c->pod);
 }
 
-/* ---- state on disk ---- */
-
-static void save_end(struct arena *a, struct val *to, const char *key,
-                     const struct container_end *e)
-{
-	struct val *v;
-
-	if (!e->reason) {
-		return;
-	}
-	v = val_need_object(a, to, key);
-	val_set_int(a, v, "code", e->code);
-	val_set_int(a, v, "started", e->started_us);
-	val_set_int(a, v, "finished", e->finished_us);
-	val_set_cstr(a, v, "reason", e->reason);
-	val_set_cstr(a, v, "message", e->message ? e->message : "");
-	val_set_cstr(a, v, "id", e->id);
-}
-
-bool container_save(const struct container *c)
-{
-	scoped_arena struct arena a = { 0 };
-	scoped_strbuf struct strbuf text = { 0 };
-	scoped_free char *path = mem_printf("%s/state.json", c->dir);
-	const struct container_facts *f = &c->facts;
-	struct val *v = val_new_object(&a);
-	struct err err = { 0 };
-
-	val_set_int(&a, v, "phase", f->phase);
-	val_set_cstr(&a, v, "id", f->id);
-	val_set_int(&a, v, "started", f->started_us);
-	val_set_bool(&a, v, "begun", f->has_begun);
-	val_set_bool(&a, v, "ready", f->is_ready);
-	val_set_bool(&a, v, "startedUp", f->is_started);
-	val_set_int(&a, v, "restarts", f->restarts);
-	val_set_int(&a, v, "runs", c->runs);
-	val_set_int(&a, v, "backoff", c->backoff.delay_us);
-	val_set_int(&a, v, "stopSignal", c->stop_signal);
-	val_set_cstr(&a, v, "imageID", f->image_id ? f->image_id : "");
-	val_set_cstr(&a, v, "log", c->log_path ? c->log_path : "");
-	val_set_cstr(&a, v, "previousLog", c->previous_log_path ? c->previous_log_path : "");
-	save_end(&a, v, "end", &f->end);
-	save_end(&a, v, "last", &f->last);
-	json_write(&text, v);
-	if (file_write(path, strbuf_slice(&text), 0600, &err) < 0) {
-		log_odd("State of a container was not kept pod=%s/%s container=%s error=%s",
-		        c->pod->ns, c->pod->name, c->name, err.msg);
-		return false;
-	}
-	return true;
-}
-
-/* Reasons are static texts in memory. */
-static const char *known_reason(struct slice s)
-{
-	static const char *const all[] = { "Completed", "Error", "OOMKilled", "StartError",
-		                           "ContainerStatusUnknown" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		if (slice_is(s, all[i])) {
-			return all[i];
-		}
-	}
-	return "Error";
-}
-
-static void load_end(const struct val *v, struct container_end *e)
-{
-	if (!v) {
-		return;
-	}
-	*e = (struct container_end){
-		.code = (int)val_int(val_get(v, "code"), 0),
-		.started_us = val_int(val_get(v, "started"), 0),
-		.finished_us = val_int(val_get(v, "finished"), 0),
-		.reason = known_reason(val_get_str(v, "reason")),
-		.message = slice_dup(val_get_str(v, "message")),
-	};
-	snprintf(e->id, sizeof(e->id), SLICE_FMT, SLICE_ARG(val_get_str(v, "id")));
-}
-
-static char *text_or_null(struct slice s)
-{
-	return s.len ? slice_dup(s) : NULL;
-}
-
-static bool load(struct container *c)
-{
-	scoped_strbuf struct strbuf text = { 0 };
-	scoped_free char *path = mem_printf("%s/state.json", c->dir);
-	scoped_doc struct doc *d = NULL;
-	struct container_facts *f = &c->facts;
-	const struct val *v;
-
-	if (file_read(path, 1 << 20, &text, NULL) < 0 ||
-	    json_parse_doc(strbuf_slice(&text), 0, &d, NULL) < 0) {
-		return false;
-	}
-	v = d->root;
-	f->phase = (enum container_phase)val_int(val_get(v, "phase"), CONTAINER_WAITING);
-	snprintf(f->id, sizeof(f->id), SLICE_FMT, SLICE_ARG(val_get_str(v, "id")));
-	f->started_us = val_int(val_get(v, "started"), 0);
-	f->has_begun = val_bool(val_get(v, "begun"), false);
-	f->is_ready = val_bool(val_get(v, "ready"), false);
-	f->is_started = val_bool(val_get(v, "startedUp"), false);
-	f->restarts = (int)val_int(val_get(v, "restarts"), 0);
-	f->image_id = text_or_null(val_get_str(v, "imageID"));
-	c->runs = (int)val_int(val_get(v, "runs"), 0);
-	c->backoff.delay_us = val_int(val_get(v, "backoff"), 0);
-	c->stop_signal = (int)val_int(val_get(v, "stopSignal"), SIGTERM);
-	c->log_path = text_or_null(val_get_str(v, "log"));
-	c->previous_log_path = text_or_null(val_get_str(v, "previousLog"));
-	load_end(val_get(v, "end"), &f->end);
-	load_end(val_get(v, "last"), &f->last);
-	return true;
-}
+/* ---- life ---- */
 
 /* The run is over and nobody knows how (the machine or the runtime's folder went away). */
 void container_lost(struct container *c, const char *reason, int code, const char *message)
@@ -246,7 +129,7 @@ void container_adopt(struct container *c)
 	struct runtime *rt = c->pod->pods->agent->runtime;
 	struct container_facts *f = &c->facts;
 
-	if (!load(c) || !f->id[0]) {
+	if (!container_load(c) || !f->id[0]) {
 		return;
 	}
 	if (runtime_adopt(rt, f->id, &runtime_events, c, &c->runtime, NULL) < 0) {
@@ -259,8 +142,7 @@ void container_adopt(struct container *c)
 	}
 	switch (runtime_state(c->runtime)) {
 	case RUNTIME_RUNNING:
-		if (f->phase !=
-		    CONTAINER_RUNNING) { /* the node died between its start and the note of it */
+		if (f->phase != CONTAINER_RUNNING) { /* it died before it noted the start */
 			begin_run(c);
 		}
 		c->started_mono_us =
@@ -280,248 +162,6 @@ void container_adopt(struct container *c)
 	case RUNTIME_CREATING:
 		break;
 	}
-}
-
-/* ---- image ---- */
-
-static const char *policy_of(const struct container *c, const struct image_name *name)
-{
-	struct slice s = val_get_str(c->facts.spec, "imagePullPolicy");
-
-	if (s.len > 0) {
-		return slice_is(s, "Always")  ? "Always"
-		       : slice_is(s, "Never") ? "Never"
-		                              : "IfNotPresent";
-	}
-	return image_name_is_latest(name) ? "Always" : "IfNotPresent";
-}
-
-static void on_pulled(void *arg, const struct err *why, int64_t took_us)
-{
-	struct container *c = arg;
-	struct slice image = val_get_str(c->facts.spec, "image");
-	struct image found;
-
-	c->pull = NULL;
-	c->facts.is_busy = false;
-	if (!why) {
-		bool here = image_store_find(c->pod->pods->agent->images, image, &found, NULL) == 1;
-
-		c->image_is_fetched = true;
-		backoff_reset(&c->pull_backoff);
-		pod_event(c->pod, c, "Normal", "Pulled",
-		          "Successfully pulled image \"" SLICE_FMT
-		          "\" in %.3gs (%.3gs including waiting). Image size: %lld "
-		          "bytes.",
-		          SLICE_ARG(image), (double)took_us / 1e6, (double)took_us / 1e6,
-		          here ? (long long)found.size : 0LL);
-	} else {
-		scoped_free char *message = mem_printf("failed to pull image \"" SLICE_FMT "\": %s",
-		                                       SLICE_ARG(image), why->msg);
-
-		pod_event(c->pod, c, "Warning", "Failed",
-		          "Failed to pull image \"" SLICE_FMT "\": %s", SLICE_ARG(image), why->msg);
-		pod_event(c->pod, c, "Warning", "Failed", "Error: ErrImagePull");
-		container_wait(c, "ErrImagePull", message);
-		c->pull_again_us = loop_now_us(c->pod->pods->agent->loop) +
-		                   backoff_next_us(&c->pull_backoff, 0);
-		c->facts.restart_at_us = loop_now_us(c->pod->pods->agent->loop) +
-		                         2 * US_PER_S; /* then: back-off is said */
-	}
-	pod_look(c->pod);
-}
-
-/* {"auths": {...}} of all imagePullSecrets; null: none. Secrets that are missing are left out, as
- * the kubelet does. */
-static struct val *pull_auth(struct arena *a, const struct container *c)
-{
-	struct pod *p = c->pod;
-	struct val *out = val_new_object(a), *auths = val_need_object(a, out, "auths");
-
-	val_for_each (val_path(pod_val(p), "spec.imagePullSecrets"), it) {
-		const struct val *secret = objects_find(p->pods->objects, "Secret", slice_of(p->ns),
-		                                        val_get_str(it, "name"));
-		scoped_strbuf struct strbuf text = { 0 };
-		struct val *config;
-
-		if (!base64_decode(&text,
-		                   val_get_str(val_get(secret, "data"), ".dockerconfigjson")) ||
-		    json_parse(a, arena_slice(a, strbuf_slice(&text)), 0, &config, NULL) < 0) {
-			continue;
-		}
-		val_for_each (val_get(config, "auths"), auth) {
-			val_set_slice(a, auths, auth->key, val_copy(a, auth));
-		}
-	}
-	return val_len(auths) ? out : NULL;
-}
-
-static void pull(struct container *c, struct slice image)
-{
-	struct agent *agent = c->pod->pods->agent;
-	scoped_arena struct arena a = { 0 };
-
-	if (c->pull_again_us > loop_now_us(agent->loop)) {
-		scoped_free char *message =
-			mem_printf("Back-off pulling image \"" SLICE_FMT "\"", SLICE_ARG(image));
-
-		if (!c->facts.reason || strcmp(c->facts.reason, "ImagePullBackOff") != 0) {
-			pod_event(c->pod, c, "Normal", "BackOff", "%s", message);
-			pod_event(c->pod, c, "Warning", "Failed", "Error: ImagePullBackOff");
-		}
-		container_wait(c, "ImagePullBackOff", message);
-		c->facts.restart_at_us = c->pull_again_us;
-		return;
-	}
-	pod_event(c->pod, c, "Normal", "Pulling", "Pulling image \"" SLICE_FMT "\"",
-	          SLICE_ARG(image));
-	c->facts.is_busy = true;
-	c->pull = pulls_start(c->pod->pods->pulls, image, pull_auth(&a, c), on_pulled, c);
-}
-
-/* True: *ret is the image to run. False: it is being fetched, or cannot be had; the facts say so.
- */
-static bool get_image(struct container *c, struct image *ret)
-{
-	struct agent *agent = c->pod->pods->agent;
-	struct slice text = val_get_str(c->facts.spec, "image");
-	struct image_name name;
-	struct err err = { 0 };
-	const char *policy;
-	int r = image_name_parse(text, &name, &err);
-
-	if (r < 0) {
-		scoped_free char *message =
-			mem_printf("Failed to apply default image tag \"" SLICE_FMT "\": %s",
-		                   SLICE_ARG(text), err.msg);
-
-		refuse(c, "InvalidImageName", message);
-		return false;
-	}
-	policy = policy_of(c, &name);
-	r = image_store_find(agent->images, text, ret, &err);
-	if (r < 0) {
-		refuse(c, "ErrImagePull", err.msg);
-		return false;
-	}
-	/* Loaded by hand or built in: what is here by a local name satisfies every policy. */
-	if (r == 1 && (c->image_is_fetched || strcmp(policy, "Always") != 0 ||
-	               !image_store_was_pulled(agent->images, text))) {
-		if (!c->image_is_fetched) {
-			pod_event(c->pod, c, "Normal", "Pulled",
-			          "Container image \"" SLICE_FMT "\" already present on machine",
-			          SLICE_ARG(text));
-		}
-		return true;
-	}
-	if (r == 0 && strcmp(policy, "Never") == 0) {
-		scoped_free char *message =
-			mem_printf("Container image \"" SLICE_FMT
-		                   "\" is not present with pull policy of Never",
-		                   SLICE_ARG(text));
-
-		if (!c->facts.reason || strcmp(c->facts.reason, "ErrImageNeverPull") != 0) {
-			pod_event(c->pod, c, "Warning", "ErrImageNeverPull", "%s", message);
-		}
-		refuse(c, "ErrImageNeverPull", message);
-		return false;
-	}
-	pull(c, text);
-	return false;
-}
-
-/* ---- user ---- */
-
-static const struct val *security(const struct container *c, const char *key)
-{
-	const struct val *v = val_get(val_get(c->facts.spec, "securityContext"), key);
-
-	return v ? v : val_get(val_path(pod_val(c->pod), "spec.securityContext"), key);
-}
-
-static void read_in_root(int root, const char *path, struct strbuf *out)
-{
-	scoped_fd int fd = root < 0 ? -1 : file_open_in_root(root, path, O_RDONLY | O_NONBLOCK);
-	scoped_free char *self = mem_printf("/proc/self/fd/%d", fd);
-
-	if (fd >= 0) {
-		(void)!file_read(self, 4 << 20, out, NULL);
-	}
-}
-
-static int find_user(const struct container *c, const struct image *image, const char *lower,
-                     struct user *ret, struct err *err)
-{
-	scoped_fd int root = open(lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	scoped_strbuf struct strbuf passwd = { 0 }, group = { 0 }, text = { 0 };
-	int64_t uid = val_int(security(c, "runAsUser"), -1),
-		gid = val_int(security(c, "runAsGroup"), -1);
-	const struct val *pod_security = val_path(pod_val(c->pod), "spec.securityContext");
-	int r;
-
-	if (uid >= 0) {
-		strbuf_addf(&text, "%lld", (long long)uid);
-	} else {
-		strbuf_add_slice(&text, val_get_str(image->config, "User"));
-	}
-	read_in_root(root, "/etc/passwd", &passwd);
-	read_in_root(root, "/etc/group", &group);
-	r = user_resolve(strbuf_slice(&text), strbuf_slice(&passwd), strbuf_slice(&group), ret,
-	                 err);
-	if (r < 0) {
-		return r;
-	}
-	if (gid >= 0) {
-		ret->gid = (uint32_t)gid;
-	}
-	val_for_each (val_get(pod_security, "supplementalGroups"), it) {
-		user_add_group(ret, (uint32_t)val_int(it, 0));
-	}
-	if (val_get(pod_security, "fsGroup")) {
-		user_add_group(ret, (uint32_t)val_int(val_get(pod_security, "fsGroup"), 0));
-	}
-	if (val_bool(security(c, "runAsNonRoot"), false) && ret->uid == 0) {
-		return err_raise(err, ERR_FORBIDDEN,
-		                 uid == 0
-		                         ? "container's runAsUser breaks non-root policy"
-		                         : "container has runAsNonRoot and image will run as root");
-	}
-	return 0;
-}
-
-static int signal_of(const struct container *c, const struct image *image)
-{
-	static const struct {
-		const char *name;
-		int number;
-	} signals[] = {
-		{ "HUP", SIGHUP },   { "INT", SIGINT },     { "QUIT", SIGQUIT },
-		{ "ABRT", SIGABRT }, { "KILL", SIGKILL },   { "USR1", SIGUSR1 },
-		{ "USR2", SIGUSR2 }, { "TERM", SIGTERM },   { "ALRM", SIGALRM },
-		{ "CONT", SIGCONT }, { "WINCH", SIGWINCH }, { "PWR", SIGPWR },
-	};
-	struct slice s = val_str(val_path(c->facts.spec, "lifecycle.stopSignal"));
-	int64_t n;
-
-	if (s.len == 0) {
-		s = val_get_str(image->config, "StopSignal");
-	}
-	if (slice_to_i64(s, &n) && n > 0 && n < NSIG) {
-		return (int)n;
-	}
-	if (slice_has_prefix(s, SLICE("SIGRTMIN+")) && slice_to_i64(slice_from(s, 9), &n) &&
-	    n >= 0 && SIGRTMIN + n <= SIGRTMAX) {
-		return SIGRTMIN + (int)n;
-	}
-	if (slice_has_prefix(s, SLICE("SIG"))) {
-		s = slice_from(s, 3);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
-		if (slice_is(s, signals[i].name)) {
-			return signals[i].number;
-		}
-	}
-	return SIGTERM;
 }
 
 /* ---- files ---- */
@@ -556,6 +196,11 @@ static int make_layers(const struct container *c, const char *lower, char **ret_
 		mount_remove(root);
 		r = mount_overlay(lower, upper, work, root, err);
 	}
+	if (r == 0 && c->runs > 0) { /* of a run that ended unseen */
+		scoped_free char *before = mem_printf("%s/%d", c->dir, c->runs - 1);
+
+		tree_discard_later(c->pod->pods->agent->loop, before);
+	}
 	if (r == 0) {
 		*ret_root = take(root);
 	}
@@ -582,6 +227,10 @@ static int make_files(struct container *c, const struct image *image, struct err
 	}
 	if (r < 0) {
 		return r;
+	}
+	if (c->previous_log_path) { /* the present run and the one before are what can be asked for
+		                     */
+		log_discard(c->previous_log_path);
 	}
 	free(c->previous_log_path);
 	c->previous_log_path = take(c->log_path);
@@ -743,10 +392,10 @@ static bool configure(struct container *c, const struct image *image, const char
 	}
 	if (r == 0) {
 		env_with_image(&t->all, &t->own, image->config);
-		r = find_user(c, image, lower, &t->user, &err);
+		r = container_find_user(c, image, lower, &t->user, &err);
 	}
 	if (r < 0) {
-		refuse(c, "CreateContainerConfigError", err.msg);
+		container_refuse(c, "CreateContainerConfigError", err.msg);
 		return false;
 	}
 	if (skipped.size) {
@@ -792,20 +441,6 @@ static int create(struct container *c, const struct image *image, const char *lo
 		&runtime_events, c, &c->runtime, err);
 }
 
-static void set_image_id(struct container *c, const struct image *image)
-{
-	struct slice digest = val_str(val_at(image->digests, 0)),
-		     name = val_str(val_at(image->names, 0)), repo, tag;
-	ptrdiff_t colon = slice_rfind(name, ':');
-
-	free(c->facts.image_id);
-	repo = colon > slice_rfind(name, '/') ? slice_head(name, (size_t)colon) : name;
-	tag = digest;
-	c->facts.image_id = digest.len && name.len ? mem_printf(SLICE_FMT "@" SLICE_FMT,
-	                                                        SLICE_ARG(repo), SLICE_ARG(tag))
-	                                           : mem_printf("sha256:%s", image->id);
-}
-
 void container_start(struct container *c)
 {
 	struct pod *p = c->pod;
@@ -816,20 +451,20 @@ void container_start(struct container *c)
 	int r;
 
 	c->is_waiting = false;
-	if (!get_image(c, &image)) {
+	if (!container_get_image(c, &image)) {
 		return;
 	}
 	image_root(p->pods->agent->images, image.id, &lower);
 	if (configure(c, &image, strbuf_str(&lower), &t)) {
-		set_image_id(c, &image);
-		c->stop_signal = signal_of(c, &image);
+		container_set_image_id(c, &image);
+		c->stop_signal = container_stop_signal(c, &image);
 		c->image_is_fetched = false;
 		c->is_stopping = c->used_hook_extra = false;
 		r = create(c, &image, strbuf_str(&lower), &t, &err);
 		if (r < 0) {
 			c->facts.id[0] = '\0';
 			container_unmount(c);
-			refuse(c, "CreateContainerError", err.msg);
+			container_refuse(c, "CreateContainerError", err.msg);
 		} else {
 			c->facts.is_busy = true;
 			c->runs++;

@@ -45,7 +45,7 @@ void exec_status(struct strbuf *out, const struct runtime_exec_result *result)
 		strbuf_addf(
 			out,
 			"{\"metadata\":{},\"status\":\"Failure\",\"message\":\"command terminated "
-		        "with "
+			"with "
 			"non-zero exit code: exit status %d\",\"reason\":\"NonZeroExitCode\","
 			"\"details\":{\"causes\":[{\"reason\":\"ExitCode\",\"message\":\"%d\"}]}}",
 			result->code, result->code);

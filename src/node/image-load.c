@@ -18,9 +18,32 @@
 #include "node/image-name.h"
 #include "node/image-priv.h"
 
+/* The message of a logfmt line (time="..." level=fatal msg="..."), or the line. What is wrong
+ * stands at its end. */
+static void add_words(struct slice line, struct strbuf *out)
+{
+	enum { WORDS_MAX = 170 };
+	const char *msg = memmem(line.p ? line.p : "", line.len, "msg=\"", 5);
+	scoped_strbuf struct strbuf text = { 0 };
+	struct slice rest = msg ? slice_from(line, (size_t)(msg - line.p) + 5) : line;
+
+	for (size_t i = 0; i < rest.len && !(msg && rest.p[i] == '"'); i++) {
+		if (msg && rest.p[i] == '\\' && i + 1 < rest.len) {
+			i++;
+		}
+		strbuf_addc(&text, rest.p[i]);
+	}
+	if (text.size > WORDS_MAX) {
+		strbuf_adds(out, "...");
+		strbuf_add_slice(out, slice_from(strbuf_slice(&text), text.size - WORDS_MAX));
+	} else {
+		strbuf_add_slice(out, strbuf_slice(&text));
+	}
+}
+
 static int run_tool(const char *const *argv, struct err *err)
 {
-	scoped_strbuf struct strbuf said = { 0 };
+	scoped_strbuf struct strbuf said = { 0 }, words = { 0 };
 	struct process_spec spec = { .argv = argv, .timeout_us = 900 * US_PER_S };
 	struct slice text, line, last = { 0 };
 	int status = 0;
@@ -36,8 +59,8 @@ static int run_tool(const char *const *argv, struct err *err)
 	while (slice_next(&text, '\n', &line)) {
 		last = line;
 	}
-	return err_raise(err, ERR_IO, "%s failed: " SLICE_FMT, argv[0],
-	                 SLICE_ARG(slice_head(last, 180)));
+	add_words(last, &words);
+	return err_raise(err, ERR_IO, "%s failed: %s", argv[0], strbuf_str(&words));
 }
 
 static int read_json(const char *path, struct doc **ret, struct err *err)
@@ -59,7 +82,7 @@ static bool blob_path(const char *layout, struct slice digest, struct strbuf *ou
 		return false;
 	}
 	for (size_t i = 7; i < digest.len; i++) {
-		if (!strchr("0123456789abcdef", digest.p[i])) {
+		if (!char_is_one_of(digest.p[i], "0123456789abcdef")) {
 			return false;
 		}
 	}

@@ -51,7 +51,7 @@ static bool tag_is_valid(struct slice tag)
 		return false;
 	}
 	for (size_t i = 0; i < tag.len; i++) {
-		if (!isalnum((unsigned char)tag.p[i]) && !strchr("._-", tag.p[i])) {
+		if (!isalnum((unsigned char)tag.p[i]) && !char_is_one_of(tag.p[i], "._-")) {
 			return false;
 		}
 	}
@@ -64,7 +64,7 @@ static bool digest_is_valid(struct slice digest)
 		return false;
 	}
 	for (size_t i = 7; i < digest.len; i++) {
-		if (!strchr("0123456789abcdef", digest.p[i])) {
+		if (!char_is_one_of(digest.p[i], "0123456789abcdef")) {
 			return false;
 		}
 	}
@@ -74,7 +74,7 @@ static bool digest_is_valid(struct slice digest)
 static bool domain_is_valid(struct slice domain)
 {
 	for (size_t i = 0; i < domain.len; i++) {
-		if (!isalnum((unsigned char)domain.p[i]) && !strchr(".-:[]", domain.p[i])) {
+		if (!isalnum((unsigned char)domain.p[i]) && !char_is_one_of(domain.p[i], ".-:[]")) {
 			return false;
 		}
 	}

@@ -175,7 +175,7 @@ static const struct val *find_by_id(const struct image_store *s, struct slice id
 		return NULL;
 	}
 	for (size_t i = 0; i < id.len; i++) {
-		if (!strchr("0123456789abcdef", id.p[i])) {
+		if (!char_is_one_of(id.p[i], "0123456789abcdef")) {
 			return NULL;
 		}
 	}

@@ -64,3 +64,9 @@ bool log_rotate(const char *path, int64_t limit, int keep, int64_t now_wall_us)
 	drop_oldest(path, keep - 1);
 	return true;
 }
+
+void log_discard(const char *path)
+{
+	(void)unlink(path);
+	drop_oldest(path, 0);
+}

@@ -30,20 +30,29 @@ static void dir_drop(struct logs_watch *w, struct logs_watch_dir *d)
 	}
 }
 
-static void tell(struct logs_watch *w, int wd)
+static struct logs_watch_dir *find_dir(struct logs_watch *w, int wd)
 {
 	list_for_each (&w->dirs, d, struct logs_watch_dir, in_watch) {
-		if (d->wd != wd) {
-			continue;
+		if (d->wd == wd) {
+			return d;
 		}
-		d->telling = true;
-		list_for_each (&d->entries, e, struct logs_watch_entry, in_dir) {
-			e->fn(e);
-		}
-		d->telling = false;
-		dir_drop(w, d);
+	}
+	return NULL;
+}
+
+static void tell(struct logs_watch *w, int wd)
+{
+	struct logs_watch_dir *d = find_dir(w, wd);
+
+	if (!d) {
 		return;
 	}
+	d->telling = true;
+	list_for_each (&d->entries, e, struct logs_watch_entry, in_dir) {
+		e->fn(e);
+	}
+	d->telling = false;
+	dir_drop(w, d);
 }
 
 static void on_readable(void *arg, int fd, unsigned events)
@@ -109,15 +118,13 @@ int logs_watch_add(struct logs_watch *w, struct logs_watch_entry *e, const char 
 	const char *slash = strrchr(path, '/');
 	size_t len = slash ? (size_t)(slash - path) : 0;
 	scoped_free char *folder = slash ? slice_dup((struct slice){ path, len }) : mem_strdup(".");
-	struct logs_watch_dir *dir = NULL;
+	struct logs_watch_dir *dir;
 	int wd = inotify_add_watch(w->fd, folder, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
 
 	if (wd < 0) {
 		return err_sys(err, "watch %s", folder);
 	}
-	list_for_each (&w->dirs, d, struct logs_watch_dir, in_watch) {
-		dir = d->wd == wd ? d : dir;
-	}
+	dir = find_dir(w, wd);
 	if (!dir) {
 		dir = NEW(struct logs_watch_dir);
 		dir->wd = wd;

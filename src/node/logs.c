@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "http/outlet.h"
 #include "node/logs-reader.h"
 #include "node/logs-watch.h"
 #include "node/server-priv.h"
@@ -27,7 +28,8 @@ enum { TURN_MAX = 512 << 10 }; /* bytes of the file that one reader takes in a t
 struct logs_stream {
 	struct list_link in_server; /* in server.logs */
 	struct server *server;
-	struct http_request *request;
+	struct http_request *request; /* null: over WebSocket, or gone */
+	struct outlet *outlet;        /* null: a plain answer, or finished */
 	struct logs_reader reader;
 	struct logs_watch_entry watched;
 	struct loop_timer timer;
@@ -97,11 +99,20 @@ static bool has_ended(const struct logs_stream *g)
 
 /* ---- life of a stream ---- */
 
+/* Takes it out of the server's hands. */
+static void detach(struct logs_stream *g)
+{
+	if (g->server) {
+		list_unlink(&g->in_server);
+		loop_timer_stop(&g->timer);
+		logs_watch_remove(g->server->watch, &g->watched);
+		g->server = NULL;
+	}
+}
+
 static void stream_free(struct logs_stream *g)
 {
-	list_unlink(&g->in_server);
-	loop_timer_stop(&g->timer);
-	logs_watch_remove(g->server->watch, &g->watched);
+	detach(g);
 	if (g->reader.malformed) {
 		log_debug("Passed over %u malformed lines of %s", g->reader.malformed, g->path);
 	}
@@ -114,10 +125,31 @@ static void stream_free(struct logs_stream *g)
 	free(g);
 }
 
+/* ---- to the client ---- */
+
+static bool is_full(const struct logs_stream *g)
+{
+	return g->outlet ? outlet_is_full(g->outlet) : http_reply_is_full(g->request);
+}
+
+static void put(struct logs_stream *g, struct slice bytes)
+{
+	if (g->outlet) {
+		outlet_write(g->outlet, bytes);
+	} else {
+		http_reply_chunk(g->request, bytes);
+	}
+}
+
 static void finish(struct logs_stream *g)
 {
-	http_reply_end(g->request);
-	stream_free(g);
+	if (g->outlet) {
+		detach(g);
+		outlet_finish(g->outlet); /* freed once it is gone */
+	} else {
+		http_reply_end(g->request);
+		stream_free(g);
+	}
 }
 
 static void on_gone(struct http_request *r)
@@ -129,6 +161,25 @@ static void on_drain(struct http_request *r)
 {
 	pump(r->user);
 }
+
+static void on_outlet_gone(void *arg)
+{
+	stream_free(arg);
+}
+
+static void on_outlet_drain(void *arg)
+{
+	struct logs_stream *g = arg;
+
+	if (g->server) {
+		pump(g);
+	}
+}
+
+static const struct outlet_events outlet_events = {
+	.drain = on_outlet_drain,
+	.gone = on_outlet_gone,
+};
 
 static void on_changed(struct logs_watch_entry *e)
 {
@@ -166,12 +217,12 @@ static void pump(struct logs_stream *g)
 	struct err err;
 	int r = LOGS_READER_MORE;
 
-	while (r == LOGS_READER_MORE && !http_reply_is_full(g->request) && taken < TURN_MAX) {
+	while (r == LOGS_READER_MORE && !is_full(g) && taken < TURN_MAX) {
 		strbuf_reset(&out);
 		r = logs_reader_read(&g->reader, &out, &err);
 		taken += LOGS_READER_PIECE;
 		if (out.size) {
-			http_reply_chunk(g->request, strbuf_slice(&out));
+			put(g, strbuf_slice(&out));
 		}
 	}
 	if (r < 0) {
@@ -181,7 +232,7 @@ static void pump(struct logs_stream *g)
 		finish(g);
 	} else if (r == LOGS_READER_END) {
 		at_end(g, ended);
-	} else if (!http_reply_is_full(g->request)) {
+	} else if (!is_full(g)) {
 		loop_timer_start(g->server->agent->loop, &g->timer, 0, on_timer);
 	}
 }
@@ -193,7 +244,6 @@ static void start(struct server *s, struct http_request *r, const struct server_
 	struct err err;
 
 	g->server = s;
-	g->request = r;
 	g->reader = *reader;
 	g->path = mem_strdup(path);
 	g->ns = slice_dup(t->ns);
@@ -201,10 +251,19 @@ static void start(struct server *s, struct http_request *r, const struct server_
 	g->container = slice_dup(val_get_str(c->spec, "name"));
 	g->uid = slice_dup(t->view.uid);
 	list_push(&s->logs, &g->in_server);
-	r->user = g;
-	r->on_gone = on_gone;
-	r->on_drain = on_drain;
-	http_reply_start(r, 200, "text/plain", NULL);
+	if (r->wants_upgrade) {
+		g->outlet = outlet_accept(r, &outlet_events, g);
+		if (!g->outlet) {
+			stream_free(g);
+			return;
+		}
+	} else {
+		g->request = r;
+		r->user = g;
+		r->on_gone = on_gone;
+		r->on_drain = on_drain;
+		http_reply_start(r, 200, "text/plain", NULL);
+	}
 	if (reader->query.follow &&
 	    logs_watch_add(s->watch, &g->watched, path, on_changed, &err) < 0) {
 		log_odd("Following a log by looking every second: %s", err.msg);
@@ -242,6 +301,13 @@ void logs_serve(struct server *s, struct http_request *r, const struct server_ta
 	q.follow = q.follow && !q.previous; /* what has ended says nothing new */
 	reader.query.follow = q.follow;
 	start(s, r, t, &c, path, &reader);
+}
+
+void logs_detach_all(struct server *s)
+{
+	list_for_each (&s->logs, g, struct logs_stream, in_server) {
+		detach(g);
+	}
 }
 
 void server_pod_changed(struct server *s, struct slice uid)

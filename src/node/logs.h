@@ -8,3 +8,5 @@ struct server;
 struct server_target;
 
 void logs_serve(struct server *s, struct http_request *r, const struct server_target *t);
+/* The server ends: what still is on its way to clients goes there without it. */
+void logs_detach_all(struct server *s);

@@ -17,7 +17,7 @@
 
 /* systemd's range for dynamic users, as the API server's user (serve/home.c). */
 enum { UID_FIRST = 61184, UID_LAST = 65519 };
-static const int64_t renew_before_us = 30 * 86400 * US_PER_S;
+static const int64_t renew_before_us = INT64_C(30) * 86400 * US_PER_S;
 
 uint32_t managed_uid(const char *id, uint32_t not_this)
 {
@@ -118,13 +118,15 @@ static int issue(const char *home, const char *dir, uint32_t uid, const char *en
 	int r = file_read(key_path, 1 << 20, &key, err);
 
 	if (r == 0) {
-		r = pki_issue(ca, strbuf_slice(&key),
-		              &(struct pki_request){ .common_name = "kennel managed server",
-		                                     .dns_names = names,
-		                                     .ips = &ip,
-		                                     .n_ips = 1,
-		                                     .server = true },
-		              &pair, err);
+		r = pki_issue(
+			ca, strbuf_slice(&key),
+			&(struct pki_request){ .common_name = "kennel managed server",
+		                               .dns_names = names,
+		                               .ips = &ip,
+		                               .n_ips = 1,
+		                               .server = true,
+		                               .days = 3000 }, /* nobody renews one that runs */
+			&pair, err);
 	}
 	explicit_bzero(key.p, key.size);
 	if (r == 0) {

@@ -92,7 +92,7 @@ const char *managed_password_fault(struct slice password)
 
 static struct slice lower(struct arena *a, struct slice s)
 {
-	char *copy = arena_dup(a, s.p ? s.p : "", s.len + 1);
+	char *copy = arena_alloc(a, s.len + 1);
 
 	for (size_t i = 0; i < s.len; i++) {
 		copy[i] = (char)(s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] + 32 : s.p[i]);

@@ -31,7 +31,7 @@ struct role {
 	struct server *server;
 	struct managed *managed;
 	struct loop_timer sync_again;
-	int vpc_ns, node_ns;
+	int vpc_ns, node_ns, host_ns;
 	char *exe, *run_dir, *cgroup; /* owned */
 };
 
@@ -97,6 +97,9 @@ static void on_sync(struct loop_defer *d)
 	struct role *r = container_of(a, struct role, agent);
 	struct err err = { 0 };
 
+	if (!a->model_is_complete) {
+		return;
+	}
 	if (dataplane_sync(a->dataplane, &err) < 0) {
 		log_odd("Network rules were not brought up to date and are tried again error=%s",
 		        err.msg);
@@ -123,6 +126,15 @@ static int open_namespace(const struct role *r, const char *name, int *ret_fd, s
 	return 0;
 }
 
+/* Where the supervisor, our parent, lives: the host's own network. */
+static int open_host_namespace(struct role *r, struct err *err)
+{
+	scoped_free char *path = mem_printf("/proc/%d/ns/net", (int)getppid());
+
+	r->host_ns = open(path, O_RDONLY | O_CLOEXEC);
+	return r->host_ns < 0 ? err_sys(err, "open network namespace %s", path) : 0;
+}
+
 static int make_dataplane(struct role *r, struct err *err)
 {
 	struct agent *a = &r->agent;
@@ -139,11 +151,15 @@ static int make_dataplane(struct role *r, struct err *err)
 	if (ret == 0) {
 		ret = open_namespace(r, "node", &r->node_ns, err);
 	}
+	if (ret == 0) {
+		ret = open_host_namespace(r, err);
+	}
 	if (ret < 0) {
 		return ret;
 	}
 	c.vpc_ns = r->vpc_ns;
 	c.node_ns = r->node_ns;
+	c.host_ns = r->host_ns;
 	(void)prefix_parse(SLICE("10.244.0.0/24"), &c.pod_range);
 	(void)prefix_parse(SLICE("10.1.0.0/16"), &c.service_range);
 	return dataplane_new(a->loop, &c, &a->dataplane, err);
@@ -178,7 +194,7 @@ static int make_base(struct role *r, const struct options *o, struct err *err)
 		             .api_uid = o->api_uid };
 	(void)ip_parse(SLICE("10.0.2.10"), &a->node_ip);
 	(void)ip_parse(SLICE("10.0.0.10"), &a->dns_ip);
-	ret = dir_make(pods, 0711, err);
+	ret = dir_make(pods, 0700, err);
 	if (ret == 0) {
 		ret = dir_make(logs, 0700, err);
 	}
@@ -257,6 +273,9 @@ static void free_parts(struct role *r)
 	if (r->node_ns >= 0) {
 		close(r->node_ns);
 	}
+	if (r->host_ns >= 0) {
+		close(r->host_ns);
+	}
 	free(r->exe);
 	free(r->run_dir);
 	free(r->cgroup);
@@ -272,7 +291,7 @@ static void on_signal(void *arg, int signum)
 
 int node_main(int argc, char **argv)
 {
-	struct role r = { .vpc_ns = -1, .node_ns = -1 };
+	struct role r = { .vpc_ns = -1, .node_ns = -1, .host_ns = -1 };
 	struct options o;
 	struct err err = { 0 };
 	int ret = parse_options(argc, argv, &o, &err);

@@ -92,10 +92,13 @@ static void on_changed(void *arg, const struct doc *old, const struct doc *now)
 		} else {
 			model_remove(o->agent->model, old);
 		}
-		agent_sync(o->agent);
 	}
 	if (!o->is_synced) {
-		return; /* the first lists are walked once they are all here */
+		return; /* the first lists are walked once they are all here, and the kernel is left
+		           as it is until then */
+	}
+	if (WATCHED[c->which].for_model) {
+		agent_sync(o->agent);
 	}
 	if (c->which == PODS) {
 		o->events.pod(o->events.arg, old, now);
@@ -273,6 +276,36 @@ void objects_each_service(const struct objects *o, struct slice ns,
 	if (master && !slice_is(ns, "default")) {
 		visit(arg, master->root);
 	}
+}
+
+struct endpoint_search {
+	struct slice ns, uid;
+	bool found;
+};
+
+static bool search_slice(void *arg, const struct doc *d)
+{
+	struct endpoint_search *s = arg;
+
+	if (!slice_eq(meta(d, "namespace"), s->ns)) {
+		return true;
+	}
+	val_for_each (val_get(d->root, "endpoints"), it) {
+		if (slice_eq(val_get_str(val_get(it, "targetRef"), "uid"), s->uid) &&
+		    val_bool(val_path(it, "conditions.ready"), true)) {
+			s->found = true;
+			return false;
+		}
+	}
+	return true;
+}
+
+bool objects_is_endpoint(const struct objects *o, struct slice ns, struct slice pod_uid)
+{
+	struct endpoint_search s = { .ns = ns, .uid = pod_uid };
+
+	replica_each(o->all[SLICES].replica, search_slice, &s);
+	return s.found;
 }
 
 void objects_each_pod(const struct objects *o, replica_visit_fn *fn, void *arg)

@@ -31,6 +31,8 @@ const struct val *objects_find(const struct objects *o, const char *kind, struct
 bool objects_is_absent(struct objects *o, const char *kind, struct slice ns, struct slice name);
 void objects_each_service(const struct objects *o, struct slice ns,
                           void (*visit)(void *arg, const struct val *service), void *arg);
+/* Whether new connections are sent to a pod: an EndpointSlice calls it ready. */
+bool objects_is_endpoint(const struct objects *o, struct slice ns, struct slice pod_uid);
 /* Pods of this node as the replica has them. */
 void objects_each_pod(const struct objects *o, replica_visit_fn *fn, void *arg);
 /* An answer to a write of ours. */

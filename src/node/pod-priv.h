@@ -100,7 +100,11 @@ struct pod {
 	struct loop_timer write_later;
 	int64_t write_not_before_us; /* monotonic: after a failure */
 	struct backoff write_backoff;
-	bool is_finalizing; /* the last DELETE is under way or done */
+	int64_t leave_by_us; /* monotonic: waits no longer for its endpoints to go; 0: not deleting
+	                      */
+	int64_t settled_at_us; /* monotonic: endpoints were gone for a moment; 0: not yet */
+	bool has_left;         /* nobody sends it new connections any more */
+	bool is_finalizing;    /* the last DELETE is under way or done */
 	int64_t seen_mono_us;
 };
 
@@ -119,6 +123,8 @@ struct pods {
 	bool may_lower_oom_score;
 	int own_oom_score;
 	bool is_stopping;
+	int64_t turn_us; /* the turn of the loop in which made_in_turn counts */
+	int made_in_turn;
 };
 
 static inline struct slice pod_uid(const struct pod *p)
@@ -181,9 +187,28 @@ void container_fini(struct container *c);
 void container_start(struct container *c);
 void container_adopt(struct container *c); /* state file, then the runtime */
 void container_wait(struct container *c, const char *reason, const char *message);
-bool container_save(const struct container *c);
 void container_ran(struct container *c); /* postStart is done: probes begin */
 void container_lost(struct container *c, const char *reason, int code, const char *message);
+
+/* A start that failed before there was a process: reason and message of waiting; tried again later.
+ */
+void container_refuse(struct container *c, const char *reason, const char *message);
+
+/* container-state.c */
+bool container_save(const struct container *c);
+bool container_load(struct container *c); /* false: there is nothing to load */
+
+/* container-image.c */
+struct image;
+struct user;
+/* True: *ret is the image to run, borrowed until the store is asked again. False: it is being
+ * fetched, or cannot be had; the facts say so. */
+bool container_get_image(struct container *c, struct image *ret);
+void container_set_image_id(struct container *c, const struct image *image);
+/* Failure: ERR_NOTFOUND, ERR_FORBIDDEN (runAsNonRoot). lower: root of the image. */
+MUST_USE int container_find_user(const struct container *c, const struct image *image,
+                                 const char *lower, struct user *ret, struct err *err);
+int container_stop_signal(const struct container *c, const struct image *image);
 
 /* container-stop.c */
 /* Ends it: preStop, signal, SIGKILL at kill_at_us. Repeated calls only bring the end nearer. */

@@ -156,7 +156,7 @@ int sandbox_make(struct pod *p, struct err *err)
 {
 	scoped_strbuf struct strbuf hostname = { 0 };
 	unsigned kinds = kinds_of(p);
-	int r = dir_make(p->dir, 0755, err);
+	int r = dir_make(p->dir, 0700, err); /* volumes hold secrets */
 
 	if (r == 0) {
 		r = choose_address(p, err);

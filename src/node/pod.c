@@ -14,7 +14,8 @@
 #include "node/resources.h"
 #include "node/server.h"
 
-static const int64_t retry_us = 2 * US_PER_S, forced_grace_us = 2 * US_PER_S;
+static const int64_t retry_us = 2 * US_PER_S, forced_grace_us = 2 * US_PER_S, leave_us = US_PER_S,
+		     look_again_us = 10 * US_PER_MS, settle_us = 100 * US_PER_MS;
 
 static void pod_sync(struct loop_defer *d);
 
@@ -237,7 +238,8 @@ void pod_update(struct pod *p, const struct doc *d)
 		}
 	}
 	add_containers(p, POD_EPHEMERAL);
-	if (val_str(val_path(d->root, "status.podIP")).len > 0 || p->host_network) {
+	if (sandbox_is_made(p) &&
+	    (val_str(val_path(d->root, "status.podIP")).len > 0 || p->host_network)) {
 		model_put(p->pods->agent->model, d);
 		agent_sync(p->pods->agent);
 	}
@@ -307,6 +309,11 @@ static bool prepare(struct pod *p)
 
 			failed(p, "FailedCreatePodSandBox", why);
 			return false;
+		}
+		if (val_bool(val_path(pod_val(p), "spec.shareProcessNamespace"), false)) {
+			pod_event(p, NULL, "Warning", "Unsupported",
+			          "shareProcessNamespace is not supported here: each container "
+			          "sees its own processes");
 		}
 		p->state = POD_READY;
 	}
@@ -495,7 +502,39 @@ static void bury(struct pod *p)
 	w->cgroup = mem_strdup(p->cgroup);
 	w->cgroups = cgroups_ref(runtime_cgroups(p->pods->agent->runtime));
 	loop_work(p->pods->agent->loop, sweep, swept, w);
+	model_remove(p->pods->agent->model, p->doc);
+	agent_sync(p->pods->agent);
 	pod_free(p);
+}
+
+/* A pod behind a Service is told to end only when its endpoints are gone and those who balance have
+ * heard so: what it is sent until then is answered. For a second at most. */
+static bool has_left(struct pod *p)
+{
+	int64_t now = now_us(p), patience_us = (deletion_deadline_us(p) - now) / 2;
+	bool is_endpoint;
+
+	if (p->has_left || p->is_deleted || p->state == POD_NEW) {
+		return true;
+	}
+	is_endpoint = objects_is_endpoint(p->pods->objects, slice_of(p->ns), pod_uid(p));
+	if (!p->leave_by_us && !is_endpoint) {
+		p->has_left = true;
+		return true;
+	}
+	if (!p->leave_by_us) {
+		p->leave_by_us = now + (patience_us < leave_us ? patience_us : leave_us);
+	}
+	if (is_endpoint && now < p->leave_by_us) {
+		wake_at(p, now + look_again_us);
+		return false;
+	}
+	if (!p->settled_at_us) {
+		p->settled_at_us = is_endpoint ? now : now + settle_us;
+	}
+	wake_at(p, p->settled_at_us);
+	p->has_left = now >= p->settled_at_us;
+	return p->has_left;
 }
 
 static void terminate(struct pod *p)
@@ -503,7 +542,7 @@ static void terminate(struct pod *p)
 	if (p->state == POD_READY) {
 		p->state = POD_STOPPING;
 	}
-	if (!stop_all(p, deletion_deadline_us(p))) {
+	if (!has_left(p) || !stop_all(p, deletion_deadline_us(p))) {
 		pod_write_status(p);
 		return;
 	}
@@ -580,6 +619,20 @@ static void judge(struct pod *p)
 	}
 }
 
+/* A sandbox takes some milliseconds of system calls: a few in one turn of the loop, so that probes
+ * and requests are heard in between however many pods come at once. */
+static bool may_make(struct pods *pods)
+{
+	enum { SANDBOXES_PER_TURN = 2 };
+	int64_t turn = loop_now_us(pods->agent->loop);
+
+	if (pods->turn_us != turn) {
+		pods->turn_us = turn;
+		pods->made_in_turn = 0;
+	}
+	return pods->made_in_turn++ < SANDBOXES_PER_TURN;
+}
+
 static void pod_sync(struct loop_defer *d)
 {
 	struct pod *p = container_of(d, struct pod, sync);
@@ -593,6 +646,10 @@ static void pod_sync(struct loop_defer *d)
 	}
 	if (!p->phase) {
 		judge(p);
+	}
+	if (!p->phase && p->state == POD_NEW && !may_make(p->pods)) {
+		pod_look(p);
+		return;
 	}
 	if (!p->phase && prepare(p)) {
 		act(p);

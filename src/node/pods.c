@@ -154,6 +154,7 @@ static void on_synced(void *arg)
 	runtime_remove_strays(pods->agent->runtime);
 	remove_left_folders(pods, folders);
 	remove_left_folders(pods, pins);
+	pods->agent->model_is_complete = true; /* pods of the first list were taken up, and put into it, before */
 	agent_sync(pods->agent);
 }
 
@@ -167,6 +168,23 @@ static char *host_file(const char *path)
 	return strbuf_steal(&text);
 }
 
+/* What dnsPolicy Default means: the host's searches and options, asked at the resolver that answers inside for
+ * the host's (which may listen on the host's loopback). */
+static char *inside_resolv(const char *path)
+{
+	scoped_free char *host = host_file(path);
+	struct slice rest = slice_of(host), line;
+	struct strbuf out = { 0 };
+
+	strbuf_adds(&out, "nameserver " DATAPLANE_RESOLVER "\n");
+	while (slice_next(&rest, '\n', &line)) {
+		if (!slice_has_prefix(slice_trim(line), SLICE("nameserver"))) {
+			strbuf_addf(&out, SLICE_FMT "\n", SLICE_ARG(line));
+		}
+	}
+	return strbuf_steal(&out);
+}
+
 static void learn_host(struct pods *p)
 {
 	scoped_strbuf struct strbuf score = { 0 }, status = { 0 };
@@ -176,7 +194,7 @@ static void learn_host(struct pods *p)
 	int64_t n;
 
 	p->host_hosts = host_file("/etc/hosts");
-	p->host_resolv = host_file("/etc/resolv.conf");
+	p->host_resolv = inside_resolv("/etc/resolv.conf");
 	p->node_cpu_milli = sysconf(_SC_NPROCESSORS_ONLN) * 1000;
 	p->node_memory_bytes = sysinfo(&info) == 0 ? (int64_t)info.totalram * info.mem_unit : 0;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {

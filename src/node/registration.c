@@ -3,6 +3,7 @@
 #include "node/registration.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -11,11 +12,19 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "loop/process.h"
 #include "node/file.h"
 
-#define KUBELET_VERSION "v1.27.0"
+#define KUBELET_VERSION "v1.27.16" /* the API level that is spoken */
 static const int64_t renew_us = 10 * US_PER_S;
-enum { RENEWALS_PER_STATUS = 30, LEASE_SECONDS = 40, MAX_PODS = 110 };
+enum {
+	RENEWALS_PER_STATUS = 30,
+	LEASE_SECONDS = 40,
+	MAX_PODS = 110,
+	LEAST_MEMORY_KB = 100 << 10,
+	LEAST_DISK_BYTES = 512 << 20,
+	LEAST_PIDS = 100,
+};
 
 struct registration {
 	struct agent *agent;
@@ -23,8 +32,10 @@ struct registration {
 	struct loop_timer timer;
 	struct backoff backoff;
 	bool is_created;
-	int renewals;     /* since the status was written */
-	struct doc *node; /* as last answered: transition times */
+	int renewals;          /* since the status was written */
+	unsigned pressure;     /* as written */
+	char *runtime_version; /* owned: "crun://1.8.1" */
+	struct doc *node;      /* as last answered: transition times */
 };
 
 static void next_step(struct registration *r);
@@ -84,7 +95,7 @@ static const char *architecture(const struct utsname *u)
 	                                            : u->machine;
 }
 
-static void add_info(struct arena *a, struct val *status)
+static void add_info(const struct registration *r, struct arena *a, struct val *status)
 {
 	scoped_free char *machine = machine_file("/etc/machine-id"),
 			 *boot = machine_file("/proc/sys/kernel/random/boot_id"),
@@ -95,7 +106,7 @@ static void add_info(struct arena *a, struct val *status)
 	(void)uname(&u);
 	val_set_cstr(a, info, "architecture", architecture(&u));
 	val_set_cstr(a, info, "bootID", boot);
-	val_set_cstr(a, info, "containerRuntimeVersion", "crun://1.0");
+	val_set_cstr(a, info, "containerRuntimeVersion", r->runtime_version);
 	val_set_cstr(a, info, "kernelVersion", u.release);
 	val_set_cstr(a, info, "kubeProxyVersion", KUBELET_VERSION);
 	val_set_cstr(a, info, "kubeletVersion", KUBELET_VERSION);
@@ -137,36 +148,75 @@ static const struct val *condition_of(const struct registration *r, const char *
 	return NULL;
 }
 
-static void add_conditions(const struct registration *r, struct arena *a, struct val *status)
+/* What is short: a bit for each of PRESSURES. Source: the kubelet's eviction signals; the disk's
+ * threshold is an absolute one, since a workstation with a nearly full large disk works well. */
+static unsigned pressure_now(const struct registration *r)
 {
-	static const struct {
-		const char *type, *status, *reason, *message;
-	} conditions[] = {
-		{ "MemoryPressure", "False", "KubeletHasSufficientMemory",
-		  "kubelet has sufficient memory available" },
-		{ "DiskPressure", "False", "KubeletHasNoDiskPressure",
-		  "kubelet has no disk pressure" },
-		{ "PIDPressure", "False", "KubeletHasSufficientPID",
-		  "kubelet has sufficient PID available" },
-		{ "Ready", "True", "KubeletReady", "kubelet is posting ready status" },
-	};
-	struct val *list = val_need_array(a, status, "conditions");
+	scoped_strbuf struct strbuf text = { 0 };
+	const char *at;
+	struct statvfs fs;
+	struct sysinfo info;
+	unsigned pressure = 0;
+
+	(void)!file_read("/proc/meminfo", 65536, &text, NULL);
+	at = strstr(strbuf_str(&text), "MemAvailable:");
+	if (at && strtoll(at + strlen("MemAvailable:"), NULL, 10) < LEAST_MEMORY_KB) {
+		pressure |= 1u << 0;
+	}
+	if (statvfs(r->agent->home, &fs) == 0 &&
+	    (uint64_t)fs.f_bavail * fs.f_frsize < LEAST_DISK_BYTES) {
+		pressure |= 1u << 1;
+	}
+	strbuf_reset(&text);
+	if (sysinfo(&info) == 0 && file_read("/proc/sys/kernel/pid_max", 64, &text, NULL) == 0 &&
+	    strtoll(strbuf_str(&text), NULL, 10) - info.procs < LEAST_PIDS) {
+		pressure |= 1u << 2;
+	}
+	return pressure;
+}
+
+static void add_condition(const struct registration *r, struct arena *a, struct val *list,
+                          const char *type, bool is_true, const char *reason, const char *message)
+{
+	const struct val *old = condition_of(r, type);
+	const char *status = is_true ? "True" : "False";
+	bool is_same = slice_is(val_get_str(old, "status"), status);
+	struct val *v = val_append(list, val_new_object(a));
 	char now[TIME_TEXT_SIZE];
 
 	time_format(clock_wall_us(), now);
-	for (size_t i = 0; i < ARRAY_SIZE(conditions); i++) {
-		const struct val *old = condition_of(r, conditions[i].type);
-		bool is_same = slice_is(val_get_str(old, "status"), conditions[i].status);
-		struct val *v = val_append(list, val_new_object(a));
+	val_set_cstr(a, v, "lastHeartbeatTime", now);
+	val_set_str(a, v, "lastTransitionTime",
+	            is_same ? val_get_str(old, "lastTransitionTime") : slice_of(now));
+	val_set_cstr(a, v, "message", message);
+	val_set_cstr(a, v, "reason", reason);
+	val_set_cstr(a, v, "status", status);
+	val_set_cstr(a, v, "type", type);
+}
 
-		val_set_cstr(a, v, "lastHeartbeatTime", now);
-		val_set_str(a, v, "lastTransitionTime",
-		            is_same ? val_get_str(old, "lastTransitionTime") : slice_of(now));
-		val_set_cstr(a, v, "message", conditions[i].message);
-		val_set_cstr(a, v, "reason", conditions[i].reason);
-		val_set_cstr(a, v, "status", conditions[i].status);
-		val_set_cstr(a, v, "type", conditions[i].type);
+static void add_conditions(const struct registration *r, struct arena *a, struct val *status)
+{
+	static const struct {
+		const char *type, *well, *well_message, *ill, *ill_message;
+	} pressures[] = {
+		{ "MemoryPressure", "KubeletHasSufficientMemory",
+		  "kubelet has sufficient memory available", "KubeletHasInsufficientMemory",
+		  "kubelet has insufficient memory available" },
+		{ "DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure",
+		  "KubeletHasDiskPressure", "kubelet has disk pressure" },
+		{ "PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available",
+		  "KubeletHasInsufficientPID", "kubelet has insufficient PID available" },
+	};
+	struct val *list = val_need_array(a, status, "conditions");
+
+	for (size_t i = 0; i < ARRAY_SIZE(pressures); i++) {
+		bool ill = r->pressure >> i & 1;
+
+		add_condition(r, a, list, pressures[i].type, ill,
+		              ill ? pressures[i].ill : pressures[i].well,
+		              ill ? pressures[i].ill_message : pressures[i].well_message);
 	}
+	add_condition(r, a, list, "Ready", true, "KubeletReady", "kubelet is posting ready status");
 }
 
 static void add_address(struct arena *a, struct val *list, const char *type, const char *address)
@@ -187,7 +237,7 @@ static struct val *status_of(const struct registration *r, struct arena *a)
 	add_address(a, list, "Hostname", r->agent->node_name);
 	add_capacity(r, a, status);
 	add_conditions(r, a, status);
-	add_info(a, status);
+	add_info(r, a, status);
 	return body;
 }
 
@@ -297,6 +347,7 @@ static void write_status(struct registration *r)
 	scoped_doc struct doc *d = doc_new();
 	scoped_strbuf struct strbuf path = { 0 };
 
+	r->pressure = pressure_now(r);
 	d->root = status_of(r, &d->arena);
 	image_store_each(r->agent->images, add_images, d);
 	client_path(&path, "v1", "nodes", (struct slice){ 0 }, slice_of(r->agent->node_name),
@@ -320,20 +371,39 @@ static struct val *labels_of(const struct registration *r, struct arena *a)
 	return labels;
 }
 
-static void on_created(void *arg, const struct client_answer *a)
+static void on_found(void *arg, const struct client_answer *a)
 {
 	struct registration *r = arg;
 
 	r->call = NULL;
-	if (a->status != 201 && a->status != 200 && a->status != 409) {
+	if (a->status != 200 || !a->body) {
+		again(r, a, "be read");
+		return;
+	}
+	r->is_created = true;
+	r->node = doc_ref(a->body);
+	write_status(r);
+}
+
+static void on_created(void *arg, const struct client_answer *a)
+{
+	struct registration *r = arg;
+	scoped_strbuf struct strbuf path = { 0 };
+
+	r->call = NULL;
+	if (a->status == 409) { /* it is there from before: times of conditions go on */
+		client_path(&path, "v1", "nodes", (struct slice){ 0 },
+		            slice_of(r->agent->node_name), NULL);
+		r->call = client_request(r->agent->client, "GET", strbuf_str(&path), NULL, NULL,
+		                         on_found, r);
+		return;
+	}
+	if (a->status != 201 && a->status != 200) {
 		again(r, a, "register");
 		return;
 	}
 	r->is_created = true;
-	if (a->body && a->status != 409) {
-		doc_unref(r->node);
-		r->node = doc_ref(a->body);
-	}
+	r->node = a->body ? doc_ref(a->body) : NULL;
 	write_status(r);
 }
 
@@ -359,11 +429,30 @@ static void next_step(struct registration *r)
 {
 	if (!r->is_created) {
 		create(r);
-	} else if (r->renewals == 0 || r->renewals >= RENEWALS_PER_STATUS) {
+	} else if (r->renewals == 0 || r->renewals >= RENEWALS_PER_STATUS ||
+	           pressure_now(r) != r->pressure) {
 		write_status(r);
 	} else {
 		renew(r);
 	}
+}
+
+/* "crun version 1.8.1" */
+static char *ask_runtime_version(void)
+{
+	const char *const argv[] = { "crun", "--version", NULL };
+	scoped_strbuf struct strbuf said = { 0 };
+	struct slice line, rest, word = { 0 };
+	int status;
+
+	if (process_run(&(struct process_spec){ .argv = argv, .timeout_us = 5 * US_PER_S }, &said,
+	                NULL, &status, NULL) < 0) {
+		return mem_strdup("crun://unknown");
+	}
+	slice_cut(strbuf_slice(&said), '\n', &line, &rest);
+	while (slice_next(&line, ' ', &word)) {
+	}
+	return mem_printf("crun://" SLICE_FMT, SLICE_ARG(word));
 }
 
 struct registration *registration_new(struct agent *a)
@@ -371,6 +460,7 @@ struct registration *registration_new(struct agent *a)
 	struct registration *r = NEW(struct registration);
 
 	r->agent = a;
+	r->runtime_version = ask_runtime_version();
 	r->backoff = (struct backoff){ .floor_us = 50 * US_PER_MS, .ceiling_us = 5 * US_PER_S };
 	next_step(r);
 	return r;
@@ -384,6 +474,7 @@ struct registration *registration_free(struct registration *r)
 		}
 		loop_timer_stop(&r->timer);
 		doc_unref(r->node);
+		free(r->runtime_version);
 		free(r);
 	}
 	return NULL;

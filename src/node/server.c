@@ -267,6 +267,7 @@ struct server *server_free(struct server *s)
 		return NULL;
 	}
 	http_server_free(s->http);
+	logs_detach_all(s);
 	logs_watch_free(s->watch);
 	stats_free(s->stats);
 	if (s->path) {

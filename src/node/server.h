@@ -18,7 +18,8 @@ struct server;
 /* Listens on 'path' (replaced when it exists). Borrowed: the agent, of which loop, pods, runtime,
  * node_name and api_uid are used. Failure: ERR_IO. */
 MUST_USE int server_new(struct agent *a, const char *path, struct server **ret, struct err *err);
-/* Ends every stream; accepts null. The programs that exec started live on. */
+/* Ends logs that are followed; connections that were upgraded end with the process. Accepts null.
+ * The programs that exec started live on. */
 struct server *server_free(struct server *s);
 /* A container of this pod began or ended: those who follow its logs look again at once. (They do so
  * every second anyway.) */

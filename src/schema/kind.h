@@ -9,22 +9,28 @@
 #include "base/slice.h"
 #include "codec/value.h"
 
-struct type;      /* a described object or scalar type: the field tree */
+struct type; /* a described object or scalar type: the field tree */
 struct kind;
-struct registry;  /* built-in kinds and those of CRDs */
+struct registry; /* built-in kinds and those of CRDs */
 
 enum {
-	VERB_GET = 1, VERB_LIST = 2, VERB_WATCH = 4, VERB_CREATE = 8, VERB_UPDATE = 16,
-	VERB_PATCH = 32, VERB_DELETE = 64, VERB_DELETECOLLECTION = 128,
+	VERB_GET = 1,
+	VERB_LIST = 2,
+	VERB_WATCH = 4,
+	VERB_CREATE = 8,
+	VERB_UPDATE = 16,
+	VERB_PATCH = 32,
+	VERB_DELETE = 64,
+	VERB_DELETECOLLECTION = 128,
 };
 
 struct kind {
-	const char *group;    /* "" for core */
-	const char *version;  /* "v1" */
-	const char *kind;     /* "Deployment" */
-	const char *plural;   /* "deployments": the resource name; "" for what is only a body (Scale,
+	const char *group;   /* "" for core */
+	const char *version; /* "v1" */
+	const char *kind;    /* "Deployment" */
+	const char *plural;  /* "deployments": the resource name; "" for what is only a body (Scale,
 			       * Status, DeleteOptions...), which has no verbs either */
-	const char *singular; /* "deployment" */
+	const char *singular;           /* "deployment" */
 	const char *const *short_names; /* null-terminated; may be null */
 	const char *const *categories;  /* null-terminated; may be null */
 	bool namespaced;
@@ -49,9 +55,9 @@ struct registry *registry_free(struct registry *r);
  * kind_storage says which one is stored. */
 const struct kind *kind_storage(const struct kind *k);
 const struct kind *registry_find(const struct registry *r, struct slice group, struct slice version,
-				 struct slice kind);
+                                 struct slice kind);
 const struct kind *registry_find_resource(const struct registry *r, struct slice group,
-					  struct slice version, struct slice plural);
+                                          struct slice version, struct slice plural);
 /* From an object's apiVersion and kind; null when unknown or absent. */
 const struct kind *registry_kind_of(const struct registry *r, const struct val *object);
 /* The n-th kind in registration order, null past the end. */

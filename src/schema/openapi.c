@@ -6,7 +6,7 @@
 #include "schema/object.h"
 #include "schema/type.h"
 
-#define VERSION_TEXT "v1.33.0"
+#define VERSION_TEXT "v1.27.16"
 #define META         "io.k8s.apimachinery.pkg.apis.meta.v1."
 
 struct writer {
@@ -247,7 +247,8 @@ static struct val *schema_of(struct writer *w, const struct type *t)
 	case TYPE_ANY:
 		break;
 	}
-	s = typed(w, "object", NULL);
+	/* any JSON: a type would have old kubectls refuse the others */
+	s = val_new_object(w->arena);
 	if (!w->is_v2) {
 		val_set_bool(w->arena, s, "x-kubernetes-preserve-unknown-fields", true);
 	}

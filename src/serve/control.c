@@ -90,10 +90,11 @@ static bool parse_address(struct slice text, struct ip *ret_ip, uint16_t *ret_po
 }
 
 static int handle(struct peer *p, struct arena *a, const struct val *request, struct val *reply,
-		  int *ret_fd, struct err *err)
+                  int *ret_fd, struct err *err)
 {
 	const struct control_door_config *c = &p->door->c;
-	struct slice listen_at = val_get_str(request, "listen"), close_at = val_get_str(request, "close");
+	struct slice listen_at = val_get_str(request, "listen"),
+		     close_at = val_get_str(request, "close");
 	struct ip ip;
 	uint16_t port;
 
@@ -186,15 +187,17 @@ static int address_of(const char *path, struct sockaddr_un *ret, struct err *err
 {
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof(ret->sun_path)) {
-		return err_raise(err, ERR_LIMIT, "path of a socket is longer than %zu characters: %s; use a "
-						 "shorter --home",
-				 sizeof(ret->sun_path) - 1, path);
+		return err_raise(err, ERR_LIMIT,
+		                 "path of a socket is longer than %zu characters: %s; use a "
+		                 "shorter --home",
+		                 sizeof(ret->sun_path) - 1, path);
 	}
 	memcpy(ret->sun_path, path, strlen(path) + 1);
 	return 0;
 }
 
-int control_door_open(const struct control_door_config *c, struct control_door **ret, struct err *err)
+int control_door_open(const struct control_door_config *c, struct control_door **ret,
+                      struct err *err)
 {
 	scoped_free char *path = home_file(c->home, "run/serve.sock");
 	scoped_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -226,7 +229,7 @@ int control_door_open(const struct control_door_config *c, struct control_door *
 struct control_door *control_door_close(struct control_door *d)
 {
 	if (d) {
-		list_for_each(&d->peers, p, struct peer, in_door) {
+		list_for_each (&d->peers, p, struct peer, in_door) {
 			peer_free(p);
 		}
 		loop_fd_close(d->watch);
@@ -239,7 +242,7 @@ struct control_door *control_door_close(struct control_door *d)
 }
 
 int control_ask(const struct home *h, const char *request, int64_t timeout_us, struct strbuf *out,
-		int *ret_fd, struct err *err)
+                int *ret_fd, struct err *err)
 {
 	scoped_free char *path = home_file(h, "run/serve.sock");
 	scoped_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -251,9 +254,9 @@ int control_ask(const struct home *h, const char *request, int64_t timeout_us, s
 	char *buf = strbuf_reserve(out, PACKET_MAX);
 	struct iovec iov = { buf, PACKET_MAX };
 	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control.bytes,
-			      .msg_controllen = sizeof(control.bytes) };
+		              .msg_iovlen = 1,
+		              .msg_control = control.bytes,
+		              .msg_controllen = sizeof(control.bytes) };
 	int got_fd = -1;
 	ssize_t n;
 	int r = address_of(path, &at, err);

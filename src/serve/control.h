@@ -29,10 +29,10 @@ struct control_door_config {
 	void *arg;
 };
 MUST_USE int control_door_open(const struct control_door_config *c, struct control_door **ret,
-			       struct err *err);
+                               struct err *err);
 struct control_door *control_door_close(struct control_door *d);
 
 /* Asks, blocking for at most timeout_us; the answer's JSON lands in out, a passed descriptor in *ret_fd
  * (null: closed). Failure: ERR_UNAVAILABLE when nobody is there. */
 MUST_USE int control_ask(const struct home *h, const char *request, int64_t timeout_us,
-			 struct strbuf *out, int *ret_fd, struct err *err);
+                         struct strbuf *out, int *ret_fd, struct err *err);

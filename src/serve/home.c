@@ -98,9 +98,11 @@ static int check_way(const char *path, struct err *err)
 			*p = '\0';
 			if (stat(copy, &st) == 0 && !(st.st_mode & S_IXOTH)) {
 				return err_raise(err, ERR_USAGE,
-						 "--home %s: %s may not be entered by others (mode %04o), and the API "
-						 "server runs without root's rights; choose another folder or chmod o+x it",
-						 path, copy, (unsigned)(st.st_mode & 07777));
+				                 "--home %s: %s may not be entered by others (mode "
+				                 "%04o), and the API "
+				                 "server runs without root's rights; choose "
+				                 "another folder or chmod o+x it",
+				                 path, copy, (unsigned)(st.st_mode & 07777));
 			}
 			*p = '/';
 		}
@@ -115,9 +117,15 @@ int home_make(struct home *h, struct err *err)
 		mode_t mode;
 		uid_t owner;
 	} folders[] = {
-		{ ".", 0711, 0 },	   { "pki", 0700, 0 },	       { "run", 0711, 0 },
-		{ "logs", 0700, 0 },	   { "store", 0700, h->api_uid }, { "store/pki", 0700, h->api_uid },
-		{ "images", 0711, 0 },	   { "pods", 0711, 0 },	       { "managed", 0711, 0 },
+		{ ".", 0711, 0 },
+		{ "pki", 0700, 0 },
+		{ "run", 0711, 0 },
+		{ "logs", 0700, 0 },
+		{ "store", 0700, h->api_uid },
+		{ "store/pki", 0700, h->api_uid },
+		{ "images", 0711, 0 },
+		{ "pods", 0711, 0 },
+		{ "managed", 0711, 0 },
 	};
 	int r = make_parents(h->path, err);
 
@@ -150,9 +158,9 @@ int home_lock(struct home *h, struct err *err)
 		return err_sys(err, "open %s", path);
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		return errno == EWOULDBLOCK ?
-			       err_raise(err, ERR_EXISTS, "instance %s is already running", h->name) :
-			       err_sys(err, "lock %s", path);
+		return errno == EWOULDBLOCK ? err_raise(err, ERR_EXISTS,
+		                                        "instance %s is already running", h->name)
+		                            : err_sys(err, "lock %s", path);
 	}
 	h->lock_fd = take_fd(&fd);
 	return 0;
@@ -242,7 +250,7 @@ static int need_ca(const char *base, const char *common_name, struct pki_pair *r
 
 /* Leaves are cheap and hold names that may change with the options: made at every start. */
 static int client_certificate(const struct pki_pair *ca, const char *user, const char *group,
-			      struct pki_pair *ret, struct err *err)
+                              struct pki_pair *ret, struct err *err)
 {
 	const char *const organizations[] = { group, NULL };
 	struct pki_request request = {
@@ -255,19 +263,20 @@ static int client_certificate(const struct pki_pair *ca, const char *user, const
 }
 
 static int write_kubeconfig(const struct home *h, const char *path, const char *host, uint16_t port,
-			    const char *user, const struct pki_pair *ca, const struct pki_pair *client,
-			    uid_t owner, struct err *err)
+                            const char *user, const struct pki_pair *ca,
+                            const struct pki_pair *client, uid_t owner, struct err *err)
 {
 	scoped_strbuf struct strbuf out = { 0 };
 
 	strbuf_adds(&out, "apiVersion: v1\nkind: Config\nclusters:\n- cluster:\n"
-			  "    certificate-authority-data: ");
+	                  "    certificate-authority-data: ");
 	base64_encode(&out, strbuf_slice(&ca->cert));
-	strbuf_addf(&out,
-		    "\n    server: https://%s:%u\n  name: %s\ncontexts:\n- context:\n    cluster: %s\n"
-		    "    user: %s\n  name: %s\ncurrent-context: %s\nusers:\n- name: %s\n  user:\n"
-		    "    client-certificate-data: ",
-		    host, port, h->name, h->name, user, h->name, h->name, user);
+	strbuf_addf(
+		&out,
+		"\n    server: https://%s:%u\n  name: %s\ncontexts:\n- context:\n    cluster: %s\n"
+		"    user: %s\n  name: %s\ncurrent-context: %s\nusers:\n- name: %s\n  user:\n"
+		"    client-certificate-data: ",
+		host, port, h->name, h->name, user, h->name, h->name, user);
 	base64_encode(&out, strbuf_slice(&client->cert));
 	strbuf_adds(&out, "\n    client-key-data: ");
 	base64_encode(&out, strbuf_slice(&client->key));
@@ -296,8 +305,8 @@ static int make_users(struct home *h, const struct pki_pair *ca, struct err *err
 		int r = client_certificate(ca, users[i].user, users[i].group, &client, err);
 
 		if (r == 0) {
-			r = write_kubeconfig(h, path, users[i].host, users[i].port, users[i].user, ca,
-					     &client, users[i].owner, err);
+			r = write_kubeconfig(h, path, users[i].host, users[i].port, users[i].user,
+			                     ca, &client, users[i].owner, err);
 		}
 		pki_pair_fini(&client);
 		if (r < 0) {
@@ -310,11 +319,11 @@ static int make_users(struct home *h, const struct pki_pair *ca, struct err *err
 static int make_server_certificate(struct home *h, const struct pki_pair *ca, struct err *err)
 {
 	static const char *const names[] = { "localhost",
-					     "kubernetes",
-					     "kubernetes.default",
-					     "kubernetes.default.svc",
-					     "kubernetes.default.svc.cluster.local",
-					     NULL };
+		                             "kubernetes",
+		                             "kubernetes.default",
+		                             "kubernetes.default.svc",
+		                             "kubernetes.default.svc.cluster.local",
+		                             NULL };
 	scoped_free char *base = home_file(h, "store/pki/apiserver");
 	struct ip ips[3];
 	struct pki_pair server = { 0 };
@@ -324,12 +333,12 @@ static int make_server_certificate(struct home *h, const struct pki_pair *ca, st
 	(void)ip_parse(SLICE(HOME_API_INSIDE), &ips[1]);
 	(void)ip_parse(SLICE("10.1.0.1"), &ips[2]);
 	r = pki_issue(strbuf_slice(&ca->cert), strbuf_slice(&ca->key),
-		      &(struct pki_request){ .common_name = "kube-apiserver",
-					     .dns_names = names,
-					     .ips = ips,
-					     .n_ips = ARRAY_SIZE(ips),
-					     .server = true },
-		      &server, err);
+	              &(struct pki_request){ .common_name = "kube-apiserver",
+	                                     .dns_names = names,
+	                                     .ips = ips,
+	                                     .n_ips = ARRAY_SIZE(ips),
+	                                     .server = true },
+	              &server, err);
 	if (r == 0) {
 		r = save_pair(base, &server, h->api_uid, err);
 	}
@@ -353,7 +362,8 @@ static int make_token_key(struct home *h, struct err *err)
 int home_make_pki(struct home *h, struct err *err)
 {
 	scoped_free char *cluster_base = home_file(h, "pki/cluster-ca"),
-			 *edge_base = home_file(h, "pki/edge-ca"), *public_edge = home_file(h, "ca.crt"),
+			 *edge_base = home_file(h, "pki/edge-ca"),
+			 *public_edge = home_file(h, "ca.crt"),
 			 *client_ca = home_file(h, "store/pki/client-ca.crt"),
 			 *api_edge = home_file(h, "store/pki/edge-ca");
 	struct pki_pair cluster = { 0 }, edge = { 0 };

@@ -17,14 +17,14 @@
 #include "base/strbuf.h"
 
 struct home {
-	const char *path; /* absolute; borrowed */
-	const char *name; /* of the instance; borrowed */
-	uid_t api_uid;    /* whom the API server and the balancer run as */
+	const char *path;  /* absolute; borrowed */
+	const char *name;  /* of the instance; borrowed */
+	uid_t api_uid;     /* whom the API server and the balancer run as */
 	uint16_t api_port; /* on the host's loopback */
-	int lock_fd;      /* -1: not held */
+	int lock_fd;       /* -1: not held */
 };
 
-#define HOME_API_INSIDE "10.0.2.10" /* where the node namespace reaches the API server */
+#define HOME_API_INSIDE      "10.0.2.10" /* where the node namespace reaches the API server */
 #define HOME_API_INSIDE_PORT 6443
 
 /* Fills h; the uid is derived from the name, from the range that no account uses (61184 to 65519). */
@@ -42,6 +42,7 @@ MUST_USE int home_make_pki(struct home *h, struct err *err);
 /* Whole file into out. Failure: ERR_NOTFOUND, ERR_IO. */
 MUST_USE int home_read(const char *path, struct strbuf *out, struct err *err);
 /* Writes by a temporary file and rename, with that mode and owner (uid and gid). */
-MUST_USE int home_write(const char *path, struct slice text, mode_t mode, uid_t owner, struct err *err);
+MUST_USE int home_write(const char *path, struct slice text, mode_t mode, uid_t owner,
+                        struct err *err);
 /* Name rule of --name: 1 to 20 of [a-z0-9-], first a letter or digit. */
 bool home_name_is_valid(const char *name);

@@ -98,7 +98,9 @@ static int pin(const struct holder *h, const char *kind, const char *path, struc
 	if (fd < 0) {
 		return err_sys(err, "make %s", path);
 	}
-	return mount(source, path, NULL, MS_BIND, NULL) < 0 ? err_sys(err, "pin a namespace at %s", path) : 0;
+	return mount(source, path, NULL, MS_BIND, NULL) < 0
+	               ? err_sys(err, "pin a namespace at %s", path)
+	               : 0;
 }
 
 /* ---- the folder /run/kennel/N ---- */
@@ -107,11 +109,12 @@ static int make_run_folder(const char *run, const struct home *h, struct err *er
 {
 	scoped_free char *netns = mem_printf("%s/netns", run), *owner = mem_printf("%s/home", run);
 
-	if ((mkdir(RUN_ROOT, 0711) < 0 && errno != EEXIST) || (mkdir(run, 0711) < 0 && errno != EEXIST)) {
+	if ((mkdir(RUN_ROOT, 0711) < 0 && errno != EEXIST) ||
+	    (mkdir(run, 0711) < 0 && errno != EEXIST)) {
 		return err_sys(err, "make folder %s", run);
 	}
-	if (!is_mount_point(run) &&
-	    mount("kennel", run, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0711,size=64m") < 0) {
+	if (!is_mount_point(run) && mount("kennel", run, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+	                                  "mode=0711,size=64m") < 0) {
 		return err_sys(err, "mount %s", run);
 	}
 	if (mount(NULL, run, NULL, MS_PRIVATE, NULL) < 0) {
@@ -129,10 +132,12 @@ static int check_owner(const char *run, const struct home *h, struct err *err)
 	scoped_free char *owner = mem_printf("%s/home", run);
 	scoped_strbuf struct strbuf text = { 0 };
 
-	if (home_read(owner, &text, NULL) == 0 && text.size && strcmp(strbuf_str(&text), h->path) != 0) {
-		return err_raise(err, ERR_EXISTS,
-				 "an instance named %s runs from %s; stop it or choose another --name", h->name,
-				 strbuf_str(&text));
+	if (home_read(owner, &text, NULL) == 0 && text.size &&
+	    strcmp(strbuf_str(&text), h->path) != 0) {
+		return err_raise(
+			err, ERR_EXISTS,
+			"an instance named %s runs from %s; stop it or choose another --name",
+			h->name, strbuf_str(&text));
 	}
 	return 0;
 }
@@ -221,8 +226,8 @@ static int need_network(const char *run, const char *name, int *ret_fd, struct e
 
 int instance_enter(struct instance *in, const struct home *h, struct err *err)
 {
-	scoped_free char *run = mem_printf(RUN_ROOT "/%s", h->name), *mnt = mem_printf("%s/mnt", run),
-			 *vpc = mem_printf("%s/netns/vpc", run);
+	scoped_free char *run = mem_printf(RUN_ROOT "/%s", h->name),
+			 *mnt = mem_printf("%s/mnt", run), *vpc = mem_printf("%s/netns/vpc", run);
 	int r = check_owner(run, h, err);
 
 	*in = (struct instance){ -1, -1 };

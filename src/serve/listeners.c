@@ -79,8 +79,9 @@ static unsigned long listening_inode(struct ip ip, uint16_t port)
 		unsigned local_port, state;
 		unsigned long inode;
 
-		if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %lu",
-			   &local_port, &state, &inode) == 3 &&
+		if (sscanf(line,
+		           " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %lu",
+		           &local_port, &state, &inode) == 3 &&
 		    state == 0x0a && local_port == port) {
 			return inode;
 		}
@@ -89,7 +90,7 @@ static unsigned long listening_inode(struct ip ip, uint16_t port)
 }
 
 int listeners_open(struct listeners *l, struct ip ip, uint16_t port, bool freebind, int *ret_fd,
-		   struct err *err)
+                   struct err *err)
 {
 	int kept = listeners_find(l, ip, port), on = 1;
 	char text[IP_TEXT_SIZE];
@@ -121,7 +122,7 @@ int listeners_open(struct listeners *l, struct ip ip, uint16_t port, bool freebi
 			(void)holder_of(inode, holder, sizeof(holder));
 		}
 		return err_raise(err, ERR_EXISTS, "port %u on %s is in use by %s", port,
-				 ip_format(ip, text), holder);
+		                 ip_format(ip, text), holder);
 	}
 	*ret_fd = fd;
 	vec_push(&l->all, ((struct listener){ ip, port, take_fd(&fd) }));

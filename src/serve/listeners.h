@@ -25,8 +25,8 @@ void listeners_fini(struct listeners *l);
 int listeners_find(const struct listeners *l, struct ip ip, uint16_t port);
 /* Binds and listens unless kept already; *ret_fd is borrowed. freebind: the address need not be there
  * yet. Failure: ERR_EXISTS with a sentence that names who holds the port when that can be seen. */
-MUST_USE int listeners_open(struct listeners *l, struct ip ip, uint16_t port, bool freebind, int *ret_fd,
-			    struct err *err);
+MUST_USE int listeners_open(struct listeners *l, struct ip ip, uint16_t port, bool freebind,
+                            int *ret_fd, struct err *err);
 void listeners_close(struct listeners *l, struct ip ip, uint16_t port);
 /* Copies every listening TCP socket of another process (pidfd_getfd(2)) that is not kept yet: how a
  * restarted supervisor gets them back. Best effort. */

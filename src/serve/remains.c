@@ -113,7 +113,8 @@ static void ask_pods(const struct target *t, int64_t grace_us)
 	find_processes(t, &asked);
 	for (size_t i = 0; i < asked.n; i++) {
 		struct found *f = &asked.at[i];
-		int fd = f->in_pod && catches_term(f->pid) ? (int)syscall(SYS_pidfd_open, f->pid, 0) : -1;
+		int fd = f->in_pod && catches_term(f->pid) ? (int)syscall(SYS_pidfd_open, f->pid, 0)
+		                                           : -1;
 
 		if (fd >= 0) {
 			(void)kill(f->pid, SIGTERM);
@@ -214,7 +215,8 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 
 static int remove_tree(const char *path, struct err *err)
 {
-	if (nftw(path, remove_entry, OPEN_DIRS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 && errno != ENOENT) {
+	if (nftw(path, remove_entry, OPEN_DIRS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 &&
+	    errno != ENOENT) {
 		return err_sys(err, "remove %s", path);
 	}
 	return 0;
@@ -233,14 +235,17 @@ static void remove_pins(const char *run)
 
 int instance_remove(const struct home *h, int64_t grace_us, struct err *err)
 {
-	scoped_free char *run = mem_printf("/run/kennel/%s", h->name), *mnt = mem_printf("%s/mnt", run),
-			 *cgroup = mem_printf("/kennel-%s", h->name), *sockets = home_file(h, "run");
+	scoped_free char *run = mem_printf("/run/kennel/%s", h->name),
+			 *mnt = mem_printf("%s/mnt", run),
+			 *cgroup = mem_printf("/kennel-%s", h->name),
+			 *sockets = home_file(h, "run");
 	struct stat st, ours;
 	struct target t = { .cgroup = cgroup };
 	int r;
 
 	/* An unmounted pin is a plain file whose inode means nothing. */
-	if (stat(mnt, &st) == 0 && stat("/proc/self/ns/mnt", &ours) == 0 && st.st_dev == ours.st_dev) {
+	if (stat(mnt, &st) == 0 && stat("/proc/self/ns/mnt", &ours) == 0 &&
+	    st.st_dev == ours.st_dev) {
 		t.mnt = st.st_ino;
 	}
 	ask_pods(&t, grace_us);
@@ -266,8 +271,10 @@ int instance_purge(const struct home *h, struct err *err)
 		scoped_free char *path = home_file(h, "%s", signs[i]);
 
 		if (access(path, F_OK) < 0) {
-			return err_raise(err, ERR_INVALID, "%s does not look like an instance's home (no %s); not removed",
-					 h->path, signs[i]);
+			return err_raise(
+				err, ERR_INVALID,
+				"%s does not look like an instance's home (no %s); not removed",
+				h->path, signs[i]);
 		}
 	}
 	return remove_tree(h->path, err);

@@ -59,7 +59,8 @@ static unsigned long long start_time_of(pid_t pid)
 	if (p[1] == ' ' && p[2] == 'Z') {
 		return 0; /* a zombie serves nobody */
 	}
-	sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+	sscanf(p + 1,
+	       " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
 	       &ticks);
 	return ticks;
 }
@@ -133,11 +134,11 @@ static void on_exit_of(void *arg, pid_t pid, int status)
 	bool wanted = r->state == ROLE_RUNNING;
 
 	if (wanted && status >= 0 && WIFSIGNALED(status)) {
-		log_odd("Role died and is started again role=%s pid=%d signal=%d", r->spec.name, pid,
-			WTERMSIG(status));
+		log_odd("Role died and is started again role=%s pid=%d signal=%d", r->spec.name,
+		        pid, WTERMSIG(status));
 	} else if (wanted) {
-		log_odd("Role ended and is started again role=%s pid=%d status=%d", r->spec.name, pid,
-			status >= 0 ? WEXITSTATUS(status) : -1);
+		log_odd("Role ended and is started again role=%s pid=%d status=%d", r->spec.name,
+		        pid, status >= 0 ? WEXITSTATUS(status) : -1);
 	}
 	gone(r);
 	if (wanted) {

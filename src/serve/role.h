@@ -18,10 +18,10 @@
 #include "loop/loop.h"
 #include "serve/home.h"
 
-#define ROLE_STATES(X)                                    \
-	X(STOPPED, "not wanted")                         \
-	X(RUNNING, "process exists")                      \
-	X(WAITING, "died; started again after back-off")  \
+#define ROLE_STATES(X)                                                                             \
+	X(STOPPED, "not wanted")                                                                   \
+	X(RUNNING, "process exists")                                                               \
+	X(WAITING, "died; started again after back-off")                                           \
 	X(STOPPING, "told to stop")
 
 enum role_state {
@@ -31,10 +31,11 @@ enum role_state {
 };
 
 struct role_spec {
-	const char *name;        /* "api": H/run/api.pid, H/logs/api.log */
-	const char *const *argv; /* null-terminated; argv[0] is the executable; borrowed, lives as long */
-	const int *pass_fds;     /* -1-terminated: 3, 4, ... in the process; may be null; borrowed */
-	int netns_fd;            /* >0: the network namespace it lives in */
+	const char *name; /* "api": H/run/api.pid, H/logs/api.log */
+	const char *const
+		*argv; /* null-terminated; argv[0] is the executable; borrowed, lives as long */
+	const int *pass_fds; /* -1-terminated: 3, 4, ... in the process; may be null; borrowed */
+	int netns_fd;        /* >0: the network namespace it lives in */
 };
 
 struct role {

@@ -49,7 +49,8 @@ struct supervisor {
 
 /* ---- options ---- */
 
-static int parse_options(int argc, char **argv, struct serve_options *o, int *ready_fd, struct err *err)
+static int parse_options(int argc, char **argv, struct serve_options *o, int *ready_fd,
+                         struct err *err)
 {
 	uint64_t number;
 
@@ -67,17 +68,19 @@ static int parse_options(int argc, char **argv, struct serve_options *o, int *re
 			o->home = value;
 		} else if (strcmp(argv[i], "--edge-address") == 0) {
 			o->edge_address = value;
-		} else if (strcmp(argv[i], "--api-port") == 0 && slice_to_u64(slice_of(value), &number) &&
-			   number < 65536) {
+		} else if (strcmp(argv[i], "--api-port") == 0 &&
+		           slice_to_u64(slice_of(value), &number) && number < 65536) {
 			o->api_port = (uint16_t)number;
-		} else if (strcmp(argv[i], "--ready-fd") == 0 && slice_to_u64(slice_of(value), &number)) {
+		} else if (strcmp(argv[i], "--ready-fd") == 0 &&
+		           slice_to_u64(slice_of(value), &number)) {
 			*ready_fd = (int)number;
 		} else {
 			return err_raise(err, ERR_USAGE, "serve: bad option %s %s", argv[i], value);
 		}
 	}
 	if (!home_name_is_valid(o->name) || !o->home || o->home[0] != '/') {
-		return err_raise(err, ERR_USAGE, "serve: needs a valid --name and an absolute --home");
+		return err_raise(err, ERR_USAGE,
+		                 "serve: needs a valid --name and an absolute --home");
 	}
 	return 0;
 }
@@ -91,7 +94,8 @@ static int find_adopted_port(const struct supervisor *s)
 	for (size_t i = 0; i < s->listeners.all.n; i++) {
 		const struct listener *l = &s->listeners.all.at[i];
 
-		if (ip_eq(l->ip, loopback) && l->port >= API_PORT && l->port < API_PORT + API_PORT_TRIES) {
+		if (ip_eq(l->ip, loopback) && l->port >= API_PORT &&
+		    l->port < API_PORT + API_PORT_TRIES) {
 			return l->port;
 		}
 	}
@@ -108,7 +112,8 @@ static int open_api_sockets(struct supervisor *s, struct err *err)
 		first = (uint16_t)adopted;
 	}
 	for (int i = 0; i < tries; i++) {
-		r = listeners_open(&s->listeners, loopback, (uint16_t)(first + i), false, &s->api_fds[0], err);
+		r = listeners_open(&s->listeners, loopback, (uint16_t)(first + i), false,
+		                   &s->api_fds[0], err);
 		if (r == 0) {
 			s->home.api_port = (uint16_t)(first + i);
 			break;
@@ -128,7 +133,8 @@ static int open_api_sockets(struct supervisor *s, struct err *err)
 		if (here < 0 || setns(s->instance.node_fd, CLONE_NEWNET) < 0) {
 			return err_sys(err, "enter the node's network namespace");
 		}
-		r = listeners_open(&s->listeners, inside, HOME_API_INSIDE_PORT, true, &s->api_fds[1], err);
+		r = listeners_open(&s->listeners, inside, HOME_API_INSIDE_PORT, true,
+		                   &s->api_fds[1], err);
 		if (setns(here, CLONE_NEWNET) < 0) {
 			return err_sys(err, "return to the host's network namespace");
 		}
@@ -161,16 +167,30 @@ static void prepare_roles(struct supervisor *s)
 	char *uid = mem_printf("%u", s->home.api_uid), *pid = mem_printf("%d", getpid()),
 	     *port = mem_printf("%u", s->home.api_port),
 	     *node_config = home_file(&s->home, "run/node.kubeconfig"),
-	     *lb_config = home_file(&s->home, "run/lb.kubeconfig"); /* live as long as the process */
+	     *lb_config =
+		     home_file(&s->home, "run/lb.kubeconfig"); /* live as long as the process */
 	const char *const api[] = { "api", "--name", name, "--home", home, "--uid", uid, NULL };
-	const char *const node[] = { "node", "--name", name, "--home", home, "--kubeconfig", node_config,
-				     "--api-uid", uid, NULL };
-	const char *const lb[] = { "lb", "--name", name, "--home", home, "--kubeconfig", lb_config,
-				   "--edge-address", s->options.edge_address, "--node-ip", HOME_API_INSIDE,
-				   "--uid", uid, NULL };
-	const char *const guard[] = { "guard", "--pid", pid, "--", s->exe, "serve", "--name", name, "--home",
-				      home, "--edge-address", s->options.edge_address, "--api-port", port,
-				      NULL };
+	const char *const node[] = { "node",         "--name",    name,        "--home", home,
+		                     "--kubeconfig", node_config, "--api-uid", uid,      NULL };
+	const char *const lb[] = { "lb",
+		                   "--name",
+		                   name,
+		                   "--home",
+		                   home,
+		                   "--kubeconfig",
+		                   lb_config,
+		                   "--edge-address",
+		                   s->options.edge_address,
+		                   "--node-ip",
+		                   HOME_API_INSIDE,
+		                   "--uid",
+		                   uid,
+		                   NULL };
+	const char *const guard[] = {
+		"guard",      "--pid", pid,      "--", s->exe,           "serve",
+		"--name",     name,    "--home", home, "--edge-address", s->options.edge_address,
+		"--api-port", port,    NULL
+	};
 	const struct {
 		const char *name;
 		const char *const *args;
@@ -186,10 +206,10 @@ static void prepare_roles(struct supervisor *s)
 	for (int i = 0; i < ROLES; i++) {
 		set_args(s, i, list[i].args);
 		role_init(&s->roles[i], s->loop, &s->home,
-			  &(struct role_spec){ .name = list[i].name,
-					       .argv = s->argv[i],
-					       .pass_fds = list[i].pass_fds,
-					       .netns_fd = list[i].netns_fd });
+		          &(struct role_spec){ .name = list[i].name,
+		                               .argv = s->argv[i],
+		                               .pass_fds = list[i].pass_fds,
+		                               .netns_fd = list[i].netns_fd });
 	}
 }
 
@@ -272,7 +292,7 @@ static void raise_limits(void)
 		old.rlim_cur = old.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &old);
 		log_odd("The limit of open files stays at %llu; large instances may need more",
-			(unsigned long long)old.rlim_max);
+		        (unsigned long long)old.rlim_max);
 	}
 }
 
@@ -293,7 +313,7 @@ static int start(struct supervisor *s, struct err *err)
 
 	if (!ip_parse(slice_of(s->options.edge_address), &edge)) {
 		return err_raise(err, ERR_USAGE, "--edge-address %s: not an IP address",
-				 s->options.edge_address);
+		                 s->options.edge_address);
 	}
 	c.edge = (struct prefix){ edge, edge.family == IP_V4 ? 32 : 128 };
 	adopt_listeners(s);
@@ -365,7 +385,7 @@ int serve_main(int argc, char **argv)
 	tell_launcher(ready_fd, r < 0 ? &err : NULL);
 	if (r == 0) {
 		log_info("Serving name=%s home=%s api=127.0.0.1:%u", s.home.name, s.home.path,
-			 s.home.api_port);
+		         s.home.api_port);
 		loop_run(s.loop);
 		log_info("Stopped");
 	} else {
@@ -391,7 +411,8 @@ static int is_running(const struct home *h)
 
 static int launch(const struct serve_options *o, const struct home *h, struct err *err)
 {
-	scoped_free char *log_path = home_file(h, "logs/serve.log"), *exe = realpath("/proc/self/exe", NULL);
+	scoped_free char *log_path = home_file(h, "logs/serve.log"),
+			 *exe = realpath("/proc/self/exe", NULL);
 	char port[16], ready[16];
 	int pipe_fds[2], n = 0;
 	char text[sizeof(err->msg)];
@@ -430,11 +451,13 @@ static int launch(const struct serve_options *o, const struct home *h, struct er
 	}
 	close(pipe_fds[1]);
 	(void)waitpid(pid, NULL, 0);
-	n = poll(&(struct pollfd){ .fd = pipe_fds[0], .events = POLLIN }, 1, (int)(launch_us / US_PER_MS));
+	n = poll(&(struct pollfd){ .fd = pipe_fds[0], .events = POLLIN }, 1,
+	         (int)(launch_us / US_PER_MS));
 	got = n > 0 ? read(pipe_fds[0], text, sizeof(text) - 1) : -1;
 	close(pipe_fds[0]);
 	if (got <= 0) {
-		return err_raise(err, ERR_UNAVAILABLE, "the supervisor did not start; see %s", log_path);
+		return err_raise(err, ERR_UNAVAILABLE, "the supervisor did not start; see %s",
+		                 log_path);
 	}
 	text[got] = '\0';
 	return text[0] == '\n' ? 0 : err_raise(err, ERR_UNAVAILABLE, "%s", text);
@@ -447,7 +470,8 @@ int serve_launch(const struct serve_options *o, struct err *err)
 
 	home_init(&h, o->home, o->name);
 	if (geteuid() != 0) {
-		return err_raise(err, ERR_FORBIDDEN, "starting an instance needs root: sudo kennel up ...");
+		return err_raise(err, ERR_FORBIDDEN,
+		                 "starting an instance needs root: sudo kennel up ...");
 	}
 	if (is_running(&h)) {
 		return 1;
@@ -482,7 +506,8 @@ int serve_down(const struct serve_options *o, bool purge, struct err *err)
 
 	home_init(&h, o->home, o->name);
 	if (geteuid() != 0) {
-		return err_raise(err, ERR_FORBIDDEN, "stopping an instance needs root: sudo kennel down");
+		return err_raise(err, ERR_FORBIDDEN,
+		                 "stopping an instance needs root: sudo kennel down");
 	}
 	if (control_ask(&h, "{\"stop\":true}", 5 * US_PER_S, &answer, NULL, NULL) == 0) {
 		wait_for_lock(&h);

@@ -20,7 +20,7 @@ instance_up() {
 	"$KENNEL" up --name "$NAME" --home "$HOME_DIR" --edge-address "$EDGE" "$@" </dev/null
 }
 
-# The images are unpacked once for all scripts; each home gets links to the files, which nobody writes to.
+# The images are unpacked once for all scripts: each home links to that store.
 happy_tails_up() {
 	local kept=$KENNEL_BUILD/e2e stamp
 	stamp=$(cat "$KENNEL_BUILD/images/stamp") || return 1
@@ -32,10 +32,7 @@ happy_tails_up() {
 			"$KENNEL" image load --home "$kept" "$KENNEL_BUILD/images" && echo "$stamp" >"$kept/stamp"
 		}
 	) 9>"$kept/lock" || return 1
-	cp -al "$kept/images" "$HOME_DIR/" 2>/dev/null || {
-		rm -rf "$HOME_DIR/images"
-		cp -a "$kept/images" "$HOME_DIR/"
-	}
+	ln -sfn "$kept/images" "$HOME_DIR/images"
 	instance_up -f "$top/examples/happy-tails/manifests"
 }
 
@@ -67,14 +64,15 @@ instance_story() {
 }
 
 kubectls() {
-	local dir
+	local first dir
+	first=$(command -v kubectl) || return
+	echo "$first"
 	{
-		command -v kubectl
-		IFS=:
-		for dir in $PATH; do
-			ls "$dir"/kubectl.1.* 2>/dev/null
-		done
-	} | awk '!seen[$0]++'
+		dirname "$(readlink -f "$first")"
+		echo "$PATH" | tr : '\n'
+	} | while read -r dir; do
+		ls "$dir"/kubectl.1.* 2>/dev/null
+	done | awk -F/ '!seen[$NF]++' | sort -t. -k2,2n -k3,3n
 }
 
 edge() {

@@ -2,11 +2,12 @@
 #
 #   start_api            in a folder of its own; sets HOME, KUBECONFIG, server, pid; stopped at exit
 #   kill_api, again_api  kill -9, and start on the same port and home
-#   ask ARGS...          curl as the administrator: ask /api/v1/pods -X POST -d ...
+#   ask PATH ARGS...     curl as the administrator: ask /api/v1/pods -X POST -d ...; type=... for another body
 #   kubectls             every kubectl to be tried, one a line
 : "${KENNEL_BUILD:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)/build}"
 alone=$KENNEL_BUILD/tests/integration/api/api-alone
 folder=$(mktemp -d)
+chmod 711 "$folder" # homes must be in reach of the users that roles become
 pid=
 
 stop_api() {
@@ -54,7 +55,7 @@ ask() { # target curl-options...
 	local target=$1
 	shift
 	curl -sS -k -m 20 --cert "$folder/client.certificate" --key "$folder/client.key" \
-		-H 'Content-Type: application/json' "$@" "$server$target"
+		-H "Content-Type: ${type:-application/json}" "$@" "$server$target"
 }
 
 kubectls() {

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define A      "10.244.0.2"
 #define B      "10.244.0.3"
 #define C      "10.244.0.4"
@@ -163,6 +165,22 @@ static void a_change_of_endpoints_is_a_change_of_few_elements(void **state)
 	world_wait_ms(w, 150);
 	count(w, pod_ns(w, CLIENT), VIP, 80, 6, n);
 	assert_int_equal(n[1], 3);
+}
+
+static void changes_between_syncs_leave_no_trace(void **state)
+{
+	struct world *w = *state;
+	struct dataplane_stats before = dataplane_stats(w->d);
+	int n[3];
+
+	put_slice(w, "web", "TCP", 8080,
+	          "[" READY(A) ", " READY(B) ", " READY(C) ", " READY(CLIENT) "]");
+	put_slice(w, "web", "TCP", 8080, "[" READY(A) "]");
+	put_slice(w, "web", "TCP", 8080, "[" READY(A) ", " READY(B) ", " READY(C) "]");
+	world_sync(w);
+	assert_int_equal(dataplane_stats(w->d).rebuilds, before.rebuilds);
+	count(w, pod_ns(w, CLIENT), VIP, 80, 6, n);
+	assert_int_equal(n[0], 2);
 }
 
 static void a_second_sync_writes_nothing(void **state)
@@ -554,6 +572,61 @@ static void a_new_pod_with_an_old_address_inherits_nothing(void **state)
 	world_wait_ms(w, 100);
 }
 
+static void many(struct world *w, int n, bool remove)
+{
+	for (int i = 0; i < n; i++) {
+		char name[16], spec[160];
+
+		snprintf(name, sizeof(name), "m%d", i);
+		if (remove) {
+			world_remove(w,
+			             "{apiVersion: v1, kind: Service, metadata: {name: %s, "
+			             "namespace: default}}",
+			             name);
+			continue;
+		}
+		snprintf(spec, sizeof(spec),
+		         "{clusterIP: 10.1.%d.%d, clusterIPs: [10.1.%d.%d], ports: [{port: 80}]}",
+		         16 + i / 250, 1 + i % 250, 16 + i / 250, 1 + i % 250);
+		put_service(w, name, spec);
+		put_slice(w, name, "TCP", 8080, "[" READY(A) ", " READY(B) "]");
+	}
+}
+
+static void among_thousands_a_change_is_as_small(void **state)
+{
+	enum { MANY = 2000 };
+	struct world *w = *state;
+	struct dataplane_stats before, after;
+	int64_t start;
+	int n[3];
+
+	many(w, MANY, false);
+	start = clock_mono_us();
+	world_sync(w);
+	print_message("# %d services take %d us\n", MANY, (int)(clock_mono_us() - start));
+	world_wait_ms(w, 150);
+	count(w, pod_ns(w, CLIENT), "10.1.23.100", 80, 4, n);
+	assert_int_equal(n[0], 2);
+	before = dataplane_stats(w->d);
+	put_slice(w, "m1849", "TCP", 8080, "[" READY(A) ", " READY(B) ", " READY(C) "]");
+	start = clock_mono_us();
+	world_sync(w);
+	print_message("# one more endpoint takes %d us\n", (int)(clock_mono_us() - start));
+	after = dataplane_stats(w->d);
+	assert_int_equal(after.transactions - before.transactions, 1);
+	/* A slot, the pool's picker deleted and added, and that picker if it is a new one. */
+	assert_in_range(after.elements - before.elements, 3, 4);
+	count(w, pod_ns(w, CLIENT), "10.1.23.100", 80, 6, n);
+	assert_int_equal(n[2], 2);
+	start = clock_mono_us();
+	assert_int_equal(world_restart(w).elements, 0);
+	print_message("# a restart takes %d us\n", (int)(clock_mono_us() - start));
+	many(w, MANY, true);
+	world_sync(w);
+	world_wait_ms(w, 150);
+}
+
 int main(void)
 {
 #define FROM_THREE(test) cmocka_unit_test_setup(test, three)
@@ -565,6 +638,7 @@ int main(void)
 		FROM_THREE(without_endpoints_new_connections_are_refused_and_old_ones_live),
 		FROM_THREE(an_unknown_port_is_refused_and_an_unknown_address_is_silent),
 		FROM_THREE(a_change_of_endpoints_is_a_change_of_few_elements),
+		FROM_THREE(changes_between_syncs_leave_no_trace),
 		FROM_THREE(a_second_sync_writes_nothing),
 		FROM_THREE(affinity_keeps_a_client_and_lets_go_of_a_lost_endpoint),
 		FROM_THREE(affinity_ends_after_its_time),
@@ -583,6 +657,7 @@ int main(void)
 		FROM_THREE(a_restart_with_half_a_model_leaves_everything_as_it_is),
 		FROM_THREE(a_restart_mends_what_others_changed),
 		FROM_THREE(killed_at_any_point_the_kernel_follows_the_model),
+		FROM_THREE(among_thousands_a_change_is_as_small),
 		FROM_THREE(a_new_pod_with_an_old_address_inherits_nothing),
 	};
 

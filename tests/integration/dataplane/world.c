@@ -357,40 +357,54 @@ static void answer(struct world *w, size_t i)
 	              s.udp ? len : 0);
 }
 
-/* Serves until fd has 'events' or the time is over; true when it has. fd -1: all the time. */
+#define NAP_MS 5 /* short, so that the loop's timers run in time */
+
+/* Turns the loop, then answers whoever asked within a nap. True when anything happened; *ret_ready:
+ * fd has 'events'. */
+static bool serve_once(struct world *w, int fd, short events, bool *ret_ready)
+{
+	struct pollfd p[WORLD_SERVERS + 1];
+	size_t n = w->n_servers;
+	int happened;
+
+	loop_run_once(w->loop);
+	for (size_t i = 0; i < n; i++) {
+		p[i] = (struct pollfd){ .fd = w->servers[i].fd, .events = POLLIN };
+	}
+	p[n] = (struct pollfd){ .fd = fd, .events = events };
+	happened = poll(p, n + 1, NAP_MS);
+	for (size_t i = n; i-- > 0;) {
+		if (p[i].revents) {
+			answer(w, i);
+		}
+	}
+	*ret_ready = fd >= 0 && p[n].revents;
+	return happened > 0;
+}
+
+/* Serves until fd has 'events', or nothing happened for so long: counted in naps, since on a busy
+ * machine this process may itself be kept from running. */
 static bool serve_until(struct world *w, int fd, short events, int ms)
 {
-	int64_t end = clock_mono_us() + ms * US_PER_MS;
+	for (int quiet_ms = 0; quiet_ms < ms;) {
+		bool ready;
 
-	for (;;) {
-		struct pollfd p[WORLD_SERVERS + 1];
-		size_t n = w->n_servers;
-		int64_t left = end - clock_mono_us();
-
-		loop_run_once(w->loop);
-		if (left <= 0) {
-			return false;
-		}
-		for (size_t i = 0; i < n; i++) {
-			p[i] = (struct pollfd){ .fd = w->servers[i].fd, .events = POLLIN };
-		}
-		p[n] = (struct pollfd){ .fd = fd, .events = events };
-		/* Short waits, so that the loop's timers run in time. */
-		poll(p, n + 1, left < 5000 ? (int)(left / 1000) + 1 : 5);
-		for (size_t i = n; i-- > 0;) {
-			if (p[i].revents) {
-				answer(w, i);
-			}
-		}
-		if (fd >= 0 && p[n].revents) {
+		quiet_ms += serve_once(w, fd, events, &ready) ? 0 : NAP_MS;
+		if (ready) {
 			return true;
 		}
 	}
+	return false;
 }
 
 void world_wait_ms(struct world *w, int ms)
 {
-	serve_until(w, -1, 0, ms);
+	int64_t end = clock_mono_us() + ms * US_PER_MS;
+	bool ready;
+
+	while (clock_mono_us() < end) {
+		(void)serve_once(w, -1, 0, &ready);
+	}
 }
 
 static const char *failure(int code)

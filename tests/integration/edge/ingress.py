@@ -131,9 +131,9 @@ def pods(n, first=10):
     return [Backend(f"pod-{first + i}", f"127.0.0.{first + i}", port) for i in range(n)]
 
 
-def make_cert(folder, host):
+def make_cert(folder, host, kind=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
     base = os.path.join(folder, f"{host}-{time.monotonic_ns()}")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+    subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes",
                     "-days", "30", "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}",
                     "-keyout", base + ".key", "-out", base + ".crt"], check=True, capture_output=True)
     return base + ".crt", base + ".key"
@@ -257,6 +257,10 @@ def annotations():
     ingress("cors", "cors.example", [("/", "Prefix", "back")],
             {"enable-cors": "true", "cors-allow-origin": "https://a.example, https://*.b.example"})
     ingress("sticky", "sticky.example", [("/", "Prefix", "front")], {"affinity": "cookie"})
+    asked = Backend("auth", "127.0.0.60")
+    ingress("guarded", "guarded.example", [("/", "Prefix", "front")],
+            {"auth-url": f"http://127.0.0.60:{asked.port}/check", "auth-signin": "https://login.example/in",
+             "auth-response-headers": "X-User"})
     ingress("moved", "moved.example", [("/", "Prefix", "back")], {"permanent-redirect": "https://new.example$request_uri"})
     ingress("main", "canary.example", [("/", "Prefix", "front")])
     ingress("canary", "canary.example", [("/", "Prefix", "back")], {"canary": "true", "canary-by-header": "X-Canary"})
@@ -280,6 +284,13 @@ def annotations():
     ok("HttpOnly" in a.cookies[0], "affinity sets a cookie", a)
     ok({get("sticky.example", headers={"Cookie": cookie}).json["name"] for _ in range(6)} == {a.json["name"]},
        "and the cookie stays with its pod")
+    a = get("guarded.example", "/x?y")
+    ok(a.status == 302 and a.headers["location"].startswith("https://login.example/in?rd=http://guarded.example%2Fx%3Fy"),
+       "auth-url sends strangers to auth-signin", a)
+    a = get("guarded.example", "/", headers={"Cookie": "user=ada", "X-User": "eve"})
+    ok(a.status == 200 and a.json["headers"]["x-user"] == "ada", "and tells the backend who came", a)
+    asked.stop()
+    ok(get("guarded.example", headers={"Cookie": "user=ada"}).status == 500, "without an answer nobody passes")
     a = get("moved.example", "/a?b")
     ok(a.status == 301 and a.headers["location"] == "https://new.example/a?b", "permanent-redirect", a)
     ok(get("canary.example", headers={"X-Canary": "always"}).json["name"] == "pod-20" and
@@ -291,7 +302,7 @@ def annotations():
        get("star.example").status == 404, "a wildcard host is one label")
 
 
-def refused():
+def refused(folder):
     before = get("app.example").status
     ingress("odd", "odd.example", [("/a{2,1}", "ImplementationSpecific", "back")], {"use-regex": "true"})
     ingress("after", "after.example", [("/", "Prefix", "back")])
@@ -299,6 +310,16 @@ def refused():
     ok(before == 200 and api.has_event("Rejected", "nginx refuses"), "and is told why", api.events[-3:])
     ingress("odd", "odd.example", [("/a{1,2}", "ImplementationSpecific", "back")], {"use-regex": "true"})
     ok(steady(lambda: get("odd.example", "/aa").status == 200), "put right, it is served")
+    # A key that OpenSSL finds too short: nginx does not say in which line.
+    crt, key = make_cert(folder, "weak.example", ("rsa:512",))
+    secret("weak", tls_crt=crt, tls_key=key)
+    ingress("weak", "weak.example", [("/", "Prefix", "back")], tls=[{"hosts": ["weak.example"], "secretName": "weak"}])
+    ok(eventually(lambda: api.has_event("CertificateProblem", "too small")), "a certificate that is refused is told",
+       api.events[-3:])
+    ingress("next", "next.example", [("/", "Prefix", "back")])
+    ok(steady(lambda: get("next.example").status == 200 and get("odd.example", "/aa").status == 200 and
+              get_tls("weak.example")[0].status == 200),
+       "and holds up nobody")
 
 
 def changes(front):
@@ -480,7 +501,7 @@ def main(folder):
         routing(front, back)
         tls(folder)
         annotations()
-        refused()
+        refused(folder)
         changes(front)
         statuses()
         websocket()

@@ -254,6 +254,13 @@ class Backend:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length)
                 time.sleep(backend.delay)
+                if self.path.startswith("/check"):  # an external authentication
+                    known = "user=ada" in self.headers.get("Cookie", "")
+                    self.send_response(200 if known else 401)
+                    self.send_header("X-User", "ada")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
                 answer = json.dumps({"name": name, "method": self.command, "path": self.path,
                                      "headers": {k.lower(): v for k, v in self.headers.items()},
                                      "bytes": len(body)}).encode()

@@ -108,6 +108,8 @@ class WebSocket(Connection):
         self.status = self.request(target, headers=(
             f"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: {protocol}\r\n"))
+        if self.status != 101:
+            raise ConnectionError(f"{target}: status {self.status}")
         self.out = {i: b"" for i in range(8)}
 
     def send(self, channel, data):

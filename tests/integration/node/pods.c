@@ -273,7 +273,7 @@ static void a_server_is_ready_when_it_listens(void **state)
 	world_pod(
 		w, "deaf",
 		"{hostNetwork: true, terminationGracePeriodSeconds: 0, containers: [{name: c, "
-	        "image: kennel, command: [sleep, "
+		"image: kennel, command: [sleep, "
 		"'1000'], readinessProbe: {httpGet: {path: /x, port: 18432}, periodSeconds: 1}}]}");
 	world_wait_event(w, "Warning Unhealthy deaf: Readiness probe failed: Get "
 	                    "\"http://127.0.0.1:18432/x\": dial tcp "
@@ -315,6 +315,37 @@ static void the_end_is_graceful(void **state)
 	world_delete_pod(w, "stubborn", 1);
 	world_wait_gone(w, "stubborn");
 	assert_in_range(clock_mono_us() - start, 500 * US_PER_MS, 4 * US_PER_S);
+}
+
+static void a_pod_behind_a_service_leaves_before_it_ends(void **state)
+{
+	struct world *w = *state;
+	scoped_free char *slice = mem_printf(
+		"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s, "
+		"namespace: "
+		"t}, endpoints: [{conditions: {ready: %s}, targetRef: {uid: uid-leaves-%d}}]}",
+		"true", getpid());
+	scoped_free char *gone = mem_printf(
+		"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s, "
+		"namespace: "
+		"t}, endpoints: [{conditions: {ready: %s}, targetRef: {uid: uid-leaves-%d}}]}",
+		"false", getpid());
+	size_t seen;
+
+	world_put(w, "endpointslices", slice);
+	world_pod(w, "leaves",
+	          "{containers: [{name: c, image: kennel, command: [sh, -c, 'trap \"exit 0\" TERM; "
+	          "while :; do sleep 0.02; "
+	          "done']}]}");
+	world_wait(w, "leaves", "status.phase", "Running");
+	world_delete_pod(w, "leaves", 30);
+	seen = w->events.size;
+	world_pass(w, 300000);
+	assert_null(strstr(w->events.p + seen, "Killing leaves"));
+	world_put(w, "endpointslices", gone);
+	world_wait_gone(w, "leaves");
+	assert_non_null(strstr(w->events.p + seen, "Killing leaves"));
+	world_drop(w, "endpointslices", "t", "s");
 }
 
 static void a_restarted_node_takes_up_what_runs(void **state)
@@ -506,6 +537,7 @@ int main(void)
 		cmocka_unit_test(probes_decide_ready_and_restart),
 		cmocka_unit_test(a_server_is_ready_when_it_listens),
 		cmocka_unit_test(the_end_is_graceful),
+		cmocka_unit_test(a_pod_behind_a_service_leaves_before_it_ends),
 		cmocka_unit_test(a_restarted_node_takes_up_what_runs),
 		cmocka_unit_test(what_cannot_start_says_why),
 		cmocka_unit_test(rights_are_what_the_pod_asks_for),

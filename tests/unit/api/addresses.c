@@ -67,7 +67,7 @@ static void refuses_addresses(void **state)
 	assert_string_equal(
 		assign(&all, &a, service(&a, "a", "{'clusterIP':'1.2.3.4'}"), false),
 		"spec.clusterIPs[0]: Invalid value: [\"1.2.3.4\"]: failed to allocate IP 1.2.3.4: "
-	        "the "
+		"the "
 		"provided IP (1.2.3.4) is not in the valid range. The range of valid IPs is "
 		"10.1.0.0/16");
 	assert_string_equal(assign(&all, &a, service(&a, "a", "{'clusterIP':'10.1.0.9'}"), false),
@@ -114,7 +114,7 @@ static void gives_node_ports(void **state)
 	               service(&a, "np", "{'type':'NodePort','ports':[{'port':1,'nodePort':80}]}"),
 	               false),
 		"spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid "
-	        "range. "
+		"range. "
 		"The range of valid ports is 30000-32767");
 	addresses_fini(&all);
 }

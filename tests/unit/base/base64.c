@@ -9,8 +9,13 @@
 
 /* RFC 4648 section 10 test vectors. */
 static const char *const pairs[][2] = {
-	{ "", "" },		{ "f", "Zg==" },	 { "fo", "Zm8=" },	{ "foo", "Zm9v" },
-	{ "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" },
+	{ "", "" },
+	{ "f", "Zg==" },
+	{ "fo", "Zm8=" },
+	{ "foo", "Zm9v" },
+	{ "foob", "Zm9vYg==" },
+	{ "fooba", "Zm9vYmE=" },
+	{ "foobar", "Zm9vYmFy" },
 };
 
 static void vectors_of_the_rfc_go_both_ways(void **state)

@@ -25,15 +25,19 @@ static void format_and_parse_are_each_others_inverse(void **state)
 
 	(void)state;
 	assert_string_equal(time_format_micro(INT64_C(1767323045250001), buf),
-			    "2026-01-02T03:04:05.250001Z");
+	                    "2026-01-02T03:04:05.250001Z");
 	assert_true(time_parse(slice_of(buf), &t));
 	assert_int_equal(t, INT64_C(1767323045250001));
 }
 
 static void what_is_no_time_is_refused(void **state)
 {
-	static const char *const bad[] = { "", "2026", "2026-13-01T00:00:00Z", "2026-01-02 03:04:05Z",
-					   "2026-01-02T03:04:05", "2026-01-02T25:04:05Z" };
+	static const char *const bad[] = { "",
+		                           "2026",
+		                           "2026-13-01T00:00:00Z",
+		                           "2026-01-02 03:04:05Z",
+		                           "2026-01-02T03:04:05",
+		                           "2026-01-02T25:04:05Z" };
 	int64_t t;
 
 	(void)state;

@@ -45,7 +45,7 @@ static void a_list_may_lose_the_visited_entry(void **state)
 	for (int i = 0; i < 3; i++) {
 		list_push(&l, &items[i].in_list);
 	}
-	list_for_each(&l, it, struct item, in_list) {
+	list_for_each (&l, it, struct item, in_list) {
 		sum += it->n;
 		list_unlink(&it->in_list);
 	}

@@ -36,7 +36,8 @@ static void containment_respects_family_and_length(void **state)
 
 static void malformed_text_is_refused(void **state)
 {
-	static const char *const bad[] = { "", "10.0.0", "10.0.0.256", "10.0.0.0/33", "10.0.0.0/", "x/8" };
+	static const char *const bad[] = { "",          "10.0.0", "10.0.0.256", "10.0.0.0/33",
+		                           "10.0.0.0/", "x/8" };
 	struct prefix p;
 
 	(void)state;

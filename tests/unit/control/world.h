@@ -10,8 +10,8 @@ struct world {
 	struct store *store;
 	struct control *control;
 	struct store_watch *watch;
-	const struct kind *pod, *deployment, *replicaset, *service, *slice, *endpoints, *event, *node,
-		*namespace, *configmap, *serviceaccount, *ingress, *secret, *lease;
+	const struct kind *pod, *deployment, *replicaset, *service, *slice, *endpoints, *event,
+		*node, *namespace, *configmap, *serviceaccount, *ingress, *secret, *lease;
 	bool pods_start;     /* the node makes scheduled pods ready after start_us */
 	int64_t start_us;    /* default 100 ms */
 	int64_t stop_us;     /* pods being deleted are gone after that time; default 100 ms */
@@ -30,12 +30,13 @@ void world_fini(struct world *w);
 void world_put(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Merges a JSON patch text (RFC 7386) into an object. */
 void world_merge(struct world *w, const struct kind *k, const char *ns, const char *name,
-		 const char *patch);
+                 const char *patch);
 void world_delete(struct world *w, const struct kind *k, const char *ns, const char *name,
-		  const char *propagation);
+                  const char *propagation);
 /* Lets time pass. */
 void world_run_ms(struct world *w, int64_t ms);
-const struct val *world_get(struct world *w, const struct kind *k, const char *ns, const char *name);
+const struct val *world_get(struct world *w, const struct kind *k, const char *ns,
+                            const char *name);
 size_t world_count(struct world *w, const struct kind *k, const char *ns);
 /* Only object of a kind in a namespace (fails the test otherwise). */
 const struct val *world_only(struct world *w, const struct kind *k, const char *ns);

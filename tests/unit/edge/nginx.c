@@ -190,6 +190,14 @@ static void annotations_become_directives(void **state)
 		{ "affinity: cookie", "set $sticky_cookie \"INGRESSCOOKIE\";" },
 		{ "proxy-next-upstream: error timeout http_502",
 		  "proxy_next_upstream error timeout http_502;" },
+		{ "auth-url: http://a.b:80/check", "auth_request /_auth/0;" },
+		{ "auth-url: http://a.b:80/check", "set $auth_target \"http://a.b:80/check\";" },
+		{ "auth-url: http://a.b:80/check", "proxy_set_header Host \"a.b:80\";" },
+		{ "auth-url: https://a.b/x\nauth-response-headers: X-User",
+		  "proxy_set_header \"X-User\" $auth_header_0;" },
+		{ "auth-url: https://a.b/x\nauth-signin: https://a.b/in",
+		  "return 302 "
+		  "\"https://a.b/in?rd=$pass_access_scheme://$http_host$escaped_request_uri\";" },
 		{ "proxy-request-buffering: \"off\"", "proxy_request_buffering off;" },
 		{ "server-alias: x.example", "server_name \"h.example\" \"x.example\";" },
 		{ "from-to-www-redirect: \"true\"", "server_name \"www.h.example\";" },
@@ -261,7 +269,11 @@ static void a_line_leads_to_its_ingress(void **state)
 static void messages_of_nginx_are_understood(void **state)
 {
 	(void)state;
-	struct slice text;
+	struct slice text = nginx_message(SLICE("2026/01/01 00:00:00 [warn] 7#7: odd\n"
+	                                        "2026/01/01 00:00:00 [emerg] 7#7: cannot load: x\n"
+	                                        "nginx: test failed\n"));
+
+	assert_true(slice_is(text, "cannot load: x"));
 
 	assert_int_equal(
 		nginx_error_line(SLICE("nginx: [warn] something\n"

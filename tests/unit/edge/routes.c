@@ -198,7 +198,7 @@ static void wrong_annotations_close_their_own_routes(void **state)
 	objects_ingress(o, "a", 1, "proxy-body-size: 8mb",
 	                objects_rule("h.example", "/a", "Prefix", "web"));
 	objects_ingress(o, "b", 2, "", objects_rule("h.example", "/b", "Prefix", "web"));
-	objects_ingress(o, "c", 3, "auth-url: https://auth.example",
+	objects_ingress(o, "c", 3, "auth-tls-secret: shop/ca",
 	                objects_rule("h.example", "/c", "Prefix", "web"));
 	objects_route(o);
 	assert_non_null(objects_location(o, "h.example", "/a")->denied);

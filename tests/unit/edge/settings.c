@@ -131,7 +131,10 @@ static void snippets_and_unknown_guards_are_never_ignored(void **state)
 
 	assert_non_null(ingress_of(&a, "configuration-snippet", "return 200;").denied);
 	assert_non_null(ingress_of(&a, "server-snippet", "").denied);
-	assert_non_null(ingress_of(&a, "auth-url", "https://x.y").denied);
+	assert_non_null(ingress_of(&a, "auth-url", "/auth").denied);
+	assert_non_null(ingress_of(&a, "auth-url", "https://x.y$uri").denied);
+	assert_null(ingress_of(&a, "auth-url", "https://x.y/auth").denied);
+	assert_non_null(ingress_of(&a, "auth-tls-verify-client", "on").denied);
 	assert_non_null(ingress_of(&a, "auth-tls-secret", "a/b").denied);
 }
 

@@ -10,13 +10,13 @@
 #include "node/env.h"
 
 static const char OBJECTS[] = "{ConfigMap/cm: {data: {A: a, 1bad: x, FROM: cm}}, Secret/s: {data: "
-                              "{P: c2VjcmV0, FROM: cw==}}, services: ["
+			      "{P: c2VjcmV0, FROM: cw==}}, services: ["
 			      "{metadata: {name: web-1, namespace: ns}, spec: {clusterIP: "
-                              "10.1.0.5, ports: [{name: http, port: 80}, {name: dns, "
+			      "10.1.0.5, ports: [{name: http, port: 80}, {name: dns, "
 			      "port: 53, protocol: UDP}]}}, {metadata: {name: kubernetes, "
-                              "namespace: default}, spec: {clusterIP: 10.1.0.1, ports: "
+			      "namespace: default}, spec: {clusterIP: 10.1.0.1, ports: "
 			      "[{port: 443}]}}, {metadata: {name: headless, namespace: ns}, spec: "
-                              "{clusterIP: None, ports: [{port: 1}]}}]}";
+			      "{clusterIP: None, ports: [{port: 1}]}}]}";
 
 struct fixture {
 	struct arena arena;

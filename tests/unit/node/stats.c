@@ -36,10 +36,10 @@ static void interfaces_are_read(void **state)
 	struct slice text = SLICE(
 		"Inter-|   Receive                                                |  Transmit\n"
 		" face |bytes    packets errs drop fifo frame compressed multicast|bytes    "
-	        "packets "
+		"packets "
 		"errs drop fifo colls carrier compressed\n"
 		"    lo:     100       1    0    0    0     0          0         0      100       "
-	        "1 "
+		"1 "
 		"   0    0    0     0       0          0\n"
 		"  eth0:1234567      10    3    0    0     0          0         0  7654321      20 "
 		"   4    0    0     0       0          0\n");

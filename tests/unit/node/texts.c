@@ -174,9 +174,9 @@ static void numbers_for_cgroups_are_the_kubelet_s(void **state)
 	scoped_arena struct arena a = { 0 };
 	struct resources r = resources_of_pod(yaml(
 		&a, "{spec: {initContainers: [{resources: {requests: {cpu: 900m}}}, "
-	            "{restartPolicy: Always, resources: "
+		    "{restartPolicy: Always, resources: "
 		    "{requests: {cpu: 100m}}}, {resources: {requests: {cpu: 1}}}], containers: "
-	            "[{resources: {requests: {cpu: "
+		    "[{resources: {requests: {cpu: "
 		    "200m}, limits: {memory: 64Mi}}}, {resources: {requests: {cpu: 300m}}}]}}"));
 
 	(void)state;

@@ -45,7 +45,7 @@ static void a_new_object_gets_its_metadata(void **state)
 	const struct doc *d = world_create(
 		w, w->deployment,
 		"{\"metadata\":{\"name\":\"a\",\"namespace\":\"default\",\"uid\":\"mine\","
-	        "\"generation\":7,"
+		"\"generation\":7,"
 		"\"deletionTimestamp\":\"2020-01-01T00:00:00Z\"},\"spec\":{\"replicas\":1}}");
 	char revision[32];
 
