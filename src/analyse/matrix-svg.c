@@ -17,11 +17,11 @@ static const char style[] =
 	"<style>"
 	"text{font:11px ui-sans-serif,system-ui,sans-serif;fill:#1f2328}"
 	".t{font-size:15px;font-weight:600}.s{fill:#59636e}.m{text-anchor:middle}.e{text-anchor:"
-        "end}"
+	"end}"
 	".bg{fill:#fff}.b{fill:#f6f8fa}.g{stroke:#d1d9e0;stroke-width:1}"
 	".all{fill:#ffd8a8}.some{fill:#b7ebc6}.none{fill:none}.self{fill:#eaeef2}"
 	"@media(prefers-color-scheme:dark){text{fill:#e6edf3}.s{fill:#9198a1}.bg{fill:#0d1117}.b{"
-        "fill:#151b23}"
+	"fill:#151b23}"
 	".g{stroke:#3d444d}.all{fill:#7a4a12}.some{fill:#1d5c33}.self{fill:#262c36}}"
 	"</style>\n";
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "analyse/nearest.h"
 #include "base/mem.h"
 
 struct seeker {
@@ -94,31 +95,40 @@ static void finish(struct seeker *k, const char *text, struct place *ret)
 
 /* ---- names ---- */
 
-static bool starts_alike(struct slice a, struct slice b)
-{
-	size_t n = a.len < b.len ? a.len : b.len;
+struct guess { /* what was probably meant */
+	struct slice ns, name;
+	unsigned distance;
+};
 
-	return n >= 3 &&
-	       slice_eq_nocase(slice_head(a, n > 4 ? 4 : n), slice_head(b, n > 4 ? 4 : n));
+/* The right name in another namespace is near; so is a name with a mistake or two. */
+static void consider(struct guess *g, struct slice ns, struct slice name, struct slice wanted_ns,
+                     struct slice wanted)
+{
+	enum { MISTAKES_MAX = 2 };
+	unsigned distance =
+		edit_distance(wanted, name, MISTAKES_MAX) + (slice_eq(ns, wanted_ns) ? 0 : 1);
+
+	if (distance <= MISTAKES_MAX && distance < g->distance) {
+		*g = (struct guess){ ns, name, distance };
+	}
 }
 
 static int not_found(const struct seeker *k, struct slice text, struct slice ns, struct slice name,
                      struct err *err)
 {
-	for (size_t i = 0; i < k->s->workloads.n; i++) {
-		const struct workload *w = k->s->workloads.at[i];
+	struct guess g = { .distance = UINT32_MAX };
 
-		if (slice_eq(w->name, name) ||
-		    (slice_eq(w->ns, ns) && starts_alike(w->name, name))) {
-			return err_raise(err, ERR_NOTFOUND,
-			                 "there is no workload or Service '" SLICE_FMT
-			                 "'; did you mean " SLICE_FMT "/" SLICE_FMT "?",
-			                 SLICE_ARG(slice_head(text, 80)), SLICE_ARG(w->ns),
-			                 SLICE_ARG(w->name));
-		}
+	for (size_t i = 0; i < k->s->workloads.n; i++) {
+		consider(&g, k->s->workloads.at[i]->ns, k->s->workloads.at[i]->name, ns, name);
 	}
-	return err_raise(err, ERR_NOTFOUND, "there is no workload or Service '" SLICE_FMT "'",
-	                 SLICE_ARG(slice_head(text, 80)));
+	for (size_t i = 0; i < k->s->services.n; i++) {
+		consider(&g, k->s->services.at[i]->ns, k->s->services.at[i]->name, ns, name);
+	}
+	return err_raise(
+		err, ERR_NOTFOUND,
+		"there is no workload or Service '" SLICE_FMT "'%s" SLICE_FMT "%s" SLICE_FMT "%s",
+		SLICE_ARG(slice_head(text, 80)), g.name.len ? "; did you mean " : "",
+		SLICE_ARG(g.ns), g.name.len ? "/" : "", SLICE_ARG(g.name), g.name.len ? "?" : "");
 }
 
 static void add_service(struct seeker *k, const struct svc *x)

@@ -146,8 +146,8 @@ static int open_socket(struct flow_probe *f)
 	if (netns_enter(&visit, f->of->netns, NULL) < 0) {
 		return EPERM;
 	}
-	f->fd = socket(f->ip.family == IP_V6 ? AF_INET6 : AF_INET, f->type | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	               f->protocol);
+	f->fd = socket(f->ip.family == IP_V6 ? AF_INET6 : AF_INET,
+	               f->type | SOCK_CLOEXEC | SOCK_NONBLOCK, f->protocol);
 	failed = f->fd < 0 ? errno : 0;
 	netns_leave(&visit);
 	return failed;
@@ -168,8 +168,8 @@ static int try_now(struct flow_probe *f)
 	if (f->type == SOCK_DGRAM && send(f->fd, question, sizeof(question), MSG_NOSIGNAL) < 0) {
 		return errno;
 	}
-	if (loop_fd_open(f->of->loop, f->fd, f->type == SOCK_DGRAM ? LOOP_READ : LOOP_WRITE, on_ready, f, &f->w,
-	                 NULL) < 0) {
+	if (loop_fd_open(f->of->loop, f->fd, f->type == SOCK_DGRAM ? LOOP_READ : LOOP_WRITE,
+	                 on_ready, f, &f->w, NULL) < 0) {
 		return EMFILE;
 	}
 	loop_timer_start(f->of->loop, &f->timer, f->of->timeout_us, on_timeout);
@@ -235,12 +235,15 @@ static struct probing *read_request(struct server *s, struct http_request *r)
 	}
 	flows = val_get(root, "flows");
 	timeout_ms = val_int(val_get(root, "timeoutMs"), PROBE_TIMEOUT_MS);
-	if (!val_len(flows) || val_len(flows) > PROBE_FLOWS_MAX || timeout_ms < 1 || timeout_ms > PROBE_TIMEOUT_MAX) {
-		server_refuse(r, 400, "BadRequest", "flows: 1 to %u; timeoutMs: 1 to %d", PROBE_FLOWS_MAX,
-		              PROBE_TIMEOUT_MAX);
+	if (!val_len(flows) || val_len(flows) > PROBE_FLOWS_MAX || timeout_ms < 1 ||
+	    timeout_ms > PROBE_TIMEOUT_MAX) {
+		server_refuse(r, 400, "BadRequest", "flows: 1 to %u; timeoutMs: 1 to %d",
+		              PROBE_FLOWS_MAX, PROBE_TIMEOUT_MAX);
 		return NULL;
 	}
-	*p = (struct probing){ .r = r, .loop = s->agent->loop, .netns = -1, .timeout_us = timeout_ms * US_PER_MS };
+	*p = (struct probing){
+		.r = r, .loop = s->agent->loop, .netns = -1, .timeout_us = timeout_ms * US_PER_MS
+	};
 	p->flows = ARENA_ARRAY(&r->arena, struct flow_probe, val_len(flows));
 	val_for_each (flows, it) {
 		struct flow_probe *f = &p->flows[p->n++];
@@ -248,7 +251,9 @@ static struct probing *read_request(struct server *s, struct http_request *r)
 		f->of = p;
 		if (!read_flow(it, f)) {
 			server_refuse(r, 400, "BadRequest",
-			              "flow %zu: proto must be TCP, UDP or SCTP, ip an address, port 1 to 65535", p->n);
+			              "flow %zu: proto must be TCP, UDP or SCTP, ip an address, "
+			              "port 1 to 65535",
+			              p->n);
 			return NULL;
 		}
 	}
@@ -272,7 +277,8 @@ void probe_flow_serve(struct server *s, struct http_request *r, const struct ser
 		return;
 	}
 	if (!host_network && !t->view.netns_path) {
-		server_refuse(r, 409, "Conflict", "pod \"" SLICE_FMT "\" has no network: it is not running",
+		server_refuse(r, 409, "Conflict",
+		              "pod \"" SLICE_FMT "\" has no network: it is not running",
 		              SLICE_ARG(t->pod));
 		return;
 	}

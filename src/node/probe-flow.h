@@ -20,8 +20,8 @@ struct server;
 struct server_target;
 
 #define PROBE_FLOWS_MAX     1024u /* of one request; a body of the server's limit holds about as many */
-#define PROBE_FLOWS_AT_ONCE 128u  /* descriptors one request may hold */
-#define PROBE_TIMEOUT_MS    1000  /* unless asked otherwise: a lost SYN is sent again after a second */
+#define PROBE_FLOWS_AT_ONCE 128u /* descriptors one request may hold */
+#define PROBE_TIMEOUT_MS    1000 /* unless asked otherwise: a lost SYN is sent again after a second */
 #define PROBE_TIMEOUT_MAX   10000 /* ms */
 
 void probe_flow_serve(struct server *s, struct http_request *r, const struct server_target *t);
