@@ -48,19 +48,24 @@ static void add_kinds(struct seeker *k, unsigned kinds)
 	}
 }
 
+/* A range means what is outside in it: pods and nodes are named as such, or by their one address. */
 static void add_addresses(struct seeker *k, struct cidr_set set)
 {
 	struct arena a = { 0 };
 	size_t n;
 	const struct matrix_end *ends = matrix_ends(k->m, &n);
+	bool is_one = set.n == 1 && ip_eq(set.at[0].from, set.at[0].to);
 
-	for (size_t i = 0; i < k->s->workloads.n; i++) {
+	for (size_t i = 0; i < k->s->workloads.n && is_one; i++) {
 		if (cidr_has(set, k->s->workloads.at[i]->ip)) {
 			add_workload(k, (uint32_t)i, NULL);
 		}
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		if (ends[i].kind != MATRIX_PODS && cidr_intersect(&a, ends[i].addresses, set).n) {
+		bool meant = ends[i].kind == MATRIX_RANGE || ends[i].kind == MATRIX_INTERNET ||
+		             (ends[i].kind == MATRIX_NODE && (is_one || !cidr_minus(&a, set, ends[i].addresses).n));
+
+		if (meant && cidr_intersect(&a, ends[i].addresses, set).n) {
 			add_outside(k, i);
 		}
 	}
@@ -244,14 +249,14 @@ static const struct {
 	{ "node", 1 << MATRIX_NODE },
 };
 
-/* "internet but 203.0.113.0/24": without the ends that lie in there altogether. */
-static void drop_within(struct seeker *k, struct cidr_set but)
+/* "internet but 203.0.113.0/24": without the ends, found last, that lie in there altogether. */
+static void drop_within(struct seeker *k, size_t from, struct cidr_set but)
 {
 	struct arena a = { 0 };
-	size_t n, kept = 0;
+	size_t n, kept = from;
 	const struct matrix_end *ends = matrix_ends(k->m, &n);
 
-	for (size_t i = 0; i < k->found.n; i++) {
+	for (size_t i = from; i < k->found.n; i++) {
 		const struct place_member *x = &k->found.at[i];
 
 		if (x->workload != UINT32_MAX || cidr_minus(&a, ends[x->end].addresses, but).n) {
@@ -278,6 +283,7 @@ static bool cut_but(struct slice text, struct slice *head, struct slice *tail)
 
 static int find_text(struct seeker *k, struct slice text, struct err *err)
 {
+	size_t before = k->found.n;
 	struct slice but = { 0 };
 	struct cidr_set set;
 	int r;
@@ -293,7 +299,7 @@ static int find_text(struct seeker *k, struct slice text, struct err *err)
 		if (slice_is(text, words[i].word)) {
 			add_kinds(k, words[i].kinds);
 			if (but.len) {
-				drop_within(k, set);
+				drop_within(k, before, set);
 			}
 			return 0;
 		}
