@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analyse/finding.h"
+#include "analyse/ingress.h"
 #include "analyse/nearest.h"
 #include "analyse/path-ingress.h"
 #include "base/mem.h"
@@ -12,13 +13,6 @@
 enum { FOREIGN_MAX = 4 /* Ingresses of another class that are told */ };
 
 /* ---- the controller ---- */
-
-static bool is_labelled(const struct workload *w, const char *name)
-{
-	return slice_is(val_get_str(w->labels, "app.kubernetes.io/name"), name) &&
-	       (!val_get(w->labels, "app.kubernetes.io/component") ||
-		slice_is(val_get_str(w->labels, "app.kubernetes.io/component"), "controller"));
-}
 
 static bool has_argument(const struct workload *w, const char *argument)
 {
@@ -32,17 +26,15 @@ static bool has_argument(const struct workload *w, const char *argument)
 	return false;
 }
 
-static const struct workload *controller_of(const struct subject *s, struct slice controller)
+static const struct workload *controller_of(const struct subject *s, struct slice name)
 {
-	bool nginx = slice_is(controller, NGINX_CONTROLLER);
-	const char *name = nginx					     ? "ingress-nginx" :
-			   slice_has_prefix(controller, SLICE("traefik.io/")) ? "traefik" :
-										NULL;
+	const struct controller *k = controller_find(name);
 
-	for (size_t i = 0; i < s->workloads.n && name; i++) {
+	for (size_t i = 0; i < s->workloads.n; i++) {
 		const struct workload *w = s->workloads.at[i];
 
-		if (!w->ends && (is_labelled(w, name) || (nginx && has_argument(w, "--controller-class=")))) {
+		if (!w->ends && ((k && k->label && slice_is(val_get_str(w->labels, k->label), k->value)) ||
+				 (slice_is(name, NGINX_CONTROLLER) && has_argument(w, "--controller-class=")))) {
 			return w;
 		}
 	}
@@ -92,12 +84,13 @@ struct routing path_routing(struct walk *w, struct slice host)
 	struct routing r = { .controller = choose_controller(s, host) };
 	const struct val **classes = ARENA_ARRAY(a, const struct val *, s->n[OBJECT_INGRESSCLASS] + 1);
 	struct ingress_reading *in = ARENA_ARRAY(a, struct ingress_reading, s->n[OBJECT_INGRESS] + 1);
+	const struct controller *known = controller_find(r.controller);
 	size_t n = 0;
 
 	r.workload = controller_of(s, r.controller);
 	r.classes = (struct ingress_classes){ .at = classes,
 					      .controller = arena_slice(a, r.controller).p,
-					      .class_name = slice_is(r.controller, NGINX_CONTROLLER) ? "nginx" : "",
+					      .class_name = known ? known->class_name : "",
 					      .without_class = r.workload && has_argument(r.workload,
 											  "--watch-ingress-without-class") };
 	object_each (s, OBJECT_INGRESSCLASS, o) {

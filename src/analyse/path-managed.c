@@ -7,7 +7,7 @@
 #include "analyse/path.h"
 #include "base/mem.h"
 
-#define PRIVATE_SUBNETS "10.0.2.0/24 10.0.3.0/24" /* the reference topology's */
+#define PRIVATE_RANGE "10.0.2.0/23" /* the private subnets of the reference topology */
 
 /* ---- what it is ---- */
 
@@ -55,7 +55,6 @@ bool path_managed_ip(const struct subject *s, const struct object *o, struct ip 
 /* Somewhere in its subnets: the address itself is made with it. */
 static struct ip likely_ip(const struct object *o, bool *ret_known)
 {
-	struct slice subnets = SLICE(PRIVATE_SUBNETS), first;
 	struct prefix range;
 	struct ip ip;
 
@@ -63,8 +62,7 @@ static struct ip likely_ip(const struct object *o, bool *ret_known)
 	if (*ret_known) {
 		return ip;
 	}
-	(void)slice_next(&subnets, ' ', &first);
-	(void)prefix_parse(first, &range);
+	(void)prefix_parse(SLICE(PRIVATE_RANGE), &range);
 	return prefix_nth(range, 20);
 }
 
@@ -191,6 +189,12 @@ void path_managed(struct walk *w, struct explain_path *p, const struct origin *f
 	if (s) {
 		s->probe = (struct explain_probe){ .type = PROBE_PASSAGE, .place = AT_SOURCE, .from = from->workload,
 						   .managed = o, .proto = PROTO_TCP, .port = port };
+	}
+	if (s && !known && s->repair) {
+		s->repair = arena_printf(&w->x->arena,
+					 "Add to the spec of a NetworkPolicy that selects %s:\negress:\n- to:\n  - ipBlock:\n"
+					 "      cidr: %s # the subnets it is in\n  ports:\n  - protocol: TCP\n    port: %u",
+					 path_name_of(w, from->workload->object), PRIVATE_RANGE, port);
 	}
 	if (s && !known) {
 		step_note(w, s, NOTE_FACT, NULL, NULL, "judged for %s, an address of the private subnets: its own is made with it",

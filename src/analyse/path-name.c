@@ -220,11 +220,31 @@ static void resolve_outside(struct walk *w, struct explain_path *p, const struct
 	step_unsure(w, s, "Files cannot tell what the world's DNS answers for " SLICE_FMT ".", SLICE_ARG(e->name));
 }
 
+/* A managed service has no name before it is made; whether the cluster's DNS can be asked is known all the same. */
+static void resolve_unborn(struct resolver *r, struct explain_path *p, const struct path_end *e)
+{
+	struct explain_step *s;
+
+	if (!r->from) {
+		return;
+	}
+	read_config(r);
+	if (r->asks_cluster) {
+		ask_policies(r, p);
+	}
+	s = path_step(r->w, p, EXPLAIN_NAME, "its endpoint's name leads to its address");
+	step_unsure(r->w, s, "The name is made when %s is created.", path_name_of(r->w, e->managed));
+}
+
 void path_resolve(struct walk *w, struct explain_path *p, const struct origin *from, const struct path_end *e)
 {
 	struct resolver r = { .w = w, .from = from->workload };
 	struct explain_step *s;
 
+	if (!e->name.len && e->managed) {
+		resolve_unborn(&r, p, e);
+		return;
+	}
 	if (!e->name.len) {
 		return;
 	}

@@ -51,13 +51,17 @@ static const char *readable(struct telling *t, const char *text)
 
 static enum explain_note_type type_of(const char *text)
 {
+	if (strstr(text, " drops the flow")) {
+		return NOTE_OTHER; /* the step's cause says it */
+	}
 	if (strstr(text, " admits ") && !strstr(text, " nearly admits") && strstr(text, " rule ")) {
 		return NOTE_DECIDED;
 	}
 	if (strstr(text, " nearly admits") || strstr(text, " does not admit")) {
 		return NOTE_NEAR;
 	}
-	return strstr(text, " isolates ") ? NOTE_FACT : NOTE_OTHER;
+	return strstr(text, " isolates ") || strstr(text, " is open: ") || strstr(text, "a node always") ? NOTE_FACT :
+													     NOTE_OTHER;
 }
 
 static void on_at(void *arg, const struct val *node)
@@ -152,6 +156,12 @@ static void conclude(struct telling *t, enum verdict side, const struct flow *f,
 	const char *miss, *word = side == VERDICT_DENY_EGRESS ? "egress" : "ingress";
 
 	if (admits || !own) {
+		/* Who isolates matters to those who are kept out. */
+		for (size_t i = 0; i < t->step->notes.n; i++) {
+			if (strstr(t->step->notes.at[i].text, " isolates ")) {
+				t->step->notes.at[i].type = NOTE_OTHER;
+			}
+		}
 		return;
 	}
 	miss = nearest_miss(t->step);

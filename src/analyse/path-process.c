@@ -52,7 +52,7 @@ void path_process(struct walk *w, struct explain_path *p, const struct workload 
 			other = l;
 		}
 	}
-	if (fits) {
+	if (fits && !(loopback && fits->source == VALUE_PROBE)) {
 		note_listening(w, s, NOTE_DECIDED, fits);
 	} else if (loopback) {
 		note_listening(w, s, NOTE_NEAR, loopback);
