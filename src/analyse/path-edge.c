@@ -321,6 +321,10 @@ static bool to_controller(struct walk *w, struct explain_path *p, const struct o
 		step_note(w, s, NOTE_FACT, NULL, NULL, "the AWS controller makes a balancer of the Ingress itself");
 		return true;
 	}
+	if (x) {
+		s->probe = (struct explain_probe){ .type = PROBE_CONNECT, .place = AT_VPC, .service = x,
+						   .proto = PROTO_TCP, .port = e->port };
+	}
 	if (!r->workload) {
 		step_breaks(w, s, "ING004", "No ingress controller for " SLICE_FMT " is there (profile %s).", SLICE_ARG(r->controller),
 			    w->s->profile->name);

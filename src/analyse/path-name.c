@@ -15,6 +15,8 @@ struct resolver {
 	size_t n_search;
 	int64_t ndots;
 	bool asks_cluster; /* the cluster's DNS is its server */
+	struct slice tries[SEARCH_MAX + 2];
+	size_t n_tries;
 };
 
 static struct slice policy_of(const struct workload *w)
@@ -123,6 +125,7 @@ static bool try_name(struct resolver *r, struct explain_step *s, struct slice na
 	scoped_strbuf struct strbuf answer = { 0 };
 
 	*ret = look(r, name, &answer);
+	r->tries[r->n_tries++] = name;
 	step_note(r->w, s, *ret == NAME_FOUND ? NOTE_DECIDED : NOTE_OTHER, NULL, NULL, SLICE_FMT " %s%s%s",
 		  SLICE_ARG(name), words[*ret], answer.size ? ": " : "", strbuf_str(&answer));
 	/* A name that exists without this type ends the search, as resolvers have it. */
@@ -268,5 +271,7 @@ void path_resolve(struct walk *w, struct explain_path *p, const struct origin *f
 		      SLICE_ARG(e->name), SLICE_ARG(r.n_search ? r.search[0] : SLICE("none")));
 	judge(&r, s, e, try_all(&r, s, e->name));
 	s->probe = (struct explain_probe){ .type = PROBE_NAME, .place = AT_SOURCE, .from = r.from,
-					   .service = e->service, .name = e->name };
+					   .service = e->service, .name = e->name,
+					   .tries = arena_dup(&w->x->arena, r.tries, r.n_tries * sizeof(*r.tries)),
+					   .n_tries = r.n_tries };
 }
