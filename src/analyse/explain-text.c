@@ -64,10 +64,20 @@ static size_t count_hidden(const struct explain_step *s, const struct explain_st
 
 static void place(struct strbuf *out, const struct explain_note *n)
 {
-	if (n->object) {
-		position_text(out, n->object, n->at);
-		strbuf_adds(out, ": ");
+	if (!n->object) {
+		return;
 	}
+	if (n->object->file[0] == '(') { /* out of a cluster or a profile: lines mean nothing */
+		const struct finding at = { .object = n->object, .at = n->at };
+		scoped_strbuf struct strbuf path = { 0 };
+
+		finding_path(&at, &path);
+		object_text(out, n->object);
+		strbuf_addf(out, "%s%s", path.size ? " " : "", strbuf_str(&path));
+	} else {
+		position_text(out, n->object, n->at);
+	}
+	strbuf_adds(out, ": ");
 }
 
 /* ---- text ---- */

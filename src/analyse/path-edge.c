@@ -418,7 +418,7 @@ static void walk_url(struct walk *w, struct explain_path *p, const struct origin
 	}
 	rule = path_rule(w, p, &r, e, &choice);
 	if (choice.host || slice_is(e->scheme, "https")) {
-		path_tls(w, p, choice.host, e);
+		path_tls(w, p, &r, choice.host, e);
 	}
 	if (rule) {
 		to_backend(w, p, &r, rule);

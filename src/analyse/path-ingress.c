@@ -8,6 +8,7 @@
 #include "analyse/nearest.h"
 #include "analyse/path-ingress.h"
 #include "base/mem.h"
+#include "codec/json.h"
 
 #define NGINX_CONTROLLER "k8s.io/ingress-nginx"
 enum { FOREIGN_MAX = 4 /* Ingresses of another class that are told */ };
@@ -264,8 +265,59 @@ static bool is_issued(const struct object *ingress)
 	       object_annotation(ingress, "cert-manager.io/issuer").len;
 }
 
-static void judge_secret(struct walk *w, struct explain_step *s, const struct object *ingress, const struct val *entry,
-			 struct slice host)
+/* Does the Ingress's issuer prove itself by HTTP-01? */
+static bool solves_by_http(const struct subject *s, const struct object *ingress)
+{
+	struct slice name = object_annotation(ingress, "cert-manager.io/cluster-issuer");
+	const struct object *issuer = name.len ? subject_find(s, OBJECT_CLUSTERISSUER, name, name) :
+						 subject_find(s, OBJECT_ISSUER, ingress->ns,
+							      object_annotation(ingress, "cert-manager.io/issuer"));
+
+	val_for_each (issuer ? val_path(issuer->v, "spec.acme.solvers") : NULL, it) {
+		if (val_get(it, "http01")) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A pod as cert-manager makes one to answer a challenge; in the model only while it is asked about. */
+static bool solver_is_admitted(struct walk *w, const struct workload *controller, struct slice ns)
+{
+	static const char text[] = "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"cm-acme-http-solver\","
+				   "\"labels\":{\"acme.cert-manager.io/http01-solver\":\"true\"}},"
+				   "\"status\":{\"phase\":\"Running\",\"podIP\":\"100.127.255.254\"}}";
+	struct model *m = subject_model(w->s);
+	struct flow f = { .src = controller->ip, .proto = PROTO_TCP, .dst_port = 8089 };
+	scoped_doc struct doc *d = NULL;
+	bool admits;
+
+	if (json_parse_doc(slice_of(text), 0, &d, NULL) < 0) {
+		return true;
+	}
+	val_set_str(&d->arena, val_get(d->root, "metadata"), "namespace", ns);
+	(void)ip_parse(val_str(val_path(d->root, "status.podIP")), &f.dst);
+	model_put(m, d);
+	admits = policy_admits(m, &f, VERDICT_DENY_INGRESS, NULL);
+	model_remove(m, d);
+	return admits;
+}
+
+static void judge_solver(struct walk *w, struct explain_step *s, const struct routing *r, const struct object *ingress)
+{
+	if (!r->workload || !w->s->profile->enforces_policies || !solves_by_http(w->s, ingress) ||
+	    solver_is_admitted(w, r->workload, ingress->ns)) {
+		return;
+	}
+	step_breaks(w, s, "NP014", "The certificate is proved by HTTP-01, and policies of namespace " SLICE_FMT
+				   " do not admit the ingress controller to the solver's pod on 8089.",
+		    SLICE_ARG(ingress->ns));
+	step_repair(w, s, "Add a NetworkPolicy for podSelector acme.cert-manager.io/http01-solver: \"true\" that admits TCP 8089 "
+			  "from the ingress controller.");
+}
+
+static void judge_secret(struct walk *w, struct explain_step *s, const struct routing *r, const struct object *ingress,
+			 const struct val *entry, struct slice host)
 {
 	const struct val *at = val_get(entry, "secretName");
 	struct slice name = val_str(at);
@@ -292,6 +344,7 @@ static void judge_secret(struct walk *w, struct explain_step *s, const struct ob
 	if (maker || is_issued(ingress)) {
 		step_note(w, s, NOTE_DECIDED, maker ? maker : ingress, maker ? NULL : at, "Secret " SLICE_FMT " is made by %s",
 			  SLICE_ARG(name), maker ? path_name_of(w, maker) : "cert-manager, as its annotation asks");
+		judge_solver(w, s, r, ingress);
 		return;
 	}
 	elsewhere = subject_find_elsewhere(w->s, OBJECT_SECRET, ingress->ns, name);
@@ -306,7 +359,8 @@ static void judge_secret(struct walk *w, struct explain_step *s, const struct ob
 	step_repair(w, s, "Put the Secret into namespace " SLICE_FMT ".", SLICE_ARG(ingress->ns));
 }
 
-void path_tls(struct walk *w, struct explain_path *p, const struct ingress_host *h, const struct path_end *e)
+void path_tls(struct walk *w, struct explain_path *p, const struct routing *r, const struct ingress_host *h,
+	      const struct path_end *e)
 {
 	struct explain_step *s;
 	const struct object *first = NULL;
@@ -322,7 +376,7 @@ void path_tls(struct walk *w, struct explain_path *p, const struct ingress_host 
 
 		first = first ? first : o;
 		if (entry) {
-			judge_secret(w, s, o, entry, e->name);
+			judge_secret(w, s, r, o, entry, e->name);
 			return;
 		}
 		val_for_each (val_path(o->v, "spec.tls"), other) {

@@ -273,7 +273,15 @@ void path_policies(struct walk *w, struct explain_path *p, const struct origin *
 void path_pod(struct walk *w, struct explain_path *p, const struct origin *from, const struct workload *to,
 	      enum proto proto, uint16_t port)
 {
+	bool strange = pod_has_ports(to->spec) && !pod_port_numbered(to->spec, port, proto);
+
+	/* A port that the pod does not have is the cause; what policies say about it follows from it. */
+	if (strange) {
+		judge_port(w, p, to, proto, port);
+	}
 	path_policies(w, p, from, to, proto, port);
-	judge_port(w, p, to, proto, port);
+	if (!strange) {
+		judge_port(w, p, to, proto, port);
+	}
 	path_process(w, p, to, proto, port);
 }

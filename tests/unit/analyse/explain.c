@@ -145,7 +145,7 @@ static const struct broken cases[] = {
 	  .says = { "Prefix /api of ingress shop/shop answers /api/pets", "Secret shop/shop-tls holds the certificate",
 		    "load balancer", "the balancer of Service ingress-nginx/lb takes TCP 443" } },
 	{ "everything works: page", .src = "internet", .dst = PAGE },
-	{ "everything works: database", .src = "api", .dst = "database", .says = { "admits address 10.0.2.20" } },
+	{ "everything works: database", .src = "api", .dst = "database", .says = { "admits address 10.0.3.20" } },
 	{ "everything works: by workload", .src = "shop:app=web", .dst = "deployment/api",
 	  .says = { "(another way)" } },
 	{ "a wildcard host answers", "host: shop.example.com", "host: '*.example.com'", NULL, NULL, "internet",
@@ -174,8 +174,8 @@ static const struct broken cases[] = {
 	  "POD003", { "never becomes ready" } },
 	{ "no replicas", "replicas: 2", "replicas: 0", NULL, NULL, "web", "api", "endpoints", NULL, { "has no replicas" } },
 	{ "service without selector", "  selector: {app: api}\n  ports", "  ports", NULL, NULL, "web", "api", "endpoints", "SVC015" },
-	{ "wrong targetPort", "targetPort: rest", "targetPort: 5001", NULL, NULL, "web", "api", "egress policy", NULL,
-	  { "nearly admits: TCP 5001 is not among TCP 5000" } },
+	{ "wrong targetPort", "targetPort: rest", "targetPort: 5001", NULL, NULL, "web", "api", "pod port", "SVC005",
+	  { "nearly admits: TCP 5001 is not among TCP 5000", "declared: 5000 (rest)" } },
 	{ "wrong targetPort where policies are open", "targetPort: http", "targetPort: 8081",
 	  "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: all" SHOP
 	  "spec:\n  podSelector: {}\n  ingress: [{}]\n  egress: [{}]\n",
@@ -278,6 +278,26 @@ static const struct broken cases[] = {
 	  "apiVersion: ec2.services.k8s.aws/v1alpha1\nkind: SecurityGroup\nmetadata: {name: sg" SHOP
 	  "spec: {ingressRules: [{ipProtocol: tcp, fromPort: 3306, toPort: 3306, ipRanges: [{cidrIP: 10.0.2.0/24}]}]}\n",
 	  NULL, "api", "database", NULL },
+	{ "database: an exception takes one of its subnets", "cidr: 10.0.2.0/23", "cidr: 10.0.2.0/23, except: [10.0.3.0/24]", NULL, NULL,
+	  "api", "database", "egress policy", "NP008", { "excepted from ipBlock 10.0.2.0/23" } },
+	{ "database: the VPC's range is used for services", .src = "api", .dst = "database", .hop = "route", .id = "LB008",
+	  .more = "apiVersion: eks.services.k8s.aws/v1alpha1\nkind: Cluster\nmetadata: {name: c" SHOP
+		  "spec: {kubernetesNetworkConfig: {serviceIPv4CIDR: 10.0.128.0/17}}\n---\n"
+		  "apiVersion: ec2.services.k8s.aws/v1alpha1\nkind: VPC\nmetadata: {name: v" SHOP
+		  "spec: {cidrBlocks: [10.0.0.0/16]}\n" },
+	{ "database: a caller that is told another port", "value: '0.0.0.0:5000'}",
+	  "value: '0.0.0.0:5000'}, {name: DATABASE_URL, value: 'mysql://u@db.x.us-east-1.rds.amazonaws.com:3307/d'}",
+	  "apiVersion: rds.services.k8s.aws/v1alpha1\nkind: DBInstance\nmetadata: {name: db" SHOP
+	  "spec: {dbInstanceIdentifier: db, engine: mysql}\n"
+	  "status: {endpoint: {address: db.x.us-east-1.rds.amazonaws.com}}\n",
+	  NULL, "api", "database", "configuration", "DB004", { "DATABASE_URL asks port 3307" } },
+	{ "ACME challenges are kept out", "metadata: {name: shop, namespace: shop}\nspec:\n  ingressClassName: nginx\n  tls: [{hosts: "
+	  "[shop.example.com], secretName: shop-tls}]", "metadata: {name: shop, namespace: shop, annotations: "
+	  "{cert-manager.io/cluster-issuer: acme}}\nspec:\n  ingressClassName: nginx\n  tls: [{hosts: "
+	  "[shop.example.com], secretName: made}]",
+	  "apiVersion: cert-manager.io/v1\nkind: ClusterIssuer\nmetadata: {name: acme}\n"
+	  "spec: {acme: {solvers: [{http01: {ingress: {ingressClassName: nginx}}}]}}\n",
+	  NULL, "internet", PAGE, "TLS", "NP014" },
 	{ "an address of the internet", .src = "api", .dst = "203.0.113.7:443", .hop = "egress policy" },
 	{ "an address of the internet from an open pod", .src = "stranger", .dst = "203.0.113.7:443" },
 	{ "a foreign name", .src = "stranger", .dst = "https://payments.example.net/", .says = { "Files cannot tell" } },
