@@ -2,11 +2,16 @@
 #include "analyse/limits.h"
 #include "analyse/rule.h"
 
-extern const struct family family_np, family_svc;
+extern const struct family family_svc;
+extern const struct family family_np;
+extern const struct family family_gw;
+extern const struct family family_lb;
 
 const struct family *const rule_families[] = {
 	&family_svc,
 	&family_np,
+	&family_gw,
+	&family_lb,
 	NULL,
 };
 
