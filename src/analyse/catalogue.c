@@ -5,11 +5,13 @@
 extern const struct family family_svc;
 extern const struct family family_gw;
 extern const struct family family_lb;
+extern const struct family family_cdn;
 
 const struct family *const rule_families[] = {
 	&family_svc,
 	&family_gw,
 	&family_lb,
+	&family_cdn,
 	NULL,
 };
 
