@@ -33,7 +33,7 @@ static bool read_go(struct address_search *s)
 	for (size_t i = 0, from = 0; i <= rest.len; i++) {
 		struct slice name, value;
 
-		if (i < rest.len && !strchr("?&", rest.p[i])) {
+		if (i < rest.len && !char_is_one_of(rest.p[i], "?&")) {
 			continue;
 		}
 		if (slice_cut(slice_head(slice_from(rest, from), i - from), '=', &name, &value)) {
@@ -126,7 +126,7 @@ static void tidy_server(struct pairs *p)
 void address_driver_strings(struct address_search *s)
 {
 	struct pairs p = { .a = { .sureness = ADDRESS_CERTAIN, .path = { "", 0 } } };
-	struct slice text = slice_trim(s->text), port;
+	struct slice text = slice_trim(s->text);
 	bool semicolons = slice_find(text, ';') >= 0;
 
 	if (slice_find(text, '\n') >= 0 || read_go(s) || slice_find(text, '=') < 0) {
@@ -147,18 +147,7 @@ void address_driver_strings(struct address_search *s)
 	}
 	address_set_authority(s->arena, p.host, &p.a);
 	if (p.port.len) {
-		struct address with = { 0 };
-		struct strbuf both = { 0 };
-
-		strbuf_addf(&both, "h:" SLICE_FMT, SLICE_ARG(p.port));
-		port = arena_slice(s->arena, strbuf_slice(&both));
-		strbuf_fini(&both);
-		address_set_authority(s->arena, port, &with);
-		p.a.port = with.port;
-		p.a.port_text = with.port_text;
-		p.a.port_given = true;
-		p.a.is_template |= with.is_template;
-		p.a.problem = p.a.problem ? p.a.problem : with.problem;
+		address_set_port(p.port, &p.a);
 	}
 	address_tell(s, &p.a);
 }

@@ -29,5 +29,7 @@ bool address_has_template(struct slice s);
 struct slice address_lower(struct arena *arena, struct slice s);
 /* Takes "host:port" apart into a; sets problem. */
 void address_set_authority(struct arena *arena, struct slice authority, struct address *a);
+/* Takes a port's text; sets problem. */
+void address_set_port(struct slice text, struct address *a);
 /* What ?ssl=..., sslmode=... and their like say. */
 void address_set_tls_option(struct slice name, struct slice value, struct address *a);

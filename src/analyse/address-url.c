@@ -40,7 +40,7 @@ static bool is_passed_over(struct slice scheme, struct slice host)
 
 static bool ends_url(char c)
 {
-	return (unsigned char)c <= ' ' ? c != ADDRESS_HOLE : strchr("\"'<>`\\^", c) != NULL;
+	return (unsigned char)c <= ' ' ? c != ADDRESS_HOLE : char_is_one_of(c, "\"'<>`\\^");
 }
 
 /* Names several hosts, with commas between. */
@@ -94,7 +94,7 @@ static size_t url_len(struct slice s)
 		}
 		i++;
 	}
-	while (i > 0 && strchr(".,;:!", s.p[i - 1])) {
+	while (i > 0 && char_is_one_of(s.p[i - 1], ".,;:!")) {
 		i--;
 	}
 	return i;
@@ -161,7 +161,7 @@ static size_t authority_len(struct slice s, bool has_options)
 	while (i < s.len) {
 		size_t part = address_template_len(slice_from(s, i));
 
-		if (!part && (strchr("/?#", s.p[i]) || (has_options && s.p[i] == ';'))) {
+		if (!part && (char_is_one_of(s.p[i], "/?#") || (has_options && s.p[i] == ';'))) {
 			break;
 		}
 		i += part ? part : 1;

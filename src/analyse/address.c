@@ -218,7 +218,7 @@ bool address_is_host(struct slice host)
 	return host.p[0] != '-' && host.p[host.len - 1] != '-';
 }
 
-static void set_port(struct slice text, struct address *a)
+void address_set_port(struct slice text, struct address *a)
 {
 	int64_t n;
 
@@ -281,7 +281,7 @@ void address_set_authority(struct arena *arena, struct slice s, struct address *
 	if (a->is_template) {
 		a->host = arena_slice(arena, host); /* names of variables keep their case */
 	}
-	set_port(port, a);
+	address_set_port(port, a);
 	if (host.len && !a->problem && !address_is_host(a->host)) {
 		a->problem = "has a host with characters that no name has";
 	}

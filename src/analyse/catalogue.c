@@ -2,16 +2,14 @@
 #include "analyse/limits.h"
 #include "analyse/rule.h"
 
-extern const struct family family_svc;
-extern const struct family family_gw;
-extern const struct family family_lb;
-extern const struct family family_cdn;
+extern const struct family family_cdn, family_lb, family_gw, family_svc, family_np;
 
 const struct family *const rule_families[] = {
-	&family_svc,
-	&family_gw,
-	&family_lb,
 	&family_cdn,
+	&family_lb,
+	&family_gw,
+	&family_svc,
+	&family_np,
 	NULL,
 };
 

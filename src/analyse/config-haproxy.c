@@ -52,7 +52,7 @@ static void split_line(struct reader *r, struct slice line)
 			i++;
 		}
 		r->words[r->n] = slice_head(slice_from(line, from), i - from);
-		if (r->words[r->n].len > 1 && strchr("\"'", r->words[r->n].p[0])) {
+		if (r->words[r->n].len > 1 && char_is_one_of(r->words[r->n].p[0], "\"'")) {
 			r->words[r->n] =
 				slice_head(slice_from(r->words[r->n], 1), r->words[r->n].len - 2);
 		}

@@ -24,16 +24,16 @@ static bool takes_blank(struct slice name)
 
 static bool is_name_char(char c)
 {
-	return isalnum((unsigned char)c) || strchr("_.-[]/", c) != NULL;
+	return isalnum((unsigned char)c) || char_is_one_of(c, "_.-[]/");
 }
 
 static struct slice unquoted(struct slice s)
 {
 	s = slice_trim(s);
-	if (s.len > 1 && strchr("\"'", s.p[0]) && s.p[s.len - 1] == s.p[0]) {
+	if (s.len > 1 && char_is_one_of(s.p[0], "\"'") && s.p[s.len - 1] == s.p[0]) {
 		return slice_head(slice_from(s, 1), s.len - 2);
 	}
-	if (s.len > 1 && strchr("\"'", s.p[0])) {
+	if (s.len > 1 && char_is_one_of(s.p[0], "\"'")) {
 		ptrdiff_t end = slice_find(slice_from(s, 1), s.p[0]);
 
 		return end >= 0 ? slice_head(slice_from(s, 1), (size_t)end) : slice_from(s, 1);
@@ -79,7 +79,7 @@ static void on_line(struct reader *r, struct slice line)
 	if (slice_has_prefix(s, SLICE("export "))) {
 		s = slice_trim(slice_from(s, 7));
 	}
-	if (s.len == 0 || strchr("#;!", s.p[0]) || slice_has_prefix(s, SLICE("//"))) {
+	if (s.len == 0 || char_is_one_of(s.p[0], "#;!") || slice_has_prefix(s, SLICE("//"))) {
 		return;
 	}
 	if (s.p[0] == '[' && s.p[s.len - 1] == ']') {
@@ -98,7 +98,7 @@ static void on_line(struct reader *r, struct slice line)
 	} else if (i == n || !takes_blank(name)) {
 		return;
 	}
-	value = unquoted(slice_from(s, i));
+	value = slice_trim(unquoted(slice_from(s, i)));
 	if (name.len == 0 || value.len == 0 || value.len > 4096) {
 		return;
 	}

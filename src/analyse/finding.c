@@ -107,6 +107,15 @@ void finding_replace(struct check *c, struct finding *f, const struct object *o,
 	vec_push(&f->edits, e);
 }
 
+void finding_rename(struct check *c, struct finding *f, const struct object *o, const struct val *at, const char *fmt,
+		    ...)
+{
+	struct edit e = { .type = EDIT_RENAME, .object = o, .at = at };
+
+	FORMAT(c, fmt, e.text);
+	vec_push(&f->edits, e);
+}
+
 void finding_insert(struct check *c, struct finding *f, const struct object *o, const struct val *at, const char *fmt,
 		    ...)
 {

@@ -21,8 +21,8 @@ struct evidence {
 	const char *text;
 };
 
-/* A mechanical change of a file: the text of a scalar is replaced, or lines are added below one. */
-enum edit_type { EDIT_REPLACE, EDIT_INSERT };
+/* A mechanical change of a file: the text of a scalar or the name of a member is replaced, or lines are added below. */
+enum edit_type { EDIT_REPLACE, EDIT_RENAME, EDIT_INSERT };
 struct edit {
 	enum edit_type type;
 	const struct object *object;
@@ -68,6 +68,9 @@ void finding_repair(struct check *c, struct finding *f, const char *fmt, ...) PR
 /* The scalar at 'at' gets another text. */
 void finding_replace(struct check *c, struct finding *f, const struct object *o, const struct val *at, const char *fmt,
 		     ...) PRINTF_LIKE(5, 6);
+/* The member at 'at' gets another name. */
+void finding_rename(struct check *c, struct finding *f, const struct object *o, const struct val *at, const char *fmt,
+		    ...) PRINTF_LIKE(5, 6);
 /* Lines are put below the line on which 'at' (a scalar member or element) stands, indented as it. */
 void finding_insert(struct check *c, struct finding *f, const struct object *o, const struct val *at, const char *fmt,
 		    ...) PRINTF_LIKE(5, 6);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "analyse/limits.h"
+#include "analyse/policies.h"
 #include "analyse/subject.h"
 
 typedef VEC(struct pod_class *) class_vec;
@@ -18,6 +19,9 @@ struct subject_index {
 	struct map unknown;   /* "apiVersion Kind" -> index in left_out + 1 */
 	struct object *last[OBJECT_KINDS];
 	struct svc_list *services_of; /* by workload.id */
+	struct netpol_list *netpols[POLICY_DIRECTIONS]; /* by workload.id; made at the first question */
+	struct selection *controllers;                  /* by known controller; likewise */
+	struct routes *routes;                          /* owned; likewise */
 	struct values *values;        /* owned; made by subject_values */
 	struct doc **docs;            /* owned shares: what was made up for the model */
 	size_t n_docs, docs_room;
@@ -27,6 +31,8 @@ struct slice pointer_key(const void *const *p);
 /* "\3shop/web" in buf; empty when too long. */
 struct slice subject_key(char *buf, enum object_kind id, struct slice ns, struct slice name);
 struct space *subject_need_space(struct subject *s, struct slice name);
+void subject_forget_policies(struct subject *s);
+void subject_forget_routes(struct subject *s);
 void subject_gather_workloads(struct subject *s);
 void subject_gather_services(struct subject *s);
 const struct selector *subject_selector(struct subject *s, const struct val *label_selector);

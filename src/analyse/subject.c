@@ -126,6 +126,8 @@ struct subject *subject_free(struct subject *s)
 	for (size_t i = 0; s->index->services_of && i < s->workloads.n; i++) {
 		vec_fini(&s->index->services_of[i].at);
 	}
+	subject_forget_policies(s);
+	subject_forget_routes(s);
 	vec_fini(&s->workloads);
 	vec_fini(&s->classes);
 	vec_fini(&s->services);

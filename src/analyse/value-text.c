@@ -240,6 +240,9 @@ void value_add_listening(struct value_reader *r, const struct value_text *t, str
 	struct slice wild = { "", 0 };
 	bool udp = false;
 
+	if (!r->container) {
+		return; /* a key that nobody reads opens nothing */
+	}
 	text = without_scheme(slice_trim(text), &l.tls, &udp);
 	if (udp) {
 		l.proto = PROTO_UDP;

@@ -135,6 +135,21 @@ static bool replace(struct line *line, const struct edit *e)
 	return true;
 }
 
+static bool rename_member(struct line *line, const struct edit *e)
+{
+	size_t from = e->at->col ? e->at->col - 1U : 0;
+
+	if (line->now) {
+		return true;
+	}
+	if (!e->at->key.len || !slice_has_prefix(slice_from(line->was, from), e->at->key)) {
+		return false;
+	}
+	line->now = mem_printf(SLICE_FMT "%s" SLICE_FMT, (int)from, line->was.p, e->text,
+			       SLICE_ARG(slice_from(line->was, from + e->at->key.len)));
+	return true;
+}
+
 /* Is the place within { } of one line? */
 static bool is_flow(struct slice line, size_t col)
 {
@@ -181,7 +196,9 @@ static void apply(struct files *all, const struct edit *e)
 		return;
 	}
 	line = &f->lines.at[e->at->line - 1];
-	all->n_left += !(e->type == EDIT_REPLACE ? replace(line, e) : insert(line, e));
+	all->n_left += !(e->type == EDIT_REPLACE ? replace(line, e) :
+			 e->type == EDIT_RENAME	 ? rename_member(line, e) :
+						   insert(line, e));
 }
 
 /* ---- the diff ---- */

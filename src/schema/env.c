@@ -122,7 +122,7 @@ struct slice env_expand(const struct env *e, struct slice text)
 bool env_name_is_valid(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++) {
-		bool inner = isalnum((unsigned char)s.p[i]) || strchr("_.-", s.p[i]);
+		bool inner = isalnum((unsigned char)s.p[i]) || char_is_one_of(s.p[i], "_.-");
 
 		if (!inner || (i == 0 && isdigit((unsigned char)s.p[i]))) {
 			return false;

@@ -64,14 +64,15 @@ instance_story() {
 }
 
 kubectls() {
-	local dir
+	local first dir
+	first=$(command -v kubectl) || return
+	echo "$first"
 	{
-		command -v kubectl
-		IFS=:
-		for dir in $PATH; do
-			ls "$dir"/kubectl.1.* 2>/dev/null
-		done
-	} | awk '!seen[$0]++'
+		dirname "$(readlink -f "$first")"
+		echo "$PATH" | tr : '\n'
+	} | while read -r dir; do
+		ls "$dir"/kubectl.1.* 2>/dev/null
+	done | awk -F/ '!seen[$NF]++' | sort -t. -k2,2n -k3,3n
 }
 
 edge() {
