@@ -2,7 +2,7 @@
 #include "analyse/limits.h"
 #include "analyse/rule.h"
 
-extern const struct family family_cdn, family_lb, family_gw, family_svc, family_np;
+extern const struct family family_cdn, family_lb, family_gw, family_svc, family_np, family_mesh;
 
 const struct family *const rule_families[] = {
 	&family_cdn,
@@ -10,6 +10,7 @@ const struct family *const rule_families[] = {
 	&family_gw,
 	&family_svc,
 	&family_np,
+	&family_mesh,
 	NULL,
 };
 
