@@ -2,7 +2,8 @@
 #include "analyse/limits.h"
 #include "analyse/rule.h"
 
-extern const struct family family_cdn, family_lb, family_gw, family_svc, family_np, family_mesh;
+extern const struct family family_cdn, family_lb, family_gw, family_svc, family_np, family_mesh,
+	family_node, family_obs;
 
 const struct family *const rule_families[] = {
 	&family_cdn,
@@ -11,6 +12,8 @@ const struct family *const rule_families[] = {
 	&family_svc,
 	&family_np,
 	&family_mesh,
+	&family_node,
+	&family_obs,
 	NULL,
 };
 

@@ -708,7 +708,6 @@ void lb020(struct check *c)
 									cloud_store_port(store));
 
 					show_text(c, f, groups.at.at[i], r, r);
-					finding_replace(c, f, store, public, "false");
 					break;
 				}
 			}
