@@ -2,8 +2,8 @@
 #include "analyse/limits.h"
 #include "analyse/rule.h"
 
-extern const struct family family_cdn, family_lb, family_gw, family_svc, family_np, family_mesh,
-	family_node, family_obs;
+extern const struct family family_cdn, family_lb, family_gw, family_svc, family_np,
+	family_mesh, family_node, family_obs;
 
 const struct family *const rule_families[] = {
 	&family_cdn,

@@ -143,7 +143,7 @@ void position_text(struct strbuf *out, const struct object *o, const struct val 
 	const struct val *place = at && at->line ? at : o->v;
 
 	strbuf_adds(out, o->file);
-	if (place->line) {
+	if (place->line && !o->assumed) {
 		strbuf_addf(out, ":%u:%u", place->line, place->col);
 	}
 }

@@ -40,22 +40,12 @@ static int by_ns_and_name(const void *a, const void *b, void *workloads)
 struct namer {
 	const struct matrix_world *w;
 	const uint32_t *order; /* all workloads by namespace and name */
+	uint32_t *in_ns;       /* by workload: how many of its namespace have pods of their own */
 };
 
 static bool same_ns(const struct namer *n, uint32_t a, uint32_t b)
 {
 	return slice_eq(n->w->workloads[a].ns, n->w->workloads[b].ns);
-}
-
-static size_t count_in_ns(const struct namer *n, uint32_t workload)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < n->w->n_workloads; i++) {
-		count += same_ns(n, n->order[i], workload) &&
-		         !n->w->workloads[n->order[i]].host_network;
-	}
-	return count;
 }
 
 static bool has_namesake(const struct namer *n, uint32_t workload)
@@ -101,7 +91,7 @@ static char *name_workloads(struct arena *a, const struct namer *n, const uint32
 			run++;
 		}
 		strbuf_adds(&b, named ? ", " : "");
-		if (run - i > 1 && run - i == count_in_ns(n, at[i])) {
+		if (run - i > 1 && run - i == n->in_ns[at[i]]) {
 			strbuf_addf(&b, SLICE_FMT "/*", SLICE_ARG(w->ns));
 			left -= run - i;
 			i = run;
@@ -438,11 +428,27 @@ static void make_outside_ends(struct matrix *m, const struct namer *n, end_vec *
 
 /* ---- together ---- */
 
+static void count_namespaces(struct namer *n)
+{
+	for (size_t i = 0; i < n->w->n_workloads;) {
+		size_t end = i;
+		uint32_t count = 0;
+
+		while (end < n->w->n_workloads && same_ns(n, n->order[i], n->order[end])) {
+			count += !n->w->workloads[n->order[end]].host_network;
+			end++;
+		}
+		for (; i < end; i++) {
+			n->in_ns[n->order[i]] = count;
+		}
+	}
+}
+
 void matrix_make_ends(struct matrix *m)
 {
 	size_t n = m->world.n_workloads;
 	uint32_t *order = ARENA_ARRAY(&m->arena, uint32_t, n + 1);
-	struct namer namer = { &m->world, order };
+	struct namer namer = { &m->world, order, ARENA_ARRAY(&m->arena, uint32_t, n + 1) };
 	end_vec ends = { 0 };
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -452,6 +458,7 @@ void matrix_make_ends(struct matrix *m)
 		qsort_r(order, n, sizeof(*order), by_ns_and_name,
 		        (void *)(uintptr_t)m->world.workloads);
 	}
+	count_namespaces(&namer);
 	make_pod_ends(m, &namer, &ends);
 	make_outside_ends(m, &namer, &ends);
 	m->ends = arena_dup(&m->arena, ends.at, ends.n * sizeof(*ends.at));

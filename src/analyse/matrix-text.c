@@ -52,11 +52,12 @@ struct widths {
 	size_t from, to;
 };
 
-static void print_entry(struct strbuf *out, const struct widths *w, struct slice from, struct slice to,
-                        struct slice ports)
+static void print_entry(struct strbuf *out, const struct widths *w, struct slice from,
+                        struct slice to, struct slice ports)
 {
 	while (from.len || to.len || ports.len) {
-		struct slice a = next_line(&from, w->from), b = next_line(&to, w->to), c = next_line(&ports, 48);
+		struct slice a = next_line(&from, w->from), b = next_line(&to, w->to),
+			     c = next_line(&ports, 48);
 
 		pad(out, a, w->from);
 		if (c.len) {
@@ -168,7 +169,8 @@ static size_t members(const struct matrix_end *e)
 	return e->kind == MATRIX_PODS ? e->n_workloads : 1;
 }
 
-static void add_member(struct strbuf *out, const struct matrix_world *w, const struct matrix_end *e, size_t i)
+static void add_member(struct strbuf *out, const struct matrix_world *w, const struct matrix_end *e,
+                       size_t i)
 {
 	scoped_strbuf struct strbuf name = { 0 };
 	const struct matrix_workload *x;
@@ -185,8 +187,8 @@ static void add_member(struct strbuf *out, const struct matrix_world *w, const s
 	add_field(out, strbuf_slice(&name));
 }
 
-static void add_pair(struct strbuf *out, const struct matrix_view *v, const struct matrix_end *to, size_t to_member,
-                     ports_id id)
+static void add_pair(struct strbuf *out, const struct matrix_view *v, const struct matrix_end *to,
+                     size_t to_member, ports_id id)
 {
 	struct ports ports = ports_pool_get(matrix_pool(v->matrix), id);
 	scoped_strbuf struct strbuf text = { 0 }, declared = { 0 };
@@ -198,7 +200,8 @@ static void add_pair(struct strbuf *out, const struct matrix_view *v, const stru
 	strbuf_addc(out, ',');
 	add_field(out, strbuf_slice(&text));
 	if (to->kind == MATRIX_PODS) {
-		const struct matrix_workload *w = &matrix_world_of(v->matrix)->workloads[to->workloads[to_member]];
+		const struct matrix_workload *w =
+			&matrix_world_of(v->matrix)->workloads[to->workloads[to_member]];
 
 		ports_format(&declared, ports_intersect(&a, ports, w->declared));
 	}
@@ -208,8 +211,8 @@ static void add_pair(struct strbuf *out, const struct matrix_view *v, const stru
 	arena_fini(&a);
 }
 
-static void add_pairs(struct strbuf *out, const struct matrix_view *v, const struct matrix_end *from,
-                      const struct matrix_end *to, ports_id ports)
+static void add_pairs(struct strbuf *out, const struct matrix_view *v,
+                      const struct matrix_end *from, const struct matrix_end *to, ports_id ports)
 {
 	for (size_t f = 0; f < members(from); f++) {
 		for (size_t t = 0; t < members(to); t++) {
@@ -230,7 +233,8 @@ void matrix_csv(struct strbuf *out, const struct matrix_view *v)
 
 		for (size_t f = 0; f < e->from.n; f++) {
 			for (size_t t = 0; t < e->to.n; t++) {
-				add_pairs(out, v, &ends[e->from.at[f]], &ends[e->to.at[t]], e->ports);
+				add_pairs(out, v, &ends[e->from.at[f]], &ends[e->to.at[t]],
+				          e->ports);
 			}
 		}
 	}

@@ -76,8 +76,10 @@ static void add_xml(struct strbuf *out, const char *text)
 void verify_junit(struct strbuf *out, const struct verify *v)
 {
 	strbuf_addf(out,
-	            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"%zu\" failures=\"%zu\">\n"
-	            "<testsuite name=\"reachability\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\">\n",
+	            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"%zu\" "
+	            "failures=\"%zu\">\n"
+	            "<testsuite name=\"reachability\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" "
+	            "skipped=\"0\">\n",
 	            v->cases.n, v->n_failed, v->cases.n, v->n_failed);
 	for (size_t i = 0; i < v->cases.n; i++) {
 		const struct verify_case *c = &v->cases.at[i];
@@ -163,8 +165,8 @@ static void add_workloads(struct strbuf *out, const struct matrix *m, const stru
 	for (size_t k = 0; k < e->n_workloads; k++) {
 		const struct matrix_workload *w = &matrix_world_of(m)->workloads[e->workloads[k]];
 
-		strbuf_addf(out, "%s" SLICE_FMT " " SLICE_FMT "/" SLICE_FMT, k ? ", " : "", SLICE_ARG(w->kind),
-		            SLICE_ARG(w->ns), SLICE_ARG(w->name));
+		strbuf_addf(out, "%s" SLICE_FMT " " SLICE_FMT "/" SLICE_FMT, k ? ", " : "",
+		            SLICE_ARG(w->kind), SLICE_ARG(w->ns), SLICE_ARG(w->name));
 	}
 }
 
@@ -183,7 +185,8 @@ static bool has_all(const struct matrix *m, struct ends list, bool pods)
 	return all == here && all > 1;
 }
 
-static void add_places(struct strbuf *out, const struct matrix *m, const char *key, struct ends list)
+static void add_places(struct strbuf *out, const struct matrix *m, const char *key,
+                       struct ends list)
 {
 	size_t n;
 	const struct matrix_end *ends = matrix_ends(m, &n);
@@ -191,7 +194,8 @@ static void add_places(struct strbuf *out, const struct matrix *m, const char *k
 	const char *between = "";
 
 	strbuf_addf(out, "  %s %s: [%s%s%s", slice_is(slice_of(key), "from") ? "-" : " ", key,
-	            all_pods ? "every workload" : "", all_pods && all_outside ? ", " : "", all_outside ? "outside" : "");
+	            all_pods ? "every workload" : "", all_pods && all_outside ? ", " : "",
+	            all_outside ? "outside" : "");
 	between = all_pods || all_outside ? ", " : "";
 	for (size_t i = 0; i < list.n; i++) {
 		const struct matrix_end *e = &ends[list.at[i]];
@@ -225,7 +229,8 @@ static bool is_about_nodes(const struct matrix *m, struct ends list)
 
 void verify_expectations(struct strbuf *out, const struct matrix_view *v)
 {
-	strbuf_adds(out, "# Who reaches whom. 'kennel verify FILE -f ...' holds manifests against it.\nflows:\n");
+	strbuf_adds(out, "# Who reaches whom. 'kennel verify FILE -f ...' holds manifests against "
+	                 "it.\nflows:\n");
 	for (size_t i = 0; i < v->n_entries; i++) {
 		const struct view_entry *e = &v->entries[i];
 		scoped_strbuf struct strbuf ports = { 0 };

@@ -193,15 +193,15 @@ static const char shop[] =
 	"{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n---\n"
 	"{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, "
 	"spec: {containers: [{name: c, ports: [{name: http, containerPort: 80}]}]}, status: "
-        "{podIP: 10.244.0.1}}\n---\n"
+	"{podIP: 10.244.0.1}}\n---\n"
 	"{apiVersion: v1, kind: Pod, metadata: {name: api, namespace: shop, labels: {app: api}}, "
 	"spec: {containers: [{name: c, ports: [{name: http, containerPort: 5000}]}]}, status: "
-        "{podIP: 10.244.0.2}}\n---\n"
+	"{podIP: 10.244.0.2}}\n---\n"
 	"{apiVersion: v1, kind: Pod, metadata: {name: old, namespace: shop, labels: {app: api}}, "
 	"spec: {containers: [{name: c, ports: [{name: http, containerPort: 5000}]}]}, status: "
-        "{podIP: 10.244.0.3}}\n---\n"
+	"{podIP: 10.244.0.3}}\n---\n"
 	"{apiVersion: v1, kind: Pod, metadata: {name: spy, namespace: other}, status: {podIP: "
-        "10.244.0.4}}\n";
+	"10.244.0.4}}\n";
 
 #define POLICY(name, spec)                                                                         \
 	"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: " name           \
