@@ -2,18 +2,14 @@
 #include "analyse/limits.h"
 #include "analyse/rule.h"
 
-extern const struct family family_cdn, family_lb, family_gw, family_svc, family_np,
-	family_mesh, family_node, family_obs;
+#define FAMILY(name) extern const struct family family_##name;
+#include "analyse/families.def"
+#undef FAMILY
 
 const struct family *const rule_families[] = {
-	&family_cdn,
-	&family_lb,
-	&family_gw,
-	&family_svc,
-	&family_np,
-	&family_mesh,
-	&family_node,
-	&family_obs,
+#define FAMILY(name) &family_##name,
+#include "analyse/families.def"
+#undef FAMILY
 	NULL,
 };
 

@@ -2,16 +2,16 @@
  * check-mesh-route.c) and one entry in the table at the end. */
 #include "analyse/check-mesh.h"
 
+#include "analyse/calls.h"
 #include "analyse/front.h"
 #include "analyse/ingress.h"
 #include "analyse/mesh.h"
-#include "analyse/target.h"
 #include "analyse/value.h"
 #include "base/mem.h"
 
 /* ---- who calls whom ---- */
 
-struct call {
+struct edge {
 	const struct workload *from, *to;
 	const struct svc *svc;
 	uint16_t port;               /* of the pod */
@@ -19,51 +19,40 @@ struct call {
 	const struct object *why;    /* that says so */
 	const struct val *at;
 };
-typedef void call_fn(struct check *c, const struct call *call);
+typedef void edge_fn(struct check *c, const struct edge *edge);
 
-static void one_call(struct check *c, struct call call, const struct svc *x, const struct svc_port *port, call_fn *fn)
+static void one_edge(struct check *c, struct edge edge, const struct svc *x, const struct svc_port *port, edge_fn *fn)
 {
 	for (size_t i = 0; port && i < x->n_pods; i++) {
-		call.to = x->pods[i];
-		call.svc = x;
-		call.port = svc_port_target(port, call.to);
-		if (call.port && !call.from->object->assumed && !call.to->object->assumed && call.from != call.to) {
-			fn(c, &call);
+		edge.to = x->pods[i];
+		edge.svc = x;
+		edge.port = svc_port_target(port, edge.to);
+		if (edge.port && !edge.from->object->assumed && !edge.to->object->assumed && edge.from != edge.to) {
+			fn(c, &edge);
 			return;
 		}
 	}
 }
 
-static void calls_of_values(struct check *c, const struct workload *w, call_fn *fn)
-{
-	size_t n;
-	const struct reference *r = values_references(subject_values(c->subject), w->object->v, &n);
-
-	for (size_t i = 0; i < n; i++) {
-		struct target t = target_of(c->subject, &r[i]);
-		struct call call = { .from = w, .ref = &r[i], .why = subject_object(c->subject, r[i].where.object), .at = r[i].where.node };
-
-		if (r[i].use == USE_CONNECT && r[i].place == PLACE_POD && t.kind == TARGET_SERVICE) {
-			one_call(c, call, t.service, t.port, fn);
-		}
-	}
-}
-
-static void each_call(struct check *c, call_fn *fn)
+static void each_edge(struct check *c, edge_fn *fn)
 {
 	const struct routes *routes = subject_routes(c->subject);
 
-	for (size_t i = 0; i < c->subject->workloads.n; i++) {
-		calls_of_values(c, c->subject->workloads.at[i], fn);
+	call_each (c->subject, x) {
+		if (x->to.kind == TARGET_SERVICE) {
+			struct edge edge = { .from = x->from, .ref = x->r, .why = x->by, .at = x->r->where.node };
+
+			one_edge(c, edge, x->to.service, x->to.port, fn);
+		}
 	}
 	for (size_t i = 0; i < routes->at.n; i++) {
 		const struct route *r = &routes->at.at[i];
 		const struct selection *pods = r->svc ? ingress_pods(c->subject, r->ingress) : NULL;
 
 		if (pods && pods->at.n) {
-			struct call call = { .from = pods->at.at[0], .why = r->ingress, .at = r->service_at };
+			struct edge edge = { .from = pods->at.at[0], .why = r->ingress, .at = r->service_at };
 
-			one_call(c, call, r->svc, r->port, fn);
+			one_edge(c, edge, r->svc, r->port, fn);
 		}
 	}
 }
@@ -79,54 +68,54 @@ static bool is_shown(const struct finding *f, const struct object *o)
 }
 
 /* Several calls of one pair of workloads are one finding. */
-static bool is_told(const struct check *c, const struct object *policy, const struct call *call)
+static bool is_told(const struct check *c, const struct object *policy, const struct edge *edge)
 {
 	for (size_t i = 0; i < c->found->all.n; i++) {
 		const struct finding *f = c->found->all.at[i];
 
-		if (f->rule == c->rule && f->object == policy && is_shown(f, call->from->object) &&
-		    is_shown(f, call->to->object)) {
+		if (f->rule == c->rule && f->object == policy && is_shown(f, edge->from->object) &&
+		    is_shown(f, edge->to->object)) {
 			return true;
 		}
 	}
 	return false;
 }
 
-static void show_call(struct check *c, struct finding *f, const struct call *call)
+static void show_edge(struct check *c, struct finding *f, const struct edge *edge)
 {
-	finding_shows(c, f, call->why ? call->why : call->from->object, call->at, OBJECT_FMT " calls Service " SLICE_FMT ".",
-		      OBJECT_ARG(call->from->object), SLICE_ARG(call->svc->name));
+	finding_shows(c, f, edge->why ? edge->why : edge->from->object, edge->at, OBJECT_FMT " calls Service " SLICE_FMT ".",
+		      OBJECT_ARG(edge->from->object), SLICE_ARG(edge->svc->name));
 }
 
 /* ---- MESH001 ---- */
 
-static void plain_caller(struct check *c, const struct call *call)
+static void plain_caller(struct check *c, const struct edge *edge)
 {
 	const struct object *policy;
 	const struct val *at;
 	struct finding *f;
 
-	if (mesh_has_proxy(call->from) != ANSWER_NO || mesh_has_proxy(call->to) != ANSWER_YES ||
-	    mesh_mtls(c->subject, call->to, call->port, &policy, &at) != MTLS_STRICT ||
-	    is_told(c, policy, call)) {
+	if (mesh_has_proxy(edge->from) != ANSWER_NO || mesh_has_proxy(edge->to) != ANSWER_YES ||
+	    mesh_mtls(c->subject, edge->to, edge->port, &policy, &at) != MTLS_STRICT ||
+	    is_told(c, policy, edge)) {
 		return;
 	}
 	f = check_found(c, policy, at,
 			"PeerAuthentication " SLICE_FMT " wants mutual TLS of everybody who calls " OBJECT_FMT ", and " OBJECT_FMT
 			" has no proxy.",
-			SLICE_ARG(policy->name), OBJECT_ARG(call->to->object), OBJECT_ARG(call->from->object));
-	show_call(c, f, call);
-	finding_shows(c, f, call->from->object, call->from->labels, "it is outside the mesh.");
-	finding_shows(c, f, call->to->object, call->to->labels, "it is in the mesh, port %u.", call->port);
+			SLICE_ARG(policy->name), OBJECT_ARG(edge->to->object), OBJECT_ARG(edge->from->object));
+	show_edge(c, f, edge);
+	finding_shows(c, f, edge->from->object, edge->from->labels, "it is outside the mesh.");
+	finding_shows(c, f, edge->to->object, edge->to->labels, "it is in the mesh, port %u.", edge->port);
 	finding_repair(c, f, "Let " OBJECT_FMT " have a proxy (namespace label istio-injection=enabled, or pod label "
 			     "sidecar.istio.io/inject: \"true\"), or make port %u PERMISSIVE with portLevelMtls.",
-		       OBJECT_ARG(call->from->object), call->port);
+		       OBJECT_ARG(edge->from->object), edge->port);
 }
 
 static void mesh001(struct check *c)
 {
 	if (c->subject->n[OBJECT_PEERAUTHENTICATION]) {
-		each_call(c, plain_caller);
+		each_edge(c, plain_caller);
 	}
 }
 
@@ -158,33 +147,38 @@ static bool is_ambient(const struct workload *w)
 	       slice_is(val_get_str(w->space->labels, "istio.io/dataplane-mode"), "ambient");
 }
 
+static void starts_too_early(struct check *c, const struct mesh_config *config, const struct call *x)
+{
+	const struct workload *w = x->from;
+	struct finding *f;
+
+	if (w->object->assumed || !is_store_scheme(x->r->scheme) || mesh_has_proxy(w) != ANSWER_YES || is_ambient(w) ||
+	    holds(w)) {
+		return;
+	}
+	for (size_t i = 0; i < c->found->all.n; i++) {
+		if (c->found->all.at[i]->rule == c->rule && c->found->all.at[i]->object == w->object) {
+			return; /* one of its stores is enough */
+		}
+	}
+	f = check_found(c, w->object, x->by == w->object ? x->r->where.node : NULL,
+			OBJECT_FMT " connects to %s as it starts, perhaps before its proxy is ready.", OBJECT_ARG(w->object),
+			x->r->scheme);
+	finding_shows(c, f, config->object, NULL, "holdApplicationUntilProxyStarts is not set.");
+	finding_repair(c, f, "Annotate the pods proxy.istio.io/config: '{\"holdApplicationUntilProxyStarts\": true}', or set it "
+			     "for the mesh.");
+}
+
 static void mesh005(struct check *c)
 {
 	struct mesh_config config = mesh_config_read(c->subject);
 
 	/* Newer versions start the proxy first by themselves: only a configuration that is there to be read tells. */
-	for (size_t i = 0; config.object && !config.holds && i < c->subject->workloads.n; i++) {
-		const struct workload *w = c->subject->workloads.at[i];
-		size_t n;
-		const struct reference *r = values_references(subject_values(c->subject), w->object->v, &n);
-
-		if (w->object->assumed || mesh_has_proxy(w) != ANSWER_YES || is_ambient(w) || holds(w)) {
-			continue;
-		}
-		for (size_t j = 0; j < n; j++) {
-			struct finding *f;
-
-			if (r[j].use != USE_CONNECT || r[j].place != PLACE_POD || !is_store_scheme(r[j].scheme)) {
-				continue;
-			}
-			f = check_found(c, w->object, r[j].where.object == w->object->v ? r[j].where.node : NULL,
-					OBJECT_FMT " connects to %s as it starts, perhaps before its proxy is ready.",
-					OBJECT_ARG(w->object), r[j].scheme);
-			finding_shows(c, f, config.object, NULL, "holdApplicationUntilProxyStarts is not set.");
-			finding_repair(c, f, "Annotate the pods proxy.istio.io/config: '{\"holdApplicationUntilProxyStarts\": true}', "
-					     "or set it for the mesh.");
-			break;
-		}
+	if (!config.object || config.holds) {
+		return;
+	}
+	call_each (c->subject, x) {
+		starts_too_early(c, &config, x);
 	}
 }
 
@@ -245,12 +239,12 @@ static bool source_may_fit(const struct val *source, const struct who *who)
 	       (!val_get(source, "notNamespaces") || !list_fits(val_get(source, "notNamespaces"), who->ns));
 }
 
-static bool operation_may_fit(const struct val *operation, const struct call *call)
+static bool operation_may_fit(const struct val *operation, const struct edge *edge)
 {
 	char port[8];
-	struct slice path = call->ref ? slice_of(call->ref->url_path) : (struct slice){ "", 0 };
+	struct slice path = edge->ref ? slice_of(edge->ref->url_path) : (struct slice){ "", 0 };
 
-	(void)snprintf(port, sizeof(port), "%u", call->port);
+	(void)snprintf(port, sizeof(port), "%u", edge->port);
 	/* a base URL is the beginning of the paths that are called */
 	val_for_each (path.len > 1 ? val_get(operation, "paths") : NULL, p) {
 		struct slice text = val_str(p);
@@ -264,7 +258,7 @@ static bool operation_may_fit(const struct val *operation, const struct call *ca
 	       (!val_get(operation, "notPorts") || !list_fits(val_get(operation, "notPorts"), slice_of(port)));
 }
 
-static bool rule_may_fit(const struct val *rule, const struct call *call, const struct who *who)
+static bool rule_may_fit(const struct val *rule, const struct edge *edge, const struct who *who)
 {
 	bool from = !val_get(rule, "from"), to = !val_get(rule, "to");
 
@@ -272,7 +266,7 @@ static bool rule_may_fit(const struct val *rule, const struct call *call, const 
 		from = from || source_may_fit(val_get(f, "source"), who);
 	}
 	val_for_each (val_get(rule, "to"), t) {
-		to = to || operation_may_fit(val_get(t, "operation"), call);
+		to = to || operation_may_fit(val_get(t, "operation"), edge);
 	}
 	return from && to;
 }
@@ -290,40 +284,40 @@ static bool applies(const struct object *policy, const struct workload *w)
 	       mesh_selects(policy, w);
 }
 
-static void may_call(struct check *c, const struct call *call)
+static void may_call(struct check *c, const struct edge *edge)
 {
-	struct who who = who_is(call->from);
+	struct who who = who_is(edge->from);
 	const struct object *closed = NULL;
 	struct finding *f;
 
-	if (mesh_has_proxy(call->to) != ANSWER_YES) {
+	if (mesh_has_proxy(edge->to) != ANSWER_YES) {
 		return;
 	}
 	object_each (c->subject, OBJECT_AUTHORIZATIONPOLICY, policy) {
-		if (!is_allow(policy) || !applies(policy, call->to)) {
+		if (!is_allow(policy) || !applies(policy, edge->to)) {
 			continue;
 		}
 		closed = policy;
 		val_for_each (val_get(object_spec(policy), "rules"), rule) {
-			if (rule_may_fit(rule, call, &who)) {
+			if (rule_may_fit(rule, edge, &who)) {
 				return;
 			}
 		}
 	}
-	if (!closed || closed->assumed || is_told(c, closed, call)) {
+	if (!closed || closed->assumed || is_told(c, closed, edge)) {
 		return;
 	}
 	f = check_found(c, closed, val_get(object_spec(closed), "rules"),
 			"AuthorizationPolicy " SLICE_FMT " has no rule that lets " OBJECT_FMT " call " OBJECT_FMT ".",
-			SLICE_ARG(closed->name), OBJECT_ARG(call->from->object), OBJECT_ARG(call->to->object));
-	show_call(c, f, call);
-	finding_shows(c, f, call->from->object, val_get(call->from->spec, "serviceAccountName"),
+			SLICE_ARG(closed->name), OBJECT_ARG(edge->from->object), OBJECT_ARG(edge->to->object));
+	show_edge(c, f, edge);
+	finding_shows(c, f, edge->from->object, val_get(edge->from->spec, "serviceAccountName"),
 		      who.principal[0] ? "it is %s." : "it has no proxy%s and therefore no identity.",
 		      who.principal[0] ? who.principal : "");
-	finding_shows(c, f, call->to->object, call->to->labels, "the policy is for it, port %u.", call->port);
+	finding_shows(c, f, edge->to->object, edge->to->labels, "the policy is for it, port %u.", edge->port);
 	if (who.principal[0]) {
 		finding_repair(c, f, "Add a rule with from.source.principals [%s]%s.", who.principal,
-			       call->ref && call->ref->url_path[0] ? " and look at its ports and paths" : " for this port");
+			       edge->ref && edge->ref->url_path[0] ? " and look at its ports and paths" : " for this port");
 	}
 }
 
@@ -363,7 +357,7 @@ static void mesh006(struct check *c)
 	if (!c->subject->n[OBJECT_AUTHORIZATIONPOLICY]) {
 		return;
 	}
-	each_call(c, may_call);
+	each_edge(c, may_call);
 	written_each (c->subject, OBJECT_AUTHORIZATIONPOLICY, policy) {
 		val_for_each (val_get(object_spec(policy), "rules"), rule) {
 			val_for_each (val_get(rule, "from"), from) {
@@ -390,43 +384,43 @@ static const struct object *closes_outside(const struct subject *s, const struct
 	return config->registry_only ? config->object : NULL;
 }
 
-static void outside_host(struct check *c, const struct workload *w, const struct object *why, const struct reference *r)
+static void outside_host(struct check *c, const struct object *why, const struct call *x)
 {
-	struct slice host = slice_of(r->host);
+	const struct workload *w = x->from;
 	struct finding *f;
 
-	if (mesh_host_of(c->subject, w->ns, host).known != ANSWER_NO) {
+	if (mesh_host_of(c->subject, w->ns, slice_of(x->r->host)).known != ANSWER_NO) {
 		return;
 	}
-	f = check_found(c, w->object, r->where.object == w->object->v ? r->where.node : NULL,
-			OBJECT_FMT " calls %s, which no ServiceEntry makes known to the mesh.", OBJECT_ARG(w->object), r->host);
+	f = check_found(c, w->object, x->by == w->object ? x->r->where.node : NULL,
+			OBJECT_FMT " calls %s, which no ServiceEntry makes known to the mesh.", OBJECT_ARG(w->object),
+			x->r->host);
 	finding_shows(c, f, why, NULL, "only known hosts may be called (REGISTRY_ONLY).");
-	finding_repair(c, f, "Add a ServiceEntry for host %s, port %u, location MESH_EXTERNAL, resolution DNS.", r->host, r->port);
+	finding_repair(c, f, "Add a ServiceEntry for host %s, port %u, location MESH_EXTERNAL, resolution DNS.", x->r->host,
+		       x->r->port);
 }
 
 static void mesh007(struct check *c)
 {
 	struct mesh_config config = mesh_config_read(c->subject);
+	scoped_map struct map seen = { 0 };
 
-	for (size_t i = 0; i < c->subject->workloads.n; i++) {
-		const struct workload *w = c->subject->workloads.at[i];
-		const struct object *why = closes_outside(c->subject, w, &config);
-		scoped_map struct map seen = { 0 };
-		size_t n;
-		const struct reference *r;
+	if (!config.registry_only && !c->subject->n[OBJECT_SIDECAR]) {
+		return;
+	}
+	call_each (c->subject, x) {
+		bool outside = x->to.kind == TARGET_OUTSIDE || x->to.kind == TARGET_STORE || x->to.kind == TARGET_EDGE;
+		const struct object *why = outside && x->r->host[0] && !x->r->ip.family ?
+						   closes_outside(c->subject, x->from, &config) :
+						   NULL;
+		scoped_free char *key = NULL;
 
-		if (!why || w->object->assumed || mesh_has_proxy(w) != ANSWER_YES) {
+		if (!why || x->from->object->assumed || mesh_has_proxy(x->from) != ANSWER_YES) {
 			continue;
 		}
-		r = values_references(subject_values(c->subject), w->object->v, &n);
-		for (size_t j = 0; j < n; j++) {
-			enum target_kind kind = target_of(c->subject, &r[j]).kind;
-
-			if (r[j].use == USE_CONNECT && r[j].place == PLACE_POD && r[j].host[0] && !r[j].ip.family &&
-			    (kind == TARGET_OUTSIDE || kind == TARGET_STORE || kind == TARGET_EDGE) &&
-			    !map_set(&seen, slice_of(r[j].host), (void *)w)) {
-				outside_host(c, w, why, &r[j]);
-			}
+		key = mem_printf("%u %s", x->from->id, x->r->host);
+		if (!map_set(&seen, slice_of(key), (void *)x->from)) {
+			outside_host(c, why, x);
 		}
 	}
 }
@@ -440,7 +434,7 @@ static const struct rule rules[] = {
 		.hop = HOP_MESH,
 		.symptom = "Connections are reset at once.",
 		.cause = "PeerAuthentication STRICT takes nothing but mutual TLS, and the caller's pods have no proxy to speak it.",
-		.evidence = "Injection labels of callers (from values and Ingresses) against the mode at the port they call.",
+		.evidence = "Injection labels of callers (from values and Ingresses) against the mode at the port they edge.",
 		.probe = "Connect plain and with a client certificate.",
 		.fix = "Take the caller into the mesh, or make that port PERMISSIVE.",
 		.sources = "kiali.io validations KIA0207",

@@ -1,10 +1,9 @@
 /* Why: NODE: the network of the host under the cluster. Most of it only the running system tells ('probe'); what is left
  * are sizes and ranges somebody wrote down. Each class is one entry in the table at the end. */
+#include "analyse/calls.h"
 #include "analyse/family.h"
-#include "analyse/target.h"
-#include "analyse/value.h"
-#include "codec/json.h"
 #include "base/mem.h"
+#include "codec/json.h"
 
 enum {
 	LINK_MTU = 1500,
@@ -127,33 +126,28 @@ static bool is_cluster_ip(const struct subject *s, struct ip ip)
 	return false;
 }
 
-static void calls_address(struct check *c, const struct workload *w, const struct reference *r)
+static void calls_address(struct check *c, const struct call *x)
 {
-	const char *range, *owner = taken_by(c->subject->profile, r->ip, &range);
-	const struct object *o = subject_object(c->subject, r->where.object);
+	const char *range, *owner = taken_by(c->subject->profile, x->r->ip, &range);
 	struct finding *f;
 
-	if (!owner || r->use != USE_CONNECT || r->place != PLACE_POD || is_cluster_ip(c->subject, r->ip)) {
+	if (!owner || is_cluster_ip(c->subject, x->r->ip)) {
 		return;
 	}
-	f = check_found(c, o ? o : w->object, r->where.node,
+	f = check_found(c, x->by, x->r->where.node,
 			OBJECT_FMT " calls %s, and on a cluster as '%s' %s is the range of %s: no packet for it leaves the cluster.",
-			OBJECT_ARG(w->object), r->host, c->subject->profile->name, range, owner);
+			OBJECT_ARG(x->from->object), x->r->host, c->subject->profile->name, range, owner);
 	finding_repair(c, f, "Give the cluster another range of %s, or call a name that leads elsewhere.", owner);
 }
 
 static void node007(struct check *c)
 {
-	/* On AWS pods live in the same network as everything else. */
-	for (size_t i = 0; !c->subject->profile->on_aws && i < c->subject->workloads.n; i++) {
-		const struct workload *w = c->subject->workloads.at[i];
-		size_t n;
-		const struct reference *r = values_references(subject_values(c->subject), w->object->v, &n);
-
-		for (size_t j = 0; j < n && !w->object->assumed; j++) {
-			if (r[j].ip.family) {
-				calls_address(c, w, &r[j]);
-			}
+	if (c->subject->profile->on_aws) {
+		return; /* pods live in the same network as everything else */
+	}
+	call_each (c->subject, x) {
+		if (x->r->ip.family && !x->from->object->assumed) {
+			calls_address(c, x);
 		}
 	}
 }
@@ -210,25 +204,21 @@ static void node008(struct check *c)
 	const char *type;
 	const struct object *bridge = bridge_of(c->subject, &at, &type);
 
-	for (size_t i = 0; bridge && i < c->subject->workloads.n; i++) {
-		const struct workload *w = c->subject->workloads.at[i];
-		size_t n;
-		const struct reference *r = values_references(subject_values(c->subject), w->object->v, &n);
+	if (!bridge) {
+		return;
+	}
+	call_each (c->subject, x) {
+		const struct workload *w = x->from;
+		struct finding *f;
 
-		for (size_t j = 0; j < n && !w->object->assumed; j++) {
-			struct target t = target_of(c->subject, &r[j]);
-			struct finding *f;
-
-			if (t.kind != TARGET_SERVICE || r[j].use != USE_CONNECT || r[j].place != PLACE_POD || !is_behind(t.service, w)) {
-				continue;
-			}
-			f = check_found(c, w->object, r[j].where.object == w->object->v ? r[j].where.node : NULL,
-					OBJECT_FMT " calls its own Service " SLICE_FMT
-					", and the bridge does not send packets back to the pod they came from.",
-					OBJECT_ARG(w->object), SLICE_ARG(t.service->name));
-			finding_shows(c, f, bridge, at, "plug-in %s without hairpinMode: true.", type);
-			break;
+		if (w->object->assumed || x->to.kind != TARGET_SERVICE || !is_behind(x->to.service, w)) {
+			continue;
 		}
+		f = check_found(c, w->object, x->by == w->object ? x->r->where.node : NULL,
+				OBJECT_FMT " calls its own Service " SLICE_FMT
+				", and the bridge does not send packets back to the pod they came from.",
+				OBJECT_ARG(w->object), SLICE_ARG(x->to.service->name));
+		finding_shows(c, f, bridge, at, "plug-in %s without hairpinMode: true.", type);
 	}
 }
 
