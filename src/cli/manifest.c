@@ -94,25 +94,98 @@ static int on_document(void *arg, struct val *root, struct err *err)
 	return 0;
 }
 
+/* ---- a text with a mistake: what stands behind the next "---" is read all the same ---- */
+
+/* The parsers' messages begin with "line 3, column 14: ". */
+static bool cut_position(const char **msg, unsigned *line, unsigned *col)
+{
+	int end = 0;
+
+	if (sscanf(*msg, "line %u, column %u: %n", line, col, &end) != 2 || !end) {
+		return false;
+	}
+	*msg += end;
+	return true;
+}
+
+static void move_down(struct val *v, uint32_t lines)
+{
+	v->line += v->line ? lines : 0;
+	val_for_each(v, it) {
+		move_down((struct val *)it, lines);
+	}
+}
+
+/* The line after the next document mark behind 'line' (from 1) lines; 0: there is none. */
+static unsigned next_document(struct slice text, unsigned line, size_t *ret_offset)
+{
+	unsigned at = 0;
+
+	for (struct slice rest = text, one, tail; rest.len; rest = tail) {
+		(void)slice_cut(rest, '\n', &one, &tail);
+		if (++at > line && slice_has_prefix(one, SLICE("---")) && tail.len) {
+			*ret_offset = text.len - tail.len;
+			return at;
+		}
+	}
+	return 0;
+}
+
+static void syntax_problem(struct manifests *m, const char *file, const char *msg, unsigned before)
+{
+	unsigned line = 0, col = 0;
+
+	if (cut_position(&msg, &line, &col)) {
+		struct val at = { .line = before + line, .col = (uint16_t)(col < UINT16_MAX ? col : UINT16_MAX) };
+
+		problem(m, file, &at, "%s", msg);
+	} else {
+		problem(m, file, NULL, "%s", msg);
+	}
+}
+
+static void read_yaml(struct manifests *m, const char *file, struct slice text)
+{
+	struct reading r = { m, file };
+	unsigned before = 0;
+
+	for (;;) {
+		size_t first = m->all.n, offset = 0;
+		struct err why = { 0 };
+		const char *msg = why.msg;
+		unsigned line = 0, col = 0, skipped;
+		int ret = yaml_parse_all(&m->arena, text, on_document, &r, &why);
+
+		for (size_t i = first; before && i < m->all.n; i++) {
+			move_down(m->all.at[i].object, before);
+		}
+		if (ret == 0) {
+			return;
+		}
+		syntax_problem(m, file, why.msg, before);
+		skipped = cut_position(&msg, &line, &col) && why.code != ERR_LIMIT ?
+				  next_document(text, line, &offset) : 0;
+		if (!skipped) {
+			return;
+		}
+		before += skipped;
+		text = slice_from(text, offset);
+	}
+}
+
 int manifests_read_text(struct manifests *m, const char *file, struct slice text, struct err *err)
 {
-	struct reading r = { m, arena_strdup(&m->arena, file) };
+	const char *name = arena_strdup(&m->arena, file);
+	struct val *root = NULL;
 	struct err why = { 0 };
-	int ret;
 
 	(void)err;
-	if (slice_trim(text).len && slice_trim(text).p[0] == '{') {
-		struct val *root = NULL;
-
-		ret = json_parse(&m->arena, text, JSON_STRICT, &root, &why);
-		if (ret == 0) {
-			add(m, r.file, root);
-		}
+	if (!slice_trim(text).len || slice_trim(text).p[0] != '{') {
+		read_yaml(m, name, text);
+	} else if (json_parse(&m->arena, text, JSON_STRICT, &root, &why) < 0) {
+		syntax_problem(m, name, why.msg, 0);
 	} else {
-		ret = yaml_parse_all(&m->arena, text, on_document, &r, &why);
-	}
-	if (ret < 0) {
-		problem(m, r.file, NULL, "%s", why.msg);
+		add(m, name, root);
 	}
 	return 0;
 }

@@ -18,7 +18,8 @@ enum { ALIAS_FACTOR = 10, ALIAS_LEAST = 65536, NODE_COST = 16 };
 /* One container being read. */
 struct level {
 	struct val *v;
-	struct val *member;       /* in an object: its name is read, its value comes next */
+	bool named;               /* in an object: a name is read, its value comes next */
+	struct val name;          /* that name: key and position */
 	VEC(struct val *) merges; /* values of <<, in order */
 	struct map names;         /* in a large object: names to be compared with; else empty */
 	bool merging;             /* the value that comes next is one of << */
@@ -30,8 +31,12 @@ struct reader {
 	struct err *err;
 	VEC(struct level) open;
 	struct map anchors; /* name to struct val; of one document */
+	struct map texts;   /* short ones: text to the copy that is kept */
 	struct val *root;
 	size_t alias_budget;
+	/* for positions inside blocks: a line of the source and where it begins */
+	struct slice text;
+	size_t line, line_at;
 };
 
 static void set_position(struct val *v, const yaml_mark_t *mark)
@@ -123,6 +128,14 @@ static int note_anchor(struct reader *rd, const yaml_char_t *anchor, struct val 
 
 /* ---- scalars ---- */
 
+/* True when the next node is the name of a member. */
+static bool name_is_due(const struct reader *rd)
+{
+	const struct level *at = rd->open.n ? &rd->open.at[rd->open.n - 1] : NULL;
+
+	return at && at->v->type == VAL_OBJECT && !at->named;
+}
+
 static bool is_utf8(struct slice s)
 {
 	const unsigned char *p = (const unsigned char *)s.p, *end = p + s.len;
@@ -181,13 +194,92 @@ static int apply_tag(struct reader *rd, const yaml_event_t *e, const char *tag, 
 	return 0; /* !!str, !!timestamp, local tags: text */
 }
 
+static size_t count_spaces(struct slice s)
+{
+	size_t n = 0;
+
+	while (n < s.len && s.p[n] == ' ') {
+		n++;
+	}
+	return n;
+}
+
+/* The first line of s that is not blank; what is before it is cut off. */
+static struct slice first_line(struct slice s)
+{
+	struct slice line;
+
+	while (slice_next(&s, '\n', &line)) {
+		if (slice_trim(line).len) {
+			return line;
+		}
+	}
+	return (struct slice){ 0 };
+}
+
+/* Source lines grow from event to event, so the search goes on where it ended. */
+static struct slice source_from(struct reader *rd, size_t line)
+{
+	while (rd->line < line && rd->line_at < rd->text.len) {
+		struct slice rest = slice_from(rd->text, rd->line_at);
+		ptrdiff_t end = slice_find(rest, '\n');
+
+		rd->line_at += end < 0 ? rest.len : (size_t)end + 1;
+		rd->line++;
+	}
+	return slice_from(rd->text, rd->line_at);
+}
+
+/* libyaml does not tell how far a block is indented: the source and the text differ by it. */
+static void set_text_position(struct reader *rd, const yaml_event_t *e, struct val *v)
+{
+	bool literal = e->data.scalar.style == YAML_LITERAL_SCALAR_STYLE;
+	size_t line = e->start_mark.line + 1 + literal, col = e->start_mark.column + 1;
+
+	if (v->type != VAL_STRING) {
+		return;
+	}
+	if (literal) {
+		size_t source = count_spaces(first_line(source_from(rd, line - 1)));
+		size_t text = count_spaces(first_line(v->s));
+
+		col = source > text ? source - text + 1 : 1;
+	}
+	v->text_line = (uint32_t)line;
+	v->text_col = (uint16_t)(col > UINT16_MAX ? UINT16_MAX : col);
+	v->is_literal = literal;
+}
+
+/* A terminated copy. Short texts come again and again (names of members above all): each is kept
+ * once. */
+static struct slice keep_text(struct reader *rd, struct slice text)
+{
+	enum {
+		TEXTS_MAX = 16384,
+		SHORT = 48
+	}; /* distinct ones; what comes later is kept each time */
+	const char *known;
+
+	if (text.len > SHORT) {
+		return arena_slice(rd->arena, text);
+	}
+	known = map_find(&rd->texts, text);
+	if (!known) {
+		known = arena_slice(rd->arena, text).p;
+		if (rd->texts.n < TEXTS_MAX) {
+			map_set(&rd->texts, text, (void *)(uintptr_t)known);
+		}
+	}
+	return (struct slice){ known, text.len };
+}
+
 static int make_scalar(struct reader *rd, const yaml_event_t *e, struct val *v)
 {
 	const char *tag = (const char *)e->data.scalar.tag;
 
 	v->type = VAL_STRING;
-	v->s = arena_slice(rd->arena, (struct slice){ (const char *)e->data.scalar.value,
-	                                              e->data.scalar.length });
+	v->s = keep_text(
+		rd, (struct slice){ (const char *)e->data.scalar.value, e->data.scalar.length });
 	if (tag && strcmp(tag, "!") != 0) {
 		return apply_tag(rd, e, tag, v);
 	}
@@ -266,16 +358,15 @@ static bool is_merge(const yaml_event_t *e)
 }
 
 /* A scalar or alias where a name is due. */
-static int add_name(struct reader *rd, const yaml_event_t *e, struct val *v)
+static int add_name(struct reader *rd, const yaml_event_t *e, const struct val *v)
 {
 	struct level *at = &rd->open.at[rd->open.n - 1];
-	struct val *member;
 	struct slice name;
 	int r;
 
 	if (is_merge(e)) {
 		at->merging = true;
-		at->member = v;
+		at->named = true;
 		return 0;
 	}
 	r = name_of(rd, e, v, &name);
@@ -288,19 +379,10 @@ static int add_name(struct reader *rd, const yaml_event_t *e, struct val *v)
 		                 e->start_mark.line + 1, e->start_mark.column + 1,
 		                 SLICE_ARG(slice_head(name, 100)));
 	}
-	member = ARENA_NEW(rd->arena, struct val);
-	member->key = name;
-	set_position(member, &e->start_mark);
-	at->member = member;
+	at->name = (struct val){ .key = name };
+	set_position(&at->name, &e->start_mark);
+	at->named = true;
 	return 0;
-}
-
-/* True when the next node is the name of a member. */
-static bool name_is_due(const struct reader *rd)
-{
-	const struct level *at = rd->open.n ? &rd->open.at[rd->open.n - 1] : NULL;
-
-	return at && at->v->type == VAL_OBJECT && !at->member;
 }
 
 /* Puts a node that begins here (scalar, alias or container) where it belongs. What is known of it
@@ -321,13 +403,13 @@ static void place(struct reader *rd, struct val *v)
 	if (at->merging) {
 		vec_push(&at->merges, v);
 		at->merging = false;
-		at->member = NULL;
+		at->named = false;
 		return;
 	}
-	v->key = at->member->key;
-	v->line = at->member->line;
-	v->col = at->member->col;
-	at->member = NULL;
+	v->key = at->name.key;
+	v->line = at->name.line;
+	v->col = at->name.col;
+	at->named = false;
 	link_member(at, v);
 }
 
@@ -400,14 +482,21 @@ static int close_container(struct reader *rd, const yaml_event_t *e)
 
 static int take_scalar(struct reader *rd, const yaml_event_t *e)
 {
-	struct val *v = ARENA_NEW(rd->arena, struct val);
+	bool is_name = name_is_due(rd);
+	struct val name = { 0 }; /* of a name only its text stays, unless it has an anchor */
+	struct val *v =
+		is_name && !e->data.scalar.anchor ? &name : ARENA_NEW(rd->arena, struct val);
 	int r = make_scalar(rd, e, v);
 
 	if (r < 0) {
 		return r;
 	}
 	set_position(v, &e->start_mark);
+	set_text_position(rd, e, v);
 	if (name_is_due(rd)) {
+}
+
+	if (is_name) {
 		r = add_name(rd, e, v);
 	} else {
 		place(rd, v);
@@ -499,7 +588,7 @@ static int read_all(struct reader *rd, yaml_doc_fn *fn, void *arg)
 
 int yaml_parse_all(struct arena *a, struct slice text, yaml_doc_fn *fn, void *arg, struct err *err)
 {
-	struct reader rd = { .arena = a, .err = err };
+	struct reader rd = { .arena = a, .err = err, .text = text };
 	int r;
 
 	if (text.len > YAML_MAX_TEXT) {
@@ -523,6 +612,7 @@ int yaml_parse_all(struct arena *a, struct slice text, yaml_doc_fn *fn, void *ar
 	}
 	vec_fini(&rd.open);
 	map_fini(&rd.anchors);
+	map_fini(&rd.texts);
 	yaml_parser_delete(&rd.parser);
 	return r;
 }

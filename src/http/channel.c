@@ -168,9 +168,20 @@ void channel_abort(struct channels *c)
 
 /* ---- from the client ---- */
 
-static bool find_number(struct slice text, const char *key, uint16_t *ret)
+/* Behind the key, in whichever case it stands: kubectl writes "Width", the JavaScript client "width". */
+static const char *behind_key(struct slice text, struct slice key)
 {
-	const char *p = memmem(text.p, text.len, key, strlen(key));
+	for (size_t i = 0; i + key.len <= text.len; i++) {
+		if (slice_eq_nocase(slice_head(slice_from(text, i), key.len), key)) {
+			return text.p + i + key.len;
+		}
+	}
+	return NULL;
+}
+
+static bool find_number(struct slice text, struct slice key, uint16_t *ret)
+{
+	const char *p = behind_key(text, key);
 	const char *end = text.p + text.len;
 	unsigned v = 0;
 	bool any = false;
@@ -178,7 +189,7 @@ static bool find_number(struct slice text, const char *key, uint16_t *ret)
 	if (!p) {
 		return false;
 	}
-	for (p += strlen(key); p < end && (*p == ' ' || *p == ':' || *p == '\t'); p++) {
+	for (; p < end && (*p == ' ' || *p == ':' || *p == '\t'); p++) {
 	}
 	for (; p < end && *p >= '0' && *p <= '9' && v <= 0xffff; p++) {
 		v = v * 10 + (unsigned)(*p - '0');
@@ -215,8 +226,8 @@ static void take_resize(struct channels *c, struct slice bytes)
 			continue;
 		}
 		text = strbuf_slice(&c->resize);
-		if (find_number(text, "\"Width\"", &width) &&
-		    find_number(text, "\"Height\"", &height)) {
+		if (find_number(text, SLICE("\"width\""), &width) &&
+		    find_number(text, SLICE("\"height\""), &height)) {
 			tell_size(c, width, height);
 		}
 		strbuf_reset(&c->resize);

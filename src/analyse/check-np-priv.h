@@ -1,0 +1,18 @@
+/* What: the two halves of family NP: the writing of policies (check-np.c, with the table) and what they do to flows
+ * (check-np-flows.c). */
+#pragma once
+
+#include "analyse/rule.h"
+
+void np_controller_not_admitted(struct check *c);   /* NP001 */
+void np_one_side(struct check *c);                  /* NP007 */
+void np_credentials(struct check *c);               /* NP011 */
+void np_api_server(struct check *c);                /* NP012 */
+void np_scraper(struct check *c);                   /* NP013 */
+void np_solver(struct check *c);                    /* NP014 */
+void np_webhook(struct check *c);                   /* NP015 */
+void np_late(struct check *c);                      /* NP018 */
+void np_mesh(struct check *c);                      /* NP026 */
+void np_before_translation(struct check *c);        /* NP027 */
+void np_balancer(struct check *c);                  /* NP028 */
+void np_without_policy(struct check *c);            /* NP030 */

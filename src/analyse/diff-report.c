@@ -1,0 +1,132 @@
+/* Why: a diff for a person, for a pull request and for a program; see diff.h. */
+#include "analyse/diff-priv.h"
+#include "codec/json.h"
+
+static const char *const kinds[DIFF_KINDS] = { "opened", "closed", "altered" };
+
+static void add_ports(struct strbuf *out, const struct diff *d, const struct diff_change *c)
+{
+	if (c->kind != DIFF_OPENED) {
+		ports_format(out, ports_pool_get(d->pool, c->before));
+	}
+	strbuf_adds(out, c->kind == DIFF_ALTERED ? " => " : "");
+	if (c->kind != DIFF_CLOSED) {
+		ports_format(out, ports_pool_get(d->pool, c->after));
+	}
+}
+
+static bool begins_cause(const struct diff *d, size_t i)
+{
+	return i == 0 || d->changes.at[i].cause_id != d->changes.at[i - 1].cause_id;
+}
+
+static void add_count(struct strbuf *out, const struct diff *d)
+{
+	strbuf_addf(out, "%zu opened, %zu closed, %zu altered", d->n[DIFF_OPENED],
+	            d->n[DIFF_CLOSED], d->n[DIFF_ALTERED]);
+}
+
+/* ---- text ---- */
+
+void diff_text(struct strbuf *out, const struct diff *d)
+{
+	for (size_t i = 0; i < d->changes.n; i++) {
+		const struct diff_change *c = &d->changes.at[i];
+
+		if (begins_cause(d, i)) {
+			strbuf_adds(out, i ? "\n" : "");
+			for (size_t k = 0; k < c->n_causes; k++) {
+				strbuf_addf(out, "%s\n", c->causes[k]);
+			}
+			if (!c->n_causes) {
+				strbuf_adds(out, "Other networks or nodes outside\n");
+			}
+		}
+		strbuf_addf(out, "  %-8s %s -> %s: ", kinds[c->kind], c->from, c->to);
+		add_ports(out, d, c);
+		strbuf_addc(out, '\n');
+	}
+	strbuf_adds(out, d->changes.n ? "\n" : "No flow is opened, closed or altered");
+	if (d->changes.n) {
+		add_count(out, d);
+	}
+	strbuf_addc(out, '\n');
+}
+
+/* ---- markdown ---- */
+
+static void add_md(struct strbuf *out, const char *text)
+{
+	for (; *text; text++) {
+		if (strchr("|*_`<>[]\\", *text)) {
+			strbuf_addc(out, '\\');
+		}
+		strbuf_addc(out, *text == '\n' ? ' ' : *text);
+	}
+}
+
+void diff_markdown(struct strbuf *out, const struct diff *d)
+{
+	strbuf_adds(out, "### Reachability\n\n");
+	if (!d->changes.n) {
+		strbuf_adds(out, "No flow is opened, closed or altered.\n");
+		return;
+	}
+	add_count(out, d);
+	strbuf_adds(out, ".\n");
+	for (size_t i = 0; i < d->changes.n; i++) {
+		const struct diff_change *c = &d->changes.at[i];
+		scoped_strbuf struct strbuf ports = { 0 };
+
+		if (begins_cause(d, i)) {
+			strbuf_addc(out, '\n');
+			for (size_t k = 0; k < c->n_causes; k++) {
+				strbuf_adds(out, k ? "<br>" : "**");
+				add_md(out, c->causes[k]);
+			}
+			strbuf_adds(out,
+			            c->n_causes ? "**\n" : "**Other networks or nodes outside**\n");
+			strbuf_adds(out, "\n| | from | to | ports |\n| --- | --- | --- | --- |\n");
+		}
+		add_ports(&ports, d, c);
+		strbuf_addf(out, "| %s | ", kinds[c->kind]);
+		add_md(out, c->from);
+		strbuf_adds(out, " | ");
+		add_md(out, c->to);
+		strbuf_adds(out, " | ");
+		add_md(out, strbuf_str(&ports));
+		strbuf_adds(out, " |\n");
+	}
+}
+
+/* ---- json ---- */
+
+void diff_json(struct strbuf *out, const struct diff *d)
+{
+	scoped_arena struct arena a = { 0 };
+	struct val *root = val_new_object(&a), *list = val_new_array(&a);
+
+	for (int k = 0; k < DIFF_KINDS; k++) {
+		val_set_int(&a, root, kinds[k], (int64_t)d->n[k]);
+	}
+	for (size_t i = 0; i < d->changes.n; i++) {
+		const struct diff_change *c = &d->changes.at[i];
+		struct val *one = val_append(list, val_new_object(&a));
+		struct val *causes = val_need_array(&a, one, "causes");
+		scoped_strbuf struct strbuf before = { 0 }, after = { 0 };
+
+		for (size_t k = 0; k < c->n_causes; k++) {
+			val_append(causes, val_new_cstr(&a, c->causes[k]));
+		}
+		ports_format(&before, ports_pool_get(d->pool, c->before));
+		ports_format(&after, ports_pool_get(d->pool, c->after));
+		val_set_cstr(&a, one, "kind", kinds[c->kind]);
+		val_set_cstr(&a, one, "from", c->from);
+		val_set_cstr(&a, one, "to", c->to);
+		val_set_cstr(&a, one, "before", strbuf_str(&before));
+		val_set_cstr(&a, one, "after", strbuf_str(&after));
+	}
+	val_set(&a, root, "changes", list);
+	json_write_pretty(out, root);
+	strbuf_addc(out, '\n');
+}
