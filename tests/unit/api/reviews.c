@@ -112,6 +112,50 @@ static void evaluates_roles(void **state)
 	world_stop(&w);
 }
 
+/* The token that the answer to a TokenRequest holds. */
+static char *token_bound_to(struct world *w, struct arena *a, const char *kind, const char *name)
+{
+	scoped_free char *body = mem_printf("{\"spec\":{\"boundObjectRef\":{\"kind\":\"%s\","
+	                                    "\"name\":\"%s\"}}}",
+	                                    kind, name);
+	struct question q = { .method = "POST",
+		              .target = "/api/v1/namespaces/default/serviceaccounts/robot/token",
+		              .body = slice_of(body) };
+	struct answer got;
+	struct val *v;
+	char *token;
+
+	world_ask(w, &q, &got);
+	assert_int_equal(got.status, 201);
+	assert_int_equal(json_parse(a, strbuf_slice(&got.body), 0, &v, NULL), 0);
+	token = arena_strdup(a, val_cstr(val_path(v, "status.token")));
+	answer_fini(&got);
+	return token;
+}
+
+static void a_token_dies_with_the_secret_it_is_bound_to(void **state)
+{
+	static const struct step secret[] = {
+		{ "POST", "/api/v1/namespaces/default/secrets", NULL, "{'metadata':{'name':'s'}}",
+		  201, "" },
+	};
+	scoped_arena struct arena a = { 0 };
+	struct world w;
+	char *token;
+
+	(void)state;
+	world_start(&w);
+	(void)make_robot(&w, &a);
+	world_play(&w, secret, ARRAY_SIZE(secret));
+	token = token_bound_to(&w, &a, "Secret", "s");
+	ask_as(&w, token, "GET", "/api/v1/namespaces/default/pods", "", 200, "PodList");
+	ask_as(&w, NULL, "DELETE", "/api/v1/namespaces/default/secrets/s", "", 200, "");
+	ask_as(&w, token, "GET", "/api/v1/namespaces/default/pods", "", 401, "Unauthorized");
+	world_play(&w, secret, ARRAY_SIZE(secret)); /* another one of that name is another */
+	ask_as(&w, token, "GET", "/api/v1/namespaces/default/pods", "", 401, "Unauthorized");
+	world_stop(&w);
+}
+
 static void answers_reviews(void **state)
 {
 	scoped_arena struct arena a = { 0 };
@@ -227,9 +271,13 @@ static void makes_bootstrap_roles(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refuses_strangers), cmocka_unit_test(evaluates_roles),
-		cmocka_unit_test(answers_reviews),   cmocka_unit_test(keeps_rights_from_growing),
-		cmocka_unit_test(binds_tokens),      cmocka_unit_test(makes_bootstrap_roles),
+		cmocka_unit_test(refuses_strangers),
+		cmocka_unit_test(evaluates_roles),
+		cmocka_unit_test(a_token_dies_with_the_secret_it_is_bound_to),
+		cmocka_unit_test(answers_reviews),
+		cmocka_unit_test(keeps_rights_from_growing),
+		cmocka_unit_test(binds_tokens),
+		cmocka_unit_test(makes_bootstrap_roles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
