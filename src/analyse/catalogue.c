@@ -2,11 +2,14 @@
 #include "analyse/limits.h"
 #include "analyse/rule.h"
 
-extern const struct family family_np, family_svc;
+#define FAMILY(name) extern const struct family family_##name;
+#include "analyse/families.def"
+#undef FAMILY
 
 const struct family *const rule_families[] = {
-	&family_svc,
-	&family_np,
+#define FAMILY(name) &family_##name,
+#include "analyse/families.def"
+#undef FAMILY
 	NULL,
 };
 

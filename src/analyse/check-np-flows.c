@@ -96,14 +96,14 @@ void np_controller_not_admitted(struct check *c)
 
 	for (size_t i = 0; i < routes->at.n; i++) {
 		const struct route *r = &routes->at.at[i];
-		scoped_selection struct selection controllers = { 0 };
+		const struct selection *controllers;
 
 		if (!r->svc || !r->port || r->svc->external) {
 			continue;
 		}
-		ingress_pods(c->subject, r->ingress, &controllers);
-		for (size_t j = 0; controllers.at.n && j < r->svc->n_pods; j++) {
-			const struct workload *from = controllers.at.at[0], *to = r->svc->pods[j];
+		controllers = ingress_pods(c->subject, r->ingress);
+		for (size_t j = 0; controllers->at.n && j < r->svc->n_pods; j++) {
+			const struct workload *from = controllers->at.at[0], *to = r->svc->pods[j];
 			uint16_t port = svc_port_target(r->port, to);
 
 			if (port && subject_flow(c->subject, from, to, PROTO_TCP, port) == VERDICT_DENY_INGRESS &&
@@ -519,7 +519,7 @@ static const struct object *isolates_solver(struct subject *s, struct slice ns)
 
 static void challenge(struct check *c, const struct object *by, const struct val *at, const struct object *issuer)
 {
-	scoped_selection struct selection controllers = { 0 };
+	const struct selection *controllers = ingress_pods(c->subject, by);
 	const struct space *space = subject_space(c->subject, by->ns);
 	const struct object *policy = space ? isolates_solver(c->subject, by->ns) : NULL;
 	struct finding *f;
@@ -527,8 +527,7 @@ static void challenge(struct check *c, const struct object *by, const struct val
 	if (!policy || !http01_of(issuer)) {
 		return;
 	}
-	ingress_pods(c->subject, by, &controllers);
-	if (!controllers.at.n || flow_to_solver(c->subject, controllers.at.at[0], by->ns) != VERDICT_DENY_INGRESS) {
+	if (!controllers->at.n || flow_to_solver(c->subject, controllers->at.at[0], by->ns) != VERDICT_DENY_INGRESS) {
 		return;
 	}
 	f = check_found(c, policy, side_at(policy, POLICY_INGRESS),
@@ -541,7 +540,7 @@ static void challenge(struct check *c, const struct object *by, const struct val
 	finding_repair(c, f,
 		       "Add a NetworkPolicy with podSelector " SOLVER_LABEL ": \"true\" that admits namespace " SLICE_FMT
 		       " on port 8089.",
-		       SLICE_ARG(controllers.at.at[0]->ns));
+		       SLICE_ARG(controllers->at.at[0]->ns));
 }
 
 void np_solver(struct check *c)

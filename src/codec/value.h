@@ -45,6 +45,12 @@ struct val {
 		struct {
 			struct val *first, *last;
 		};
+		struct { /* string out of YAML: where the text itself stands; 0 unknown */
+			uint32_t text_line; /* of its first character; from 1 */
+			uint16_t text_col;  /* likewise */
+			bool is_literal; /* a block (|): its lines are lines of the source, each
+			                  * text_col - 1 columns further right */
+		};
 	};
 	uint32_t n; /* children */
 };

@@ -34,6 +34,9 @@ struct reader {
 	struct map texts;   /* short ones: text to the copy that is kept */
 	struct val *root;
 	size_t alias_budget;
+	/* for positions inside blocks: a line of the source and where it begins */
+	struct slice text;
+	size_t line, line_at;
 };
 
 static void set_position(struct val *v, const yaml_mark_t *mark)
@@ -189,6 +192,62 @@ static int apply_tag(struct reader *rd, const yaml_event_t *e, const char *tag, 
 		return 0;
 	}
 	return 0; /* !!str, !!timestamp, local tags: text */
+}
+
+static size_t count_spaces(struct slice s)
+{
+	size_t n = 0;
+
+	while (n < s.len && s.p[n] == ' ') {
+		n++;
+	}
+	return n;
+}
+
+/* The first line of s that is not blank; what is before it is cut off. */
+static struct slice first_line(struct slice s)
+{
+	struct slice line;
+
+	while (slice_next(&s, '\n', &line)) {
+		if (slice_trim(line).len) {
+			return line;
+		}
+	}
+	return (struct slice){ 0 };
+}
+
+/* Source lines grow from event to event, so the search goes on where it ended. */
+static struct slice source_from(struct reader *rd, size_t line)
+{
+	while (rd->line < line && rd->line_at < rd->text.len) {
+		struct slice rest = slice_from(rd->text, rd->line_at);
+		ptrdiff_t end = slice_find(rest, '\n');
+
+		rd->line_at += end < 0 ? rest.len : (size_t)end + 1;
+		rd->line++;
+	}
+	return slice_from(rd->text, rd->line_at);
+}
+
+/* libyaml does not tell how far a block is indented: the source and the text differ by it. */
+static void set_text_position(struct reader *rd, const yaml_event_t *e, struct val *v)
+{
+	bool literal = e->data.scalar.style == YAML_LITERAL_SCALAR_STYLE;
+	size_t line = e->start_mark.line + 1 + literal, col = e->start_mark.column + 1;
+
+	if (v->type != VAL_STRING) {
+		return;
+	}
+	if (literal) {
+		size_t source = count_spaces(first_line(source_from(rd, line - 1)));
+		size_t text = count_spaces(first_line(v->s));
+
+		col = source > text ? source - text + 1 : 1;
+	}
+	v->text_line = (uint32_t)line;
+	v->text_col = (uint16_t)(col > UINT16_MAX ? UINT16_MAX : col);
+	v->is_literal = literal;
 }
 
 /* A terminated copy. Short texts come again and again (names of members above all): each is kept
@@ -433,6 +492,10 @@ static int take_scalar(struct reader *rd, const yaml_event_t *e)
 		return r;
 	}
 	set_position(v, &e->start_mark);
+	set_text_position(rd, e, v);
+	if (name_is_due(rd)) {
+}
+
 	if (is_name) {
 		r = add_name(rd, e, v);
 	} else {
@@ -525,7 +588,7 @@ static int read_all(struct reader *rd, yaml_doc_fn *fn, void *arg)
 
 int yaml_parse_all(struct arena *a, struct slice text, yaml_doc_fn *fn, void *arg, struct err *err)
 {
-	struct reader rd = { .arena = a, .err = err };
+	struct reader rd = { .arena = a, .err = err, .text = text };
 	int r;
 
 	if (text.len > YAML_MAX_TEXT) {

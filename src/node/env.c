@@ -8,68 +8,6 @@
 #include "base/mem.h"
 #include "schema/quantity.h"
 
-void env_set(struct env *e, struct slice name, struct slice value)
-{
-	name = arena_slice(e->arena, name);
-	value = arena_slice(e->arena, value);
-	for (size_t i = 0; i < e->n; i++) {
-		if (slice_eq(e->at[i].name, name)) {
-			e->at[i].value = value;
-			return;
-		}
-	}
-	if (e->n == e->room) {
-		size_t room = e->room ? e->room * 2 : 32;
-		struct env_var *at = ARENA_ARRAY(e->arena, struct env_var, room);
-
-		if (e->n) {
-			memcpy(at, e->at, e->n * sizeof(*at));
-		}
-		e->at = at;
-		e->room = room;
-	}
-	e->at[e->n++] = (struct env_var){ name, value };
-}
-
-struct slice env_find(const struct env *e, struct slice name)
-{
-	for (size_t i = 0; i < e->n; i++) {
-		if (slice_eq(e->at[i].name, name)) {
-			return e->at[i].value;
-		}
-	}
-	return (struct slice){ 0 };
-}
-
-struct slice env_expand(const struct env *e, struct slice text)
-{
-	scoped_strbuf struct strbuf out = { 0 };
-
-	for (size_t i = 0; i < text.len; i++) {
-		struct slice rest = slice_from(text, i), value;
-		ptrdiff_t end;
-
-		if (text.p[i] != '$' || i + 1 == text.len) {
-			strbuf_addc(&out, text.p[i]);
-			continue;
-		}
-		if (text.p[i + 1] == '$') {
-			strbuf_addc(&out, '$');
-			i++;
-			continue;
-		}
-		end = text.p[i + 1] == '(' ? slice_find(rest, ')') : -1;
-		if (end < 0) {
-			strbuf_addc(&out, '$');
-			continue;
-		}
-		value = env_find(e, slice_head(slice_from(rest, 2), (size_t)end - 2));
-		strbuf_add_slice(&out, value.p ? value : slice_head(rest, (size_t)end + 1));
-		i += (size_t)end;
-	}
-	return arena_slice(e->arena, strbuf_slice(&out));
-}
-
 /* ---- service links ---- */
 
 static void add_upper(struct strbuf *out, struct slice s)
@@ -147,18 +85,6 @@ static void link_service(void *arg, const struct val *service)
 
 /* ---- ConfigMaps and Secrets ---- */
 
-static bool is_env_name(struct slice s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		bool inner = isalnum((unsigned char)s.p[i]) || char_is_one_of(s.p[i], "_.-");
-
-		if (!inner || (i == 0 && isdigit((unsigned char)s.p[i]))) {
-			return false;
-		}
-	}
-	return s.len > 0;
-}
-
 static struct slice decoded(struct arena *a, bool is_secret, const struct val *v)
 {
 	scoped_strbuf struct strbuf out = { 0 };
@@ -207,7 +133,7 @@ static int from_whole(struct env *e, const struct pod_facts *f, const struct val
 
 		strbuf_add_slice(&name, prefix);
 		strbuf_add_slice(&name, it->key);
-		if (!is_env_name(strbuf_slice(&name))) {
+		if (!env_name_is_valid(strbuf_slice(&name))) {
 			if (skipped) {
 				strbuf_addf(skipped, "%s%s", skipped->size ? ", " : "",
 				            strbuf_str(&name));

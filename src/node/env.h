@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/strbuf.h"
 #include "codec/value.h"
+#include "schema/env.h"
 
 /* What the environment and downward volumes may ask of the world around the pod. */
 struct pod_facts {
@@ -23,20 +24,6 @@ struct pod_facts {
 	                 void *visit_arg);
 	void *arg;
 };
-
-struct env_var {
-	struct slice name, value;
-};
-struct env {
-	struct arena *arena; /* given: where the texts go */
-	struct env_var *at;
-	size_t n, room;
-};
-
-void env_set(struct env *e, struct slice name, struct slice value); /* later wins */
-struct slice env_find(const struct env *e, struct slice name);      /* null p when absent */
-/* Replaces $(NAME) by e's values; unknown ones stay; "$$" becomes "$". Result lives in e->arena. */
-struct slice env_expand(const struct env *e, struct slice text);
 
 /* Builds what the pod says of 'container's environment: service links, envFrom, env. Keys of
  * envFrom that are no names are appended to 'skipped' (comma separated; may be null). Failure:

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "codec/json.h"
 #include "codec/yaml.h"
 
@@ -343,6 +344,38 @@ static void long_names_survive(void **state)
 	assert_true(val_eq(v, again));
 }
 
+/* What a block holds is often a file of its own, whose lines people want to find. */
+static void texts_know_where_they_stand(void **state)
+{
+	static const char text[] = "# remark\n"
+				   "a: |\n"
+				   "\n"
+				   "    one\n"
+				   "      two\n"
+				   "b: &x |2-\n"
+				   "     three\n"
+				   "c:   'four'\n"
+				   "d: >\n"
+				   "  five\n";
+	static const struct {
+		const char *name;
+		unsigned line, col;
+		bool is_literal;
+	} want[] = { { "a", 3, 5, true }, { "b", 7, 3, true }, { "c", 8, 6, false }, { "d", 9, 4, false } };
+	scoped_arena struct arena a = { 0 };
+	struct val *v;
+
+	(void)state;
+	assert_int_equal(yaml_parse(&a, slice_of(text), &v, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		const struct val *at = val_get(v, want[i].name);
+
+		assert_int_equal(at->text_line, want[i].line);
+		assert_int_equal(at->text_col, want[i].col);
+		assert_int_equal(at->is_literal, want[i].is_literal);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -356,6 +389,7 @@ int main(void)
 		cmocka_unit_test(text_is_written_as_kubectl_does),
 		cmocka_unit_test(awkward_texts_survive),
 		cmocka_unit_test(long_names_survive),
+		cmocka_unit_test(texts_know_where_they_stand),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
