@@ -1,5 +1,5 @@
-/* What: the two halves of family NP: the writing of policies (check-np.c, with the table) and what they do to flows
- * (check-np-flows.c). */
+/* What: the parts of family NP: the writing of policies (check-np.c, with the table) and what they do to flows
+ * (check-np-flows.c), and to calls that values tell of (check-np-calls.c). */
 #pragma once
 
 #include "analyse/rule.h"
@@ -16,3 +16,8 @@ void np_mesh(struct check *c);                      /* NP026 */
 void np_before_translation(struct check *c);        /* NP027 */
 void np_balancer(struct check *c);                  /* NP028 */
 void np_without_policy(struct check *c);            /* NP030 */
+
+void np_calls(struct check *c);   /* NP007, by values; np_one_side is by rules */
+void np_outside(struct check *c); /* NP008 */
+void np_except(struct check *c);  /* NP010 */
+void np_helpers(struct check *c); /* NP024 */
