@@ -2,6 +2,7 @@
  * (check-np-flows.c), and to calls that values tell of (check-np-calls.c). */
 #pragma once
 
+#include "analyse/policies.h"
 #include "analyse/rule.h"
 
 void np_controller_not_admitted(struct check *c);   /* NP001 */
@@ -21,3 +22,6 @@ void np_calls(struct check *c);   /* NP007, by values; np_one_side is by rules *
 void np_outside(struct check *c); /* NP008 */
 void np_except(struct check *c);  /* NP010 */
 void np_helpers(struct check *c); /* NP024 */
+
+/* Shows policies of these pods whose rules for the side have no effect (NP019): they explain why it is closed. */
+void np_show_idle(struct check *c, struct finding *f, const struct workload *w, enum policy_direction dir);

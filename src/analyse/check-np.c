@@ -944,7 +944,7 @@ static const struct rule rules[] = {
 		.probe = "Request the path; connect to the pod from the controller's pod.",
 		.fix = "Admit the controller's namespace and pods on the pod's port.",
 		.sources = "kubernetes/kubernetes#112467; rancher/backup-restore-operator#257",
-		.after = "NP002 NP003 NP004 NP006 NP019 NP021 NP022 NP023",
+		.after = "SVC005 SVC006 NP002 NP003 NP004 NP006 NP019 NP021 NP022 NP023",
 		.check = np_controller_not_admitted,
 	},
 	{
@@ -1033,7 +1033,7 @@ static const struct rule rules[] = {
 		.probe = "Connect with the policies of each side taken away in a copy.",
 		.fix = "Add the missing side.",
 		.sources = "kubernetes-sigs/network-policy-api, policy-assistant",
-		.after = "NP002 NP004 NP006 NP019 NP021 NP023",
+		.after = "SVC005 SVC006 NP002 NP004 NP006 NP019 NP021 NP023",
 		.check = np007,
 	},
 	{
@@ -1049,7 +1049,7 @@ static const struct rule rules[] = {
 		.probe = "Connect to it from the pod.",
 		.fix = "ipBlock of its subnets on the port.",
 		.sources = "koti.dev",
-		.after = "NP010 NP019",
+		.after = "DB004 NP010 NP019",
 		.check = np_outside,
 	},
 	{
