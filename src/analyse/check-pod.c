@@ -137,6 +137,33 @@ static const struct val *probe_port(const struct val *probe)
 	return NULL;
 }
 
+/* A number that is in no ports may well be right: many programs have a port for probes alone. It is wrong when it is the
+ * Service's port, which the pod does not have, or when the program says that it listens elsewhere. */
+static bool is_wrong_number(struct check *c, const struct workload *w, const struct val *container, uint16_t number)
+{
+	const struct svc_list *services = subject_services_of(c->subject, w);
+	size_t n, said = 0;
+	const struct listening *all;
+
+	for (size_t i = 0; i < services->at.n; i++) {
+		const struct svc_port *p = svc_port_numbered(services->at.at[i], number, 0);
+
+		if (p && svc_port_target(p, w) != number) {
+			return true;
+		}
+	}
+	all = values_listenings(subject_values(c->subject), w->object->v, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (all[i].container == container && is_said(&all[i])) {
+			if (all[i].port == number) {
+				return false;
+			}
+			said++;
+		}
+	}
+	return said == 1;
+}
+
 static void bad_probe(struct check *c, const struct workload *w, const struct val *container, const struct val *probe)
 {
 	const struct val *port = probe_port(probe), *http = val_get(probe, "httpGet"), *declared;
@@ -154,7 +181,7 @@ static void bad_probe(struct check *c, const struct workload *w, const struct va
 		f = check_found(c, w->object, port,
 				"The readiness probe of " WORKLOAD_FMT " asks the port named " SLICE_FMT ", which no container has.",
 				WORKLOAD_ARG(w), SLICE_ARG(val_str(port)));
-	} else if (number && !declared && val_len(val_get(container, "ports"))) {
+	} else if (number && !declared && val_len(val_get(container, "ports")) && is_wrong_number(c, w, container, number)) {
 		f = check_found(c, w->object, port,
 				"The readiness probe of " WORKLOAD_FMT " asks port %u, which no container declares.", WORKLOAD_ARG(w), number);
 	} else {
