@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
@@ -91,6 +92,15 @@ static enum live_outcome outcome_of(struct slice text)
 	return LIVE_UNKNOWN;
 }
 
+static void read_received(const struct live_ask *ask, struct live_flow *f, const struct val *result)
+{
+	scoped_strbuf struct strbuf bytes = { 0 };
+
+	if (f->wants && ask->arena && base64_decode(&bytes, val_get_str(result, "received"))) {
+		f->received = arena_slice(ask->arena, strbuf_slice(&bytes));
+	}
+}
+
 static int read_answer(struct portion *p, const struct http_answer *a, struct err *err)
 {
 	scoped_arena struct arena arena = { 0 };
@@ -111,6 +121,7 @@ static int read_answer(struct portion *p, const struct http_answer *a, struct er
 
 		if (i < p->from + p->n) {
 			p->ask->flows[i].outcome = outcome_of(val_get_str(it, "outcome"));
+			read_received(p->ask, &p->ask->flows[i], it);
 			p->ask->flows[i].ms = ms && ms->type == VAL_FLOAT ? ms->d : (double)val_int(ms, 0);
 			i++;
 		}
@@ -140,11 +151,17 @@ static void add_flow(struct strbuf *body, const struct live_flow *f)
 {
 	char ip[IP_TEXT_SIZE];
 
-	strbuf_addf(body, "{\"proto\":\"%s\",\"ip\":\"%s\",\"port\":%u}",
+	strbuf_addf(body, "{\"proto\":\"%s\",\"ip\":\"%s\",\"port\":%u",
 		    f->proto == PROTO_UDP  ? "UDP" :
 		    f->proto == PROTO_SCTP ? "SCTP" :
 					     "TCP",
 		    ip_format(f->ip, ip), f->port);
+	if (f->send.len) {
+		strbuf_adds(body, ",\"send\":\"");
+		base64_encode(body, f->send);
+		strbuf_addc(body, '"');
+	}
+	strbuf_adds(body, f->wants ? ",\"receive\":true}" : "}");
 }
 
 static void send_portion(struct run *run, struct live_ask *ask, size_t from)
@@ -163,7 +180,7 @@ static void send_portion(struct run *run, struct live_ask *ask, size_t from)
 	if (ask->pod.len) {
 		strbuf_addf(&target, "/probe/" SLICE_FMT "/" SLICE_FMT, SLICE_ARG(ask->ns), SLICE_ARG(ask->pod));
 	} else {
-		strbuf_adds(&target, "/probeNode");
+		strbuf_adds(&target, ask->in_vpc ? "/probeVpc" : "/probeNode");
 	}
 	spec.target = strbuf_str(&target);
 	spec.body = strbuf_slice(&body);

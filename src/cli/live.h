@@ -19,10 +19,15 @@ struct live_flow {
 	enum proto proto;
 	enum live_outcome outcome; /* result; LIVE_UNKNOWN: could not be asked */
 	double ms;                 /* likewise: how long it took */
+	struct slice send;         /* given: what is said once connected; may be empty */
+	bool wants;                /* given: what comes back is wanted */
+	struct slice received;     /* result: in the asking's arena; may be empty */
 };
 
 struct live_ask { /* flows from one place */
-	struct slice ns, pod; /* from inside this pod; pod empty: from the node */
+	struct slice ns, pod; /* from inside this pod; pod empty: from the node, or: */
+	bool in_vpc;          /* from the router, where the balancer is */
+	struct arena *arena;  /* for what comes back; null: nothing is wanted */
 	struct live_flow *flows;
 	size_t n;
 	struct err failed; /* result; code 0: all flows have an outcome */

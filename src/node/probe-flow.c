@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
@@ -29,6 +30,10 @@ struct flow_probe {
 	struct loop_fd *w;
 	struct loop_timer timer;
 	int64_t began_us, took_us;
+	struct slice send;       /* in the request's arena; may be empty */
+	bool wants;              /* what comes back */
+	bool connected;          /* TCP: open, and waiting for that */
+	struct strbuf received;  /* owned */
 	const char *outcome; /* null until done */
 	int failed;          /* errno behind it */
 };
@@ -63,6 +68,7 @@ static void probing_fini(struct probing *p)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		stop(&p->flows[i]);
+		strbuf_fini(&p->flows[i].received);
 	}
 	loop_defer_cancel(&p->more);
 	if (p->netns >= 0) {
@@ -90,6 +96,11 @@ static void reply(struct probing *p)
 			strbuf_adds(&body, ",\"why\":");
 			json_write_str(&body, slice_of(strerror(f->failed)));
 		}
+		if (f->wants) {
+			strbuf_adds(&body, ",\"received\":\"");
+			base64_encode(&body, strbuf_slice(&f->received));
+			strbuf_addc(&body, '"');
+		}
 		strbuf_addc(&body, '}');
 	}
 	strbuf_adds(&body, "]}\n");
@@ -115,7 +126,35 @@ static void done(struct flow_probe *f, int failed)
 
 static void on_timeout(struct loop_timer *t)
 {
-	done(container_of(t, struct flow_probe, timer), ETIMEDOUT);
+	struct flow_probe *f = container_of(t, struct flow_probe, timer);
+
+	done(f, f->connected ? 0 : ETIMEDOUT);
+}
+
+/* What came, or errno; EAGAIN: nothing yet. */
+static int receive(struct flow_probe *f, int fd)
+{
+	char *to = strbuf_reserve(&f->received, PROBE_RECEIVE_MAX);
+	ssize_t n = to ? recv(fd, to, PROBE_RECEIVE_MAX, MSG_DONTWAIT) : -1;
+
+	if (n < 0) {
+		return to ? errno : ENOMEM;
+	}
+	strbuf_added(&f->received, (size_t)n);
+	return 0;
+}
+
+/* Open: says what it has to, and waits for an answer when one is wanted. */
+static void converse(struct flow_probe *f, int fd)
+{
+	if (f->send.len && send(fd, f->send.p, f->send.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+		done(f, errno);
+	} else if (!f->wants) {
+		done(f, 0);
+	} else {
+		f->connected = true;
+		loop_fd_set(f->w, LOOP_READ);
+	}
 }
 
 static void on_ready(void *arg, int fd, unsigned events)
@@ -123,18 +162,23 @@ static void on_ready(void *arg, int fd, unsigned events)
 	struct flow_probe *f = arg;
 	int failed = 0;
 	socklen_t size = sizeof(failed);
-	char byte;
 
 	(void)events;
-	if (f->type == SOCK_DGRAM) {
-		failed = recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) < 0 ? errno : 0;
-		if (failed == EAGAIN || failed == EWOULDBLOCK) {
-			return;
+	if (f->type == SOCK_DGRAM || f->connected) {
+		failed = receive(f, fd);
+		if (failed != EAGAIN && failed != EWOULDBLOCK) {
+			done(f, f->connected ? 0 : failed);
 		}
-	} else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) < 0) {
+		return;
+	}
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) < 0) {
 		failed = errno;
 	}
-	done(f, failed);
+	if (failed) {
+		done(f, failed);
+	} else {
+		converse(f, fd);
+	}
 }
 
 /* 0 or errno. */
@@ -146,8 +190,8 @@ static int open_socket(struct flow_probe *f)
 	if (netns_enter(&visit, f->of->netns, NULL) < 0) {
 		return EPERM;
 	}
-	f->fd = socket(f->ip.family == IP_V6 ? AF_INET6 : AF_INET,
-	               f->type | SOCK_CLOEXEC | SOCK_NONBLOCK, f->protocol);
+	f->fd = socket(f->ip.family == IP_V6 ? AF_INET6 : AF_INET, f->type | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	               f->protocol);
 	failed = f->fd < 0 ? errno : 0;
 	netns_leave(&visit);
 	return failed;
@@ -165,11 +209,13 @@ static int try_now(struct flow_probe *f)
 	if (connect(f->fd, (struct sockaddr *)&sa, size) < 0 && errno != EINPROGRESS) {
 		return errno;
 	}
-	if (f->type == SOCK_DGRAM && send(f->fd, question, sizeof(question), MSG_NOSIGNAL) < 0) {
+	if (f->type == SOCK_DGRAM &&
+	    send(f->fd, f->send.len ? f->send.p : (const char *)question, f->send.len ? f->send.len : sizeof(question),
+		 MSG_NOSIGNAL) < 0) {
 		return errno;
 	}
-	if (loop_fd_open(f->of->loop, f->fd, f->type == SOCK_DGRAM ? LOOP_READ : LOOP_WRITE,
-	                 on_ready, f, &f->w, NULL) < 0) {
+	if (loop_fd_open(f->of->loop, f->fd, f->type == SOCK_DGRAM ? LOOP_READ : LOOP_WRITE, on_ready, f, &f->w,
+	                 NULL) < 0) {
 		return EMFILE;
 	}
 	loop_timer_start(f->of->loop, &f->timer, f->of->timeout_us, on_timeout);
@@ -203,10 +249,17 @@ static void go_on(struct probing *p)
 
 /* ---- what is asked ---- */
 
-static bool read_flow(const struct val *v, struct flow_probe *f)
+static bool read_flow(struct arena *a, const struct val *v, struct flow_probe *f)
 {
-	struct slice proto = val_get_str(v, "proto");
+	struct slice proto = val_get_str(v, "proto"), send = val_get_str(v, "send");
 	int64_t port = val_int(val_get(v, "port"), 0);
+	scoped_strbuf struct strbuf bytes = { .max = PROBE_SEND_MAX + 4 };
+
+	if (send.len && (!base64_decode(&bytes, send) || bytes.size > PROBE_SEND_MAX)) {
+		return false;
+	}
+	f->send = arena_slice(a, strbuf_slice(&bytes));
+	f->wants = val_bool(val_get(v, "receive"), false);
 
 	f->port = (uint16_t)port;
 	f->fd = -1;
@@ -235,25 +288,22 @@ static struct probing *read_request(struct server *s, struct http_request *r)
 	}
 	flows = val_get(root, "flows");
 	timeout_ms = val_int(val_get(root, "timeoutMs"), PROBE_TIMEOUT_MS);
-	if (!val_len(flows) || val_len(flows) > PROBE_FLOWS_MAX || timeout_ms < 1 ||
-	    timeout_ms > PROBE_TIMEOUT_MAX) {
-		server_refuse(r, 400, "BadRequest", "flows: 1 to %u; timeoutMs: 1 to %d",
-		              PROBE_FLOWS_MAX, PROBE_TIMEOUT_MAX);
+	if (!val_len(flows) || val_len(flows) > PROBE_FLOWS_MAX || timeout_ms < 1 || timeout_ms > PROBE_TIMEOUT_MAX) {
+		server_refuse(r, 400, "BadRequest", "flows: 1 to %u; timeoutMs: 1 to %d", PROBE_FLOWS_MAX,
+		              PROBE_TIMEOUT_MAX);
 		return NULL;
 	}
-	*p = (struct probing){
-		.r = r, .loop = s->agent->loop, .netns = -1, .timeout_us = timeout_ms * US_PER_MS
-	};
+	*p = (struct probing){ .r = r, .loop = s->agent->loop, .netns = -1, .timeout_us = timeout_ms * US_PER_MS };
 	p->flows = ARENA_ARRAY(&r->arena, struct flow_probe, val_len(flows));
 	val_for_each (flows, it) {
 		struct flow_probe *f = &p->flows[p->n++];
 
 		f->of = p;
-		if (!read_flow(it, f)) {
+		if (!read_flow(&r->arena, it, f)) {
 			server_refuse(r, 400, "BadRequest",
-			              "flow %zu: proto must be TCP, UDP or SCTP, ip an address, "
-			              "port 1 to 65535",
-			              p->n);
+			              "flow %zu: proto must be TCP, UDP or SCTP, ip an address, port 1 to 65535, send base64 "
+			              "of at most %u bytes",
+			              p->n, PROBE_SEND_MAX);
 			return NULL;
 		}
 	}
@@ -277,8 +327,7 @@ void probe_flow_serve(struct server *s, struct http_request *r, const struct ser
 		return;
 	}
 	if (!host_network && !t->view.netns_path) {
-		server_refuse(r, 409, "Conflict",
-		              "pod \"" SLICE_FMT "\" has no network: it is not running",
+		server_refuse(r, 409, "Conflict", "pod \"" SLICE_FMT "\" has no network: it is not running",
 		              SLICE_ARG(t->pod));
 		return;
 	}
@@ -294,6 +343,19 @@ void probe_flow_serve_node(struct server *s, struct http_request *r)
 	struct probing *p = read_request(s, r);
 
 	if (p) {
+		begin(p);
+	}
+}
+
+void probe_flow_serve_vpc(struct server *s, struct http_request *r)
+{
+	scoped_free char *path = mem_printf("%s/netns/vpc", s->agent->run_dir);
+	struct probing *p = read_request(s, r);
+	struct err err;
+
+	if (p && netns_open(path, &p->netns, &err) < 0) {
+		server_refuse_err(r, &err);
+	} else if (p) {
 		begin(p);
 	}
 }

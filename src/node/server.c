@@ -137,6 +137,7 @@ static const struct route {
 	{ "portForward", .serve_pod = portforward_serve },
 	{ "probe", .serve_pod = probe_flow_serve },
 	{ "probeNode", .serve = probe_flow_serve_node },
+	{ "probeVpc", .serve = probe_flow_serve_vpc },
 	{ "healthz", .get_only = true, .serve = serve_health },
 	{ "pods", .get_only = true, .serve = serve_pods },
 	{ "stats/summary", .get_only = true, .serve = serve_stats },
