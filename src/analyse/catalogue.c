@@ -3,6 +3,7 @@
 #include "analyse/rule.h"
 
 extern const struct family family_np, family_svc;
+extern const struct family family_app, family_db, family_hpa, family_roll, family_tls;
 extern const struct family family_gw;
 extern const struct family family_lb;
 
@@ -11,6 +12,11 @@ const struct family *const rule_families[] = {
 	&family_np,
 	&family_gw,
 	&family_lb,
+	&family_tls,
+	&family_app,
+	&family_db,
+	&family_hpa,
+	&family_roll,
 	NULL,
 };
 
