@@ -6,6 +6,7 @@
 
 #include "analyse/address.h"
 #include "analyse/check-app-priv.h"
+#include "analyse/edges.h"
 #include "base/mem.h"
 
 /* ---- public hosts ---- */
@@ -38,50 +39,16 @@ static bool has_tls_for(const struct object *ingress, struct slice host)
 	return false;
 }
 
-/* The Ingress that has this host; *ret_any: one that has some host at all. */
-static const struct object *ingress_with(const struct subject *s, struct slice host,
-                                         const struct object **ret_any, const struct val **ret_host)
-{
-	object_each(s, OBJECT_INGRESS, o)
-	{
-		val_for_each (val_get(object_spec(o), "rules"), rule) {
-			const struct val *at = val_get(rule, "host");
-
-			if (!at) {
-				continue;
-			}
-			if (!*ret_any) {
-				*ret_any = o;
-				*ret_host = at;
-			}
-			if (fits_host(val_str(at), host)) {
-				return o;
-			}
-		}
-	}
-	return NULL;
-}
-
 /* An Ingress that leads to pods of this workload by TLS, or null. */
 static const struct object *tls_in_front(struct check *c, const struct workload *w)
 {
 	const struct svc_list *services = subject_services_of(c->subject, w);
 
-	object_each(c->subject, OBJECT_INGRESS, o)
-	{
-		if (!slice_eq(o->ns, w->ns) || !val_len(val_get(object_spec(o), "tls"))) {
-			continue;
-		}
-		for (size_t i = 0; services && i < services->at.n; i++) {
-			val_for_each (val_get(object_spec(o), "rules"), rule) {
-				val_for_each (val_path(rule, "http.paths"), path) {
-					if (slice_eq(
-						    val_str(val_path(path, "backend.service.name")),
-						    services->at.at[i]->name)) {
-						return o;
-					}
-				}
-			}
+	for (size_t i = 0; services && i < services->at.n; i++) {
+		const struct object *o = edge_tls_of_service(c->subject, services->at.at[i]);
+
+		if (o) {
+			return o;
 		}
 	}
 	return NULL;
@@ -187,9 +154,10 @@ static const char *origin_problem(struct check *c, const struct reference *r,
                                   const struct object **ret_public, const struct val **ret_host)
 {
 	struct slice host = slice_of(r->host);
-	const struct object *o = ingress_with(c->subject, host, ret_public, ret_host);
+	const struct object *o = edge_ingress_of_host(c->subject, host);
 	struct target t;
 
+	*ret_public = edge_any(c->subject, ret_host);
 	if (o) {
 		*ret_public = o;
 		if (has_tls_for(o, host) && strcmp(r->scheme, "http") == 0) {

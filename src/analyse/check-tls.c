@@ -4,24 +4,12 @@
 
 #include "analyse/certificate.h"
 #include "analyse/check-value.h"
+#include "analyse/edges.h"
 #include "analyse/front.h"
 #include "base/base64.h"
 #include "base/mem.h"
 
 /* ---- who makes a Secret ---- */
-
-static const struct object *certificate_for(const struct subject *s, struct slice ns,
-                                            struct slice secret)
-{
-	object_each(s, OBJECT_CERTIFICATE, o)
-	{
-		if (slice_eq(o->ns, ns) &&
-		    slice_eq(val_get_str(object_spec(o), "secretName"), secret)) {
-			return o;
-		}
-	}
-	return NULL;
-}
 
 static bool is_shimmed(const struct object *ingress)
 {
@@ -69,7 +57,7 @@ static void tls001(struct check *c)
 			struct finding *f;
 
 			if (!name.len || subject_find(c->subject, OBJECT_SECRET, o->ns, name) ||
-			    certificate_for(c->subject, o->ns, name) || is_shimmed(o) ||
+			    edge_certificate(c->subject, o->ns, name) || is_shimmed(o) ||
 			    is_made_elsewhere(c->subject, o->ns, name)) {
 				continue;
 			}
@@ -121,21 +109,6 @@ static bool text_of_key(struct arena *a, const struct object *secret, const char
 	}
 	*ret = arena_slice(a, strbuf_slice(&out));
 	return true;
-}
-
-static const struct object *ingress_with_secret(const struct subject *s,
-                                                const struct object *secret)
-{
-	object_each(s, OBJECT_INGRESS, o)
-	{
-		val_for_each (val_get(object_spec(o), "tls"), it) {
-			if (slice_eq(o->ns, secret->ns) &&
-			    slice_eq(val_get_str(it, "secretName"), secret->name)) {
-				return o;
-			}
-		}
-	}
-	return NULL;
 }
 
 /* Each certificate is signed by the one behind it. */
@@ -197,7 +170,7 @@ static void tls002(struct check *c)
 	written_each(c->subject, OBJECT_SECRET, secret)
 	{
 		const struct val *type = val_get(secret->v, "type");
-		const struct object *ingress = ingress_with_secret(c->subject, secret);
+		const struct object *ingress = edge_of_secret(c->subject, secret->ns, secret->name);
 
 		if (slice_is(val_str(type), "kubernetes.io/tls")) {
 			/* an empty one is filled by somebody */
@@ -205,7 +178,7 @@ static void tls002(struct check *c)
 			    val_len(val_get(secret->v, "stringData"))) {
 				check_pair(c, secret);
 			}
-		} else if (ingress && !certificate_for(c->subject, secret->ns, secret->name)) {
+		} else if (ingress && !edge_certificate(c->subject, secret->ns, secret->name)) {
 			struct finding *f = check_found(
 				c, secret, type,
 				"Secret " SLICE_FMT
@@ -290,7 +263,7 @@ static void check_host(struct check *c, const struct object *o, const struct val
 		return;
 	}
 	secret = subject_find(c->subject, OBJECT_SECRET, o->ns, val_get_str(entry, "secretName"));
-	certificate = certificate_for(c->subject, o->ns, val_get_str(entry, "secretName"));
+	certificate = edge_certificate(c->subject, o->ns, val_get_str(entry, "secretName"));
 	names = certificate ? val_get(object_spec(certificate), "dnsNames") : NULL;
 	if (certificate && !list_covers(names, val_str(host)) &&
 	    !covers(val_get_str(object_spec(certificate), "commonName"), val_str(host))) {
@@ -857,7 +830,7 @@ static const struct rule rules[] = {
 		.symptom = "The browser warns: the controller shows its own certificate.",
 		.cause = "secretName is looked up in the Ingress's namespace and nowhere else.",
 		.evidence = "No Secret of that name there, no Certificate, annotation or external "
-	                    "secret that makes it.",
+			    "secret that makes it.",
 		.probe = "A handshake with the host's name; look at issuer and names.",
 		.fix = "The Secret or a Certificate in that namespace.",
 		.sources = "kubernetes/ingress-nginx#2170, #1984, #4979",
@@ -872,10 +845,10 @@ static const struct rule rules[] = {
 		.symptom =
 			"The browser warns, or devices that know the chain work and others do not.",
 		.cause = "The type is another, a key is missing, the PEM is cut, the private key "
-	                 "is that of another certificate, or the "
+			 "is that of another certificate, or the "
 			 "chain is out of order.",
 		.evidence = "tls.crt and tls.key read; public part of the key compared; each "
-	                    "certificate's issuer compared with the next.",
+			    "certificate's issuer compared with the next.",
 		.probe = "A handshake.",
 		.fix = "Make it anew with the whole chain.",
 		.sources = "kubernetes/ingress-nginx#1984",
@@ -889,7 +862,7 @@ static const struct rule rules[] = {
 		.hop = HOP_TLS,
 		.symptom = "The browser says that the certificate is for another name.",
 		.cause = "Hosts of rules, of tls, dnsNames and the certificate itself differ; a "
-	                 "wildcard stands for one label.",
+			 "wildcard stands for one label.",
 		.evidence = "The sets compared; alternative names of certificates in Secrets.",
 		.probe = "A handshake that verifies the host.",
 		.fix = "Add the name.",
@@ -904,7 +877,7 @@ static const struct rule rules[] = {
 		.hop = HOP_TLS,
 		.symptom = "The Certificate is never ready.",
 		.cause = "A ClusterIssuer is asked for and an Issuer exists, or the reverse, or it "
-	                 "is in another namespace.",
+			 "is in another namespace.",
 		.evidence = "issuerRef and annotations looked up, as far as the set holds issuers.",
 		.probe = "Status of Certificate and CertificateRequest.",
 		.fix = "Name the issuer that exists, with its kind.",
@@ -919,9 +892,9 @@ static const struct rule rules[] = {
 		.hop = HOP_TLS,
 		.symptom = "The challenge is pending; the self check fails.",
 		.cause = "The name is not public, or the solver's Ingress is taken by another "
-	                 "class.",
+			 "class.",
 		.evidence = "Names without public form for an HTTP-01 issuer; class of the solver "
-	                    "against that of the Ingress.",
+			    "against that of the Ingress.",
 		.probe = "GET /.well-known/acme-challenge/x on port 80, from outside and inside.",
 		.fix = "A public name on port 80, the right class, or DNS-01.",
 		.sources = "cert-manager/cert-manager#3968",
@@ -936,7 +909,7 @@ static const struct rule rules[] = {
 		.symptom = "The challenge is pending.",
 		.cause = "The solver's Secret is missing, or no solver is for the name's zone.",
 		.evidence = "Secrets of the solvers of Issuers; dnsNames against the solvers' "
-	                    "selectors.",
+			    "selectors.",
 		.probe = "Events of the challenge.",
 		.fix = "The Secret, or a solver for the zone.",
 		.sources = "cert-manager, DNS01",
@@ -964,7 +937,7 @@ static const struct rule rules[] = {
 		.hop = HOP_TLS,
 		.symptom = "The browser does not trust the issuer.",
 		.cause = "Let's Encrypt's staging server, a self-signed certificate or an own "
-	                 "authority signs a name for everybody.",
+			 "authority signs a name for everybody.",
 		.evidence = "Kind and server of the issuer of a public name.",
 		.probe = "Verify the chain against public roots.",
 		.fix = "A production issuer.",
@@ -978,11 +951,11 @@ static const struct rule rules[] = {
 		.certainty = CERTAINTY_LIKELY,
 		.hop = HOP_TLS,
 		.symptom = "\"unable to get local issuer certificate\", \"certificate signed by "
-	                   "unknown authority\".",
+			   "unknown authority\".",
 		.cause = "A name of the cluster has a certificate of an own authority, and the "
-	                 "client knows only public ones.",
+			 "client knows only public ones.",
 		.evidence = "An https address of a Service; no bundle mounted, no variable that "
-	                    "names one, no switch to trust anybody.",
+			    "names one, no switch to trust anybody.",
 		.probe = "A handshake from the pod with its own store.",
 		.fix = "Mount the authority's bundle and name it.",
 		.sources = "k3d-io/k3d FAQ",
@@ -996,7 +969,7 @@ static const struct rule rules[] = {
 		.hop = HOP_TLS,
 		.symptom = "The listener or the distribution refuses the certificate.",
 		.cause = "CloudFront takes certificates from us-east-1, a load balancer from its "
-	                 "own region.",
+			 "own region.",
 		.evidence = "The region in the ARN against who uses it.",
 		.probe = "The controller's event.",
 		.fix = "Request it there.",
