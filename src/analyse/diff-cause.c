@@ -1,12 +1,14 @@
-/* Why: a reviewer wants to know which line of the change opened a flow; see diff.h. The sides of a flow are looked at
- * apart: only an object that the changed side depends on is named. */
+/* Why: a reviewer wants to know which line of the change opened a flow; see diff.h. The sides of a
+ * flow are looked at apart: only an object that the changed side depends on is named. */
 #include "analyse/diff-priv.h"
 
 #include <stdlib.h>
 
 #include "base/mem.h"
 
-enum { LOOKED_AT_MAX = 50 }; /* workloads of one joint whose labels are compared: the first are as good as all */
+enum {
+	LOOKED_AT_MAX = 50
+}; /* workloads of one joint whose labels are compared: the first are as good as all */
 
 typedef VEC(uint32_t) id_vec;
 
@@ -35,7 +37,8 @@ static void add_keys_of_rules(struct map *keys, const struct val *rules, const c
 static void collect_keys(struct causes *c)
 {
 	for (int side = 0; side < 2; side++) {
-		object_each (c->sides[side]->subject, OBJECT_NETWORKPOLICY, o) {
+		object_each(c->sides[side]->subject, OBJECT_NETWORKPOLICY, o)
+		{
 			const struct val *spec = object_spec(o);
 
 			add_selector_keys(&c->selector_keys, val_get(spec, "podSelector"));
@@ -79,9 +82,13 @@ static const char *object_title(struct causes *c, const struct object *o, const 
 	return arena_strdup(&c->d->arena, strbuf_str(&b));
 }
 
-static void blame(struct causes *c, id_vec *ids, const struct object *was, const struct object *is, const char *what)
+static void blame(struct causes *c, id_vec *ids, const struct object *was, const struct object *is,
+                  const char *what)
 {
-	const char *text = object_title(c, is ? is : was, !was ? "is added" : !is ? "is removed" : what);
+	const char *text = object_title(c, is ? is : was,
+	                                !was  ? "is added"
+	                                : !is ? "is removed"
+	                                      : what);
 	uintptr_t id = (uintptr_t)map_find(&c->text_ids, slice_of(text));
 
 	if (!id) {
@@ -95,18 +102,22 @@ static void blame(struct causes *c, id_vec *ids, const struct object *was, const
 /* ---- who ---- */
 
 /* Policies that isolate the end on either side and are not as before. */
-static void blame_policies(struct causes *c, enum policy_direction dir, const struct joint *subject, id_vec *ids)
+static void blame_policies(struct causes *c, enum policy_direction dir, const struct joint *subject,
+                           id_vec *ids)
 {
 	for (int side = 0; side < 2; side++) {
 		uint32_t end = side ? subject->after : subject->before;
 		const struct policy_isolated *by =
-			end == DIFF_NOBODY ? NULL : matrix_isolation(c->sides[side]->matrix, dir, end);
+			end == DIFF_NOBODY ? NULL
+					   : matrix_isolation(c->sides[side]->matrix, dir, end);
 
 		for (size_t i = 0; by && i < by->n_policies; i++) {
 			struct slice ns = val_str(val_path(by->policies[i], "metadata.namespace")),
 				     name = val_str(val_path(by->policies[i], "metadata.name"));
-			const struct object *was = subject_find(c->sides[0]->subject, OBJECT_NETWORKPOLICY, ns, name),
-					    *is = subject_find(c->sides[1]->subject, OBJECT_NETWORKPOLICY, ns, name);
+			const struct object *was = subject_find(c->sides[0]->subject,
+			                                        OBJECT_NETWORKPOLICY, ns, name),
+					    *is = subject_find(c->sides[1]->subject,
+			                                       OBJECT_NETWORKPOLICY, ns, name);
 
 			if (!was || !is || !val_eq(object_spec(was), object_spec(is))) {
 				blame(c, ids, was, is, "changed");
@@ -127,7 +138,8 @@ static void blame_labels(struct causes *c, const struct joint *j, bool also_name
 		if (labels_differ(c, was->labels, is->labels)) {
 			blame(c, ids, was->object, is->object, "has other labels");
 		}
-		if (also_namespace && labels_differ(c, old->labels, new->labels) && (old->object || new->object)) {
+		if (also_namespace && labels_differ(c, old->labels, new->labels) &&
+		    (old->object || new->object)) {
 			blame(c, ids, old->object, new->object, "has other labels");
 		}
 	}
@@ -141,7 +153,8 @@ static const struct val *ports_of_container(const struct val *container)
 /* A policy may name a port: then the container's number counts. */
 static bool declares_other_ports(const struct workload *a, const struct workload *b)
 {
-	const struct val *x = val_first(val_get(a->spec, "containers")), *y = val_first(val_get(b->spec, "containers"));
+	const struct val *x = val_first(val_get(a->spec, "containers")),
+			 *y = val_first(val_get(b->spec, "containers"));
 
 	for (; x && y; x = x->next, y = y->next) {
 		const struct val *p = ports_of_container(x), *q = ports_of_container(y);
@@ -170,11 +183,14 @@ static void blame_services_of(struct causes *c, int side, const struct workload 
 
 	for (size_t i = 0; list && i < list->at.n; i++) {
 		const struct object *o = list->at.at[i]->object;
-		const struct object *was = subject_find(c->sides[0]->subject, OBJECT_SERVICE, o->ns, o->name),
-				    *is = subject_find(c->sides[1]->subject, OBJECT_SERVICE, o->ns, o->name);
+		const struct object *was = subject_find(c->sides[0]->subject, OBJECT_SERVICE, o->ns,
+		                                        o->name),
+				    *is = subject_find(c->sides[1]->subject, OBJECT_SERVICE, o->ns,
+		                                       o->name);
 
 		if (!was || !is || !val_eq(object_spec(was), object_spec(is)) ||
-		    !val_eq(val_path(was->v, "metadata.annotations"), val_path(is->v, "metadata.annotations"))) {
+		    !val_eq(val_path(was->v, "metadata.annotations"),
+		            val_path(is->v, "metadata.annotations"))) {
 			blame(c, ids, was, is, "changed");
 		}
 	}
@@ -205,12 +221,13 @@ static void blame_members(struct causes *c, const struct joint *j, id_vec *ids)
 		const struct twin *t = &j->workloads.at[i];
 		const struct object *o = t->is ? t->is->object : t->was->object;
 
-		blame(c, ids, j->before == DIFF_NOBODY ? NULL : o, j->after == DIFF_NOBODY ? NULL : o, "");
+		blame(c, ids, j->before == DIFF_NOBODY ? NULL : o,
+		      j->after == DIFF_NOBODY ? NULL : o, "");
 	}
 }
 
-static bool side_changed(const struct causes *c, enum policy_direction dir, const struct joint *from,
-                         const struct joint *to)
+static bool side_changed(const struct causes *c, enum policy_direction dir,
+                         const struct joint *from, const struct joint *to)
 {
 	return matrix_side(c->sides[0]->matrix, dir, from->before, to->before) !=
 	       matrix_side(c->sides[1]->matrix, dir, from->after, to->after);
@@ -223,11 +240,13 @@ static bool is_internet(const struct causes *c, const struct joint *j)
 	return matrix_ends(c->sides[1]->matrix, &n)[j->after].kind == MATRIX_INTERNET;
 }
 
-static void blame_sides(struct causes *c, const struct joint *from, const struct joint *to, id_vec *ids)
+static void blame_sides(struct causes *c, const struct joint *from, const struct joint *to,
+                        id_vec *ids)
 {
 	for (int d = 0; d < POLICY_DIRECTIONS; d++) {
 		enum policy_direction dir = (enum policy_direction)d;
-		const struct joint *subject = dir == POLICY_EGRESS ? from : to, *peer = dir == POLICY_EGRESS ? to : from;
+		const struct joint *subject = dir == POLICY_EGRESS ? from : to,
+				   *peer = dir == POLICY_EGRESS ? to : from;
 
 		if (!side_changed(c, dir, from, to)) {
 			continue;
@@ -273,7 +292,8 @@ struct answer {
 	uint32_t id;
 };
 
-void causes_of(struct causes *c, const struct joint *from, const struct joint *to, struct diff_change *ret)
+void causes_of(struct causes *c, const struct joint *from, const struct joint *to,
+               struct diff_change *ret)
 {
 	id_vec ids = { 0 };
 	struct answer *known;
@@ -304,7 +324,8 @@ void causes_of(struct causes *c, const struct joint *from, const struct joint *t
 	vec_fini(&ids);
 }
 
-void causes_init(struct causes *c, struct diff *d, const struct diff_side *before, const struct diff_side *after)
+void causes_init(struct causes *c, struct diff *d, const struct diff_side *before,
+                 const struct diff_side *after)
 {
 	*c = (struct causes){ .d = d, .sides = { before, after } };
 	collect_keys(c);

@@ -1,4 +1,5 @@
-/* What: the inside of a diff, shared by diff.c (what changed), diff-cause.c (who did it) and diff-report.c. */
+/* What: the inside of a diff, shared by diff.c (what changed), diff-cause.c (who did it) and
+ * diff-report.c. */
 #pragma once
 
 #include "analyse/diff.h"
@@ -9,8 +10,8 @@
 struct twin { /* a workload before and after; one of them may be null */
 	const struct workload *was, *is;
 };
-struct joint { /* what neither side can tell apart */
-	uint32_t before, after;    /* ends; or DIFF_NOBODY */
+struct joint {                  /* what neither side can tell apart */
+	uint32_t before, after; /* ends; or DIFF_NOBODY */
 	VEC(struct twin) workloads;
 	struct cidr_set addresses; /* outside */
 };
@@ -23,7 +24,9 @@ struct causes { /* finds who is to blame */
 	struct map text_ids;              /* text -> index + 1 */
 	struct map selector_keys;         /* label keys that any policy speaks of */
 };
-void causes_init(struct causes *c, struct diff *d, const struct diff_side *before, const struct diff_side *after);
+void causes_init(struct causes *c, struct diff *d, const struct diff_side *before,
+                 const struct diff_side *after);
 void causes_fini(struct causes *c);
 /* Sets causes, n_causes and cause_id for the flow from one joint to another. */
-void causes_of(struct causes *c, const struct joint *from, const struct joint *to, struct diff_change *ret);
+void causes_of(struct causes *c, const struct joint *from, const struct joint *to,
+               struct diff_change *ret);

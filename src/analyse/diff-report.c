@@ -22,8 +22,8 @@ static bool begins_cause(const struct diff *d, size_t i)
 
 static void add_count(struct strbuf *out, const struct diff *d)
 {
-	strbuf_addf(out, "%zu opened, %zu closed, %zu altered", d->n[DIFF_OPENED], d->n[DIFF_CLOSED],
-	            d->n[DIFF_ALTERED]);
+	strbuf_addf(out, "%zu opened, %zu closed, %zu altered", d->n[DIFF_OPENED],
+	            d->n[DIFF_CLOSED], d->n[DIFF_ALTERED]);
 }
 
 /* ---- text ---- */
@@ -84,7 +84,8 @@ void diff_markdown(struct strbuf *out, const struct diff *d)
 				strbuf_adds(out, k ? "<br>" : "**");
 				add_md(out, c->causes[k]);
 			}
-			strbuf_adds(out, c->n_causes ? "**\n" : "**Other networks or nodes outside**\n");
+			strbuf_adds(out,
+			            c->n_causes ? "**\n" : "**Other networks or nodes outside**\n");
 			strbuf_adds(out, "\n| | from | to | ports |\n| --- | --- | --- | --- |\n");
 		}
 		add_ports(&ports, d, c);

@@ -18,7 +18,8 @@ struct comparing {
 
 /* ---- joints ---- */
 
-static struct joint *joint_need(struct comparing *c, struct map *known, uint32_t before, uint32_t after)
+static struct joint *joint_need(struct comparing *c, struct map *known, uint32_t before,
+                                uint32_t after)
 {
 	const uint32_t key[] = { before, after };
 	struct slice k = { (const char *)key, sizeof(key) };
@@ -44,7 +45,8 @@ static uint32_t end_of(const struct diff_side *side, const struct workload *w)
 	return w && !w->host_network ? matrix_end_of(side->matrix, w->id) : DIFF_NOBODY;
 }
 
-static void join_workload(struct comparing *c, struct map *known, const struct workload *was, const struct workload *is)
+static void join_workload(struct comparing *c, struct map *known, const struct workload *was,
+                          const struct workload *is)
 {
 	uint32_t before = end_of(c->sides[0], was), after = end_of(c->sides[1], is);
 	struct joint *j;
@@ -53,8 +55,8 @@ static void join_workload(struct comparing *c, struct map *known, const struct w
 		return;
 	}
 	j = joint_need(c, known, before, after);
-	vec_push(&j->workloads,
-	         ((struct twin){ before == DIFF_NOBODY ? NULL : was, after == DIFF_NOBODY ? NULL : is }));
+	vec_push(&j->workloads, ((struct twin){ before == DIFF_NOBODY ? NULL : was,
+	                                        after == DIFF_NOBODY ? NULL : is }));
 }
 
 static void join_workloads(struct comparing *c)
@@ -63,7 +65,8 @@ static void join_workloads(struct comparing *c)
 	const struct subject *old = c->sides[0]->subject, *new = c->sides[1]->subject;
 
 	for (size_t i = 0; i < new->workloads.n; i++) {
-		join_workload(c, &known, counterpart(old, new->workloads.at[i]), new->workloads.at[i]);
+		join_workload(c, &known, counterpart(old, new->workloads.at[i]),
+		              new->workloads.at[i]);
 	}
 	for (size_t i = 0; i < old->workloads.n; i++) {
 		if (!counterpart(new, old->workloads.at[i])) {
@@ -86,10 +89,12 @@ static void join_outside(struct comparing *c)
 			if (ends[1][k].kind == MATRIX_PODS) {
 				continue;
 			}
-			both = cidr_intersect(&c->d->arena, ends[0][i].addresses, ends[1][k].addresses);
+			both = cidr_intersect(&c->d->arena, ends[0][i].addresses,
+			                      ends[1][k].addresses);
 			if (both.n) {
 				vec_push(&c->joints,
-				         ((struct joint){ .before = i, .after = k, .addresses = both }));
+				         ((struct joint){
+						 .before = i, .after = k, .addresses = both }));
 			}
 		}
 	}
@@ -115,7 +120,8 @@ static struct slice name_of_joint(struct comparing *c, const struct joint *j)
 		const struct twin *t = &j->workloads.at[i];
 		const struct workload *w = t->is ? t->is : t->was;
 
-		strbuf_addf(&b, "%s" SLICE_FMT "/" SLICE_FMT, i ? ", " : "", SLICE_ARG(w->ns), SLICE_ARG(w->name));
+		strbuf_addf(&b, "%s" SLICE_FMT "/" SLICE_FMT, i ? ", " : "", SLICE_ARG(w->ns),
+		            SLICE_ARG(w->name));
 	}
 	if (j->workloads.n > NAMES_MAX) {
 		strbuf_addf(&b, ", +%zu more", j->workloads.n - NAMES_MAX);
@@ -152,7 +158,8 @@ typedef VEC(struct blame) blame_vec;
 
 static void compare(struct comparing *c, delta_vec *deltas, blame_vec *blames)
 {
-	ports_id *was = mem_alloc((c->joints.n + 1) * sizeof(*was)), *is = mem_alloc((c->joints.n + 1) * sizeof(*is));
+	ports_id *was = mem_alloc((c->joints.n + 1) * sizeof(*was)),
+		 *is = mem_alloc((c->joints.n + 1) * sizeof(*is));
 
 	for (uint32_t f = 0; f < c->joints.n; f++) {
 		spread(c, 0, &c->joints.at[f], was);
@@ -167,17 +174,21 @@ static void compare(struct comparing *c, delta_vec *deltas, blame_vec *blames)
 			while (blames->n <= blamed.cause_id) {
 				vec_push(blames, ((struct blame){ 0 }));
 			}
-			blames->at[blamed.cause_id] = (struct blame){ blamed.causes, blamed.n_causes };
+			blames->at[blamed.cause_id] =
+				(struct blame){ blamed.causes, blamed.n_causes };
 			vec_push(deltas, ((struct delta){ f, t, blamed.cause_id, was[t], is[t] }));
-			c->d->opens = c->d->opens || ports_pool_minus(c->d->pool, is[t], was[t]) != PORTS_NONE;
-			c->d->closes = c->d->closes || ports_pool_minus(c->d->pool, was[t], is[t]) != PORTS_NONE;
+			c->d->opens = c->d->opens ||
+			              ports_pool_minus(c->d->pool, is[t], was[t]) != PORTS_NONE;
+			c->d->closes = c->d->closes ||
+			               ports_pool_minus(c->d->pool, was[t], is[t]) != PORTS_NONE;
 		}
 	}
 	free(was);
 	free(is);
 }
 
-/* ---- grouping: by cause and ports, destinations of one source, then sources with the same destinations ---- */
+/* ---- grouping: by cause and ports, destinations of one source, then sources with the same
+ * destinations ---- */
 
 static int cmp(uint32_t a, uint32_t b)
 {
@@ -204,13 +215,14 @@ typedef VEC(struct group) group_vec;
 
 static bool same_line(const struct delta *a, const struct delta *b)
 {
-	return a->cause_id == b->cause_id && a->before == b->before && a->after == b->after && a->from == b->from;
+	return a->cause_id == b->cause_id && a->before == b->before && a->after == b->after &&
+	       a->from == b->from;
 }
 
 static bool same_targets(const struct group *a, const struct group *b)
 {
-	if (a->n != b->n || a->first->cause_id != b->first->cause_id || a->first->before != b->first->before ||
-	    a->first->after != b->first->after) {
+	if (a->n != b->n || a->first->cause_id != b->first->cause_id ||
+	    a->first->before != b->first->before || a->first->after != b->first->after) {
 		return false;
 	}
 	for (size_t i = 0; i < a->n; i++) {
@@ -255,7 +267,8 @@ static void add_name(struct comparing *c, struct strbuf *out, uint32_t joint, si
 	strbuf_add_slice(out, name_of_joint(c, &c->joints.at[joint]));
 }
 
-static void add_change(struct comparing *c, const struct group *groups, size_t n, const struct blame *blame)
+static void add_change(struct comparing *c, const struct group *groups, size_t n,
+                       const struct blame *blame)
 {
 	scoped_strbuf struct strbuf from = { 0 }, to = { 0 };
 	const struct delta *d = groups->first;
@@ -311,7 +324,8 @@ static void group(struct comparing *c, delta_vec *deltas, const blame_vec *blame
 		i = end;
 	}
 	if (c->d->changes.n) {
-		qsort(c->d->changes.at, c->d->changes.n, sizeof(*c->d->changes.at), by_cause_and_kind);
+		qsort(c->d->changes.at, c->d->changes.n, sizeof(*c->d->changes.at),
+		      by_cause_and_kind);
 	}
 	vec_fini(&groups);
 }

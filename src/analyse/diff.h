@@ -1,9 +1,10 @@
 /* What: which flows a change of manifests opens, closes or alters, and which changed object did it.
  *
- * Both sides are whole matrices; they are compared over the joint of their ends, so nothing is sampled: workloads by
- * kind, namespace and name, the world outside by addresses. A cause is a changed object that the changed side of the
- * flow depends on: a policy that isolates it, labels that selectors speak of, a Service that leads in from outside,
- * container ports behind a named port, or the workload itself that came or went. */
+ * Both sides are whole matrices; they are compared over the joint of their ends, so nothing is
+ * sampled: workloads by kind, namespace and name, the world outside by addresses. A cause is a
+ * changed object that the changed side of the flow depends on: a policy that isolates it, labels
+ * that selectors speak of, a Service that leads in from outside, container ports behind a named
+ * port, or the workload itself that came or went. */
 #pragma once
 
 #include "analyse/matrix-subject.h"
@@ -22,15 +23,15 @@ struct diff_change { /* every 'from' to every 'to' */
 	size_t n_pairs;            /* of ends */
 	const char *const *causes; /* "NetworkPolicy shop/api changed (new.yaml:3)" */
 	size_t n_causes;
-	uint32_t cause_id;         /* changes with equal causes share it; they stand together */
+	uint32_t cause_id; /* changes with equal causes share it; they stand together */
 };
 
 struct diff { /* zeroed before use */
 	struct arena arena;
 	struct ports_pool *pool; /* borrowed */
 	VEC(struct diff_change) changes;
-	size_t n[DIFF_KINDS];        /* pairs of ends */
-	bool opens, closes;          /* something; an altered flow may do both */
+	size_t n[DIFF_KINDS]; /* pairs of ends */
+	bool opens, closes;   /* something; an altered flow may do both */
 };
 void diff_run(struct diff *d, const struct diff_side *before, const struct diff_side *after);
 void diff_fini(struct diff *d);

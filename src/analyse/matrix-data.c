@@ -37,8 +37,8 @@ static void add_workload(struct strbuf *out, const struct matrix_workload *w)
 	strbuf_addc(out, '}');
 }
 
-static void add_isolation(struct strbuf *out, const struct matrix *m, enum policy_direction dir, uint32_t end,
-                          const char *key)
+static void add_isolation(struct strbuf *out, const struct matrix *m, enum policy_direction dir,
+                          uint32_t end, const char *key)
 {
 	const struct policy_isolated *by = matrix_isolation(m, dir, end);
 
@@ -55,7 +55,8 @@ static void add_isolation(struct strbuf *out, const struct matrix *m, enum polic
 	strbuf_addc(out, ']');
 }
 
-static void add_end(struct strbuf *out, const struct matrix *m, uint32_t id, const struct matrix_end *e)
+static void add_end(struct strbuf *out, const struct matrix *m, uint32_t id,
+                    const struct matrix_end *e)
 {
 	strbuf_addf(out, "{\"id\":%u,\"kind\":\"%s\",", id, matrix_kind_text(e->kind));
 	add_text(out, "name", slice_of(e->name));
@@ -125,7 +126,8 @@ static void add_quoted(struct strbuf *out, const char *text)
 	strbuf_addc(out, '"');
 }
 
-/* A set that names nearly everything is drawn as one node of its own, or the picture would be black. */
+/* A set that names nearly everything is drawn as one node of its own, or the picture would be
+ * black. */
 static bool is_crowd(const struct matrix *m, struct ends e, size_t n)
 {
 	scoped_strbuf struct strbuf name = { 0 };
@@ -137,7 +139,8 @@ static bool is_crowd(const struct matrix *m, struct ends e, size_t n)
 	return slice_has_prefix(strbuf_slice(&name), SLICE("every"));
 }
 
-static void add_nodes(struct strbuf *out, const struct matrix *m, const struct matrix_end *ends, size_t n)
+static void add_nodes(struct strbuf *out, const struct matrix *m, const struct matrix_end *ends,
+                      size_t n)
 {
 	struct slice open = { 0 };
 
@@ -155,7 +158,10 @@ static void add_nodes(struct strbuf *out, const struct matrix *m, const struct m
 		if (!open.p && ns.len) {
 			scoped_free char *label = slice_dup(ns);
 
-			strbuf_addf(out, "  subgraph cluster_%zu {\n    color=gray70; fontcolor=gray40; label=", i);
+			strbuf_addf(out,
+			            "  subgraph cluster_%zu {\n    color=gray70; fontcolor=gray40; "
+			            "label=",
+			            i);
 			add_quoted(out, label);
 			strbuf_adds(out, ";\n");
 			open = ns;
@@ -167,7 +173,8 @@ static void add_nodes(struct strbuf *out, const struct matrix *m, const struct m
 	strbuf_adds(out, open.p ? "  }\n" : "");
 }
 
-static void add_edge(struct strbuf *out, const char *from, size_t f, const char *to, size_t t, const char *label)
+static void add_edge(struct strbuf *out, const char *from, size_t f, const char *to, size_t t,
+                     const char *label)
 {
 	strbuf_addf(out, "  %s%zu -> %s%zu [label=", from, f, to, t);
 	add_quoted(out, label);
@@ -193,8 +200,9 @@ static void add_edges(struct strbuf *out, const struct matrix_view *v, size_t i,
 	}
 	for (size_t f = 0; f < (from_crowd ? 1 : e->from.n); f++) {
 		for (size_t t = 0; t < (to_crowd ? 1 : e->to.n); t++) {
-			add_edge(out, from_crowd ? "f" : "n", from_crowd ? i : e->from.at[f], to_crowd ? "t" : "n",
-			         to_crowd ? i : e->to.at[t], strbuf_str(&label));
+			add_edge(out, from_crowd ? "f" : "n", from_crowd ? i : e->from.at[f],
+			         to_crowd ? "t" : "n", to_crowd ? i : e->to.at[t],
+			         strbuf_str(&label));
 		}
 	}
 }
@@ -204,7 +212,8 @@ void matrix_dot(struct strbuf *out, const struct matrix_view *v)
 	size_t n;
 	const struct matrix_end *ends = matrix_ends(v->matrix, &n);
 
-	strbuf_adds(out, "digraph matrix {\n  rankdir=LR; node [shape=box, fontname=\"sans-serif\", fontsize=11];\n"
+	strbuf_adds(out, "digraph matrix {\n  rankdir=LR; node [shape=box, "
+	                 "fontname=\"sans-serif\", fontsize=11];\n"
 	                 "  edge [fontname=\"sans-serif\", fontsize=9, color=gray40];\n");
 	add_nodes(out, v->matrix, ends, n);
 	for (size_t i = 0; i < v->n_entries; i++) {

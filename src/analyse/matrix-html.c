@@ -1,5 +1,5 @@
-/* Why: one page to look at, that can be mailed, attached to a build or opened from a disk: page (matrix.html) and data
- * (matrix_json) in one file; see matrix-view.h. */
+/* Why: one page to look at, that can be mailed, attached to a build or opened from a disk: page
+ * (matrix.html) and data (matrix_json) in one file; see matrix-view.h. */
 #include "analyse/matrix-view.h"
 
 #include "base/must.h"

@@ -10,13 +10,15 @@ struct ports workload_ports(struct arena *a, const struct workload *w)
 {
 	struct ports sum = ports_none();
 
-	container_each (w->spec, c) {
+	container_each(w->spec, c)
+	{
 		val_for_each (val_get(c, "ports"), p) {
 			int64_t number = val_int(val_get(p, "containerPort"), 0);
 
 			if (number > 0 && number <= UINT16_MAX) {
 				sum = ports_union(a, sum,
-				                  ports_of(a, proto_of(p), (unsigned)number, (unsigned)number));
+				                  ports_of(a, proto_of(p), (unsigned)number,
+				                           (unsigned)number));
 			}
 		}
 	}
@@ -57,11 +59,14 @@ static bool annotation_is(const struct object *o, const char *key, const char *v
 /* A balancer that only the private network sees. */
 static bool is_internal(const struct object *o)
 {
-	struct slice old = object_annotation(o, "service.beta.kubernetes.io/aws-load-balancer-internal");
+	struct slice old =
+		object_annotation(o, "service.beta.kubernetes.io/aws-load-balancer-internal");
 
 	return (old.len && !slice_eq_nocase(old, SLICE("false"))) ||
-	       annotation_is(o, "service.beta.kubernetes.io/aws-load-balancer-scheme", "internal") ||
-	       annotation_is(o, "service.beta.kubernetes.io/azure-load-balancer-internal", "true") ||
+	       annotation_is(o, "service.beta.kubernetes.io/aws-load-balancer-scheme",
+	                     "internal") ||
+	       annotation_is(o, "service.beta.kubernetes.io/azure-load-balancer-internal",
+	                     "true") ||
 	       annotation_is(o, "networking.gke.io/load-balancer-type", "Internal") ||
 	       annotation_is(o, "cloud.google.com/load-balancer-type", "Internal");
 }
@@ -94,44 +99,51 @@ static void add_service(struct arena *a, const struct svc *x, exposure_vec *to)
 			uint16_t target = svc_port_target(&x->ports[i], x->pods[k]);
 
 			if (target && x->ports[i].proto) {
-				vec_push(to, ((struct matrix_exposure){
-						     .via = arena_printf(a, "Service " SLICE_FMT "/" SLICE_FMT,
-				                                         SLICE_ARG(x->ns), SLICE_ARG(x->name)),
-						     .workload = x->pods[k]->id,
-						     .proto = x->ports[i].proto,
-						     .port = target,
-						     .sources = sources_of(a, x),
-						     .keeps_source = slice_is(val_get_str(spec, "externalTrafficPolicy"),
-				                                              "Local"),
-					     }));
+				vec_push(to,
+				         ((struct matrix_exposure){
+						 .via = arena_printf(
+							 a, "Service " SLICE_FMT "/" SLICE_FMT,
+							 SLICE_ARG(x->ns), SLICE_ARG(x->name)),
+						 .workload = x->pods[k]->id,
+						 .proto = x->ports[i].proto,
+						 .port = target,
+						 .sources = sources_of(a, x),
+						 .keeps_source = slice_is(
+							 val_get_str(spec, "externalTrafficPolicy"),
+							 "Local"),
+					 }));
 			}
 		}
 	}
 }
 
-/* An ingress controller that the profile brings has a balancer in front of it, though nobody wrote it down. */
-static void add_assumed_controller(struct arena *a, const struct subject *s, const struct workload *w,
-                                   exposure_vec *to)
+/* An ingress controller that the profile brings has a balancer in front of it, though nobody wrote
+ * it down. */
+static void add_assumed_controller(struct arena *a, const struct subject *s,
+                                   const struct workload *w, exposure_vec *to)
 {
 	struct slice app = val_str(val_get(w->labels, "app.kubernetes.io/name"));
 	bool is_controller = slice_is(app, "ingress-nginx") || slice_is(app, "traefik");
 
-	if (!w->object->assumed || !is_controller || !s->profile->has_load_balancer || !s->n[OBJECT_INGRESS] ||
-	    subject_services_of(s, w)->at.n) {
+	if (!w->object->assumed || !is_controller || !s->profile->has_load_balancer ||
+	    !s->n[OBJECT_INGRESS] || subject_services_of(s, w)->at.n) {
 		return;
 	}
-	container_each (w->spec, c) {
+	container_each(w->spec, c)
+	{
 		val_for_each (val_get(c, "ports"), p) {
 			int64_t number = val_int(val_get(p, "containerPort"), 0);
 
 			if (number > 0 && number <= UINT16_MAX) {
-				vec_push(to, ((struct matrix_exposure){
-						     .via = arena_strdup(a, "the ingress controller's balancer"),
-						     .workload = w->id,
-						     .proto = proto_of(p),
-						     .port = (uint16_t)number,
-						     .sources = cidr_all(),
-					     }));
+				vec_push(to,
+				         ((struct matrix_exposure){
+						 .via = arena_strdup(
+							 a, "the ingress controller's balancer"),
+						 .workload = w->id,
+						 .proto = proto_of(p),
+						 .port = (uint16_t)number,
+						 .sources = cidr_all(),
+					 }));
 			}
 		}
 	}
@@ -161,12 +173,15 @@ static struct cidr_set network(struct arena *a, const char *text)
 	return text && prefix_parse(slice_of(text), &p) ? cidr_of(a, p) : (struct cidr_set){ 0 };
 }
 
-/* Addresses of the Node objects; without any the profile's node network, if it is one of nodes alone. */
-static struct cidr_set node_addresses(struct arena *a, const struct subject *s, struct cidr_set pods)
+/* Addresses of the Node objects; without any the profile's node network, if it is one of nodes
+ * alone. */
+static struct cidr_set node_addresses(struct arena *a, const struct subject *s,
+                                      struct cidr_set pods)
 {
 	struct cidr_set sum = { 0 }, all = network(a, s->profile->node_cidr);
 
-	object_each (s, OBJECT_NODE, o) {
+	object_each(s, OBJECT_NODE, o)
+	{
 		val_for_each (val_path(o->v, "status.addresses"), it) {
 			struct ip ip;
 
@@ -178,13 +193,15 @@ static struct cidr_set node_addresses(struct arena *a, const struct subject *s, 
 	if (sum.n || !all.n) {
 		return sum;
 	}
-	return cidr_intersect(a, all, pods).n ? cidr_of_range(a, all.at[0].from, all.at[0].from) : all;
+	return cidr_intersect(a, all, pods).n ? cidr_of_range(a, all.at[0].from, all.at[0].from)
+	                                      : all;
 }
 
 const struct matrix_world *matrix_world_of_subject(struct arena *a, struct subject *s)
 {
 	struct matrix_world *w = ARENA_NEW(a, struct matrix_world);
-	struct cidr_set pods = network(a, s->profile->pod_cidr), nodes = network(a, s->profile->node_cidr);
+	struct cidr_set pods = network(a, s->profile->pod_cidr),
+			nodes = network(a, s->profile->node_cidr);
 
 	w->model = subject_model(s);
 	add_workloads(a, s, w);
@@ -205,20 +222,26 @@ typedef VEC(const char *) line_vec;
 static void note_kind(struct arena *a, const struct subject *s, enum object_kind id, line_vec *to)
 {
 	if (s->n[id]) {
-		vec_push(to, arena_printf(a, "Not considered: %zu " SLICE_FMT, s->n[id], SLICE_ARG(s->first[id]->kind)));
+		vec_push(to, arena_printf(a, "Not considered: %zu " SLICE_FMT, s->n[id],
+		                          SLICE_ARG(s->first[id]->kind)));
 	}
 }
 
 struct matrix_notes matrix_notes_of_subject(struct arena *a, const struct subject *s)
 {
 	static const enum object_kind deciding[] = { OBJECT_ADMINPOLICY, OBJECT_BASELINEPOLICY,
-		                                     OBJECT_AUTHORIZATIONPOLICY, OBJECT_SECURITYGROUPPOLICY };
+		                                     OBJECT_AUTHORIZATIONPOLICY,
+		                                     OBJECT_SECURITYGROUPPOLICY };
 	line_vec lines = { 0 };
 	struct matrix_notes notes;
 
 	if (!s->profile->enforces_policies && s->n[OBJECT_NETWORKPOLICY]) {
-		vec_push(&lines, arena_printf(a, "Nobody enforces network policies (profile %s): %zu have no effect",
-		                              s->profile->name, s->n[OBJECT_NETWORKPOLICY]));
+		vec_push(
+			&lines,
+			arena_printf(
+				a,
+				"Nobody enforces network policies (profile %s): %zu have no effect",
+				s->profile->name, s->n[OBJECT_NETWORKPOLICY]));
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(deciding); i++) {
 		note_kind(a, s, deciding[i], &lines);
@@ -226,8 +249,9 @@ struct matrix_notes matrix_notes_of_subject(struct arena *a, const struct subjec
 	for (size_t i = 0; i < s->left_out.n; i++) {
 		const struct left_out *x = &s->left_out.at[i];
 
-		vec_push(&lines, arena_printf(a, "Not considered: %zu " SLICE_FMT " (" SLICE_FMT ")", x->n,
-		                              SLICE_ARG(x->kind), SLICE_ARG(x->api_version)));
+		vec_push(&lines,
+		         arena_printf(a, "Not considered: %zu " SLICE_FMT " (" SLICE_FMT ")", x->n,
+		                      SLICE_ARG(x->kind), SLICE_ARG(x->api_version)));
 	}
 	notes.lines = arena_dup(a, lines.at, lines.n * sizeof(*lines.at));
 	notes.n = lines.n;

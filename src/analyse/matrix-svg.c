@@ -4,9 +4,9 @@
 #include "analyse/matrix-view.h"
 
 enum {
-	FONT = 11,          /* px */
-	ROW = 22,           /* px: height of a row */
-	CELL_MIN = 22,      /* px: width of a column */
+	FONT = 11,     /* px */
+	ROW = 22,      /* px: height of a row */
+	CELL_MIN = 22, /* px: width of a column */
 	CELL_MAX = 96,
 	PAD = 8,
 	TEXT_CELLS_MAX = 60, /* more columns: colours only */
@@ -16,10 +16,12 @@ enum {
 static const char style[] =
 	"<style>"
 	"text{font:11px ui-sans-serif,system-ui,sans-serif;fill:#1f2328}"
-	".t{font-size:15px;font-weight:600}.s{fill:#59636e}.m{text-anchor:middle}.e{text-anchor:end}"
+	".t{font-size:15px;font-weight:600}.s{fill:#59636e}.m{text-anchor:middle}.e{text-anchor:"
+	"end}"
 	".bg{fill:#fff}.b{fill:#f6f8fa}.g{stroke:#d1d9e0;stroke-width:1}"
 	".all{fill:#ffd8a8}.some{fill:#b7ebc6}.none{fill:none}.self{fill:#eaeef2}"
-	"@media(prefers-color-scheme:dark){text{fill:#e6edf3}.s{fill:#9198a1}.bg{fill:#0d1117}.b{fill:#151b23}"
+	"@media(prefers-color-scheme:dark){text{fill:#e6edf3}.s{fill:#9198a1}.bg{fill:#0d1117}.b{"
+	"fill:#151b23}"
 	".g{stroke:#3d444d}.all{fill:#7a4a12}.some{fill:#1d5c33}.self{fill:#262c36}}"
 	"</style>\n";
 
@@ -38,20 +40,18 @@ static size_t name_len(const char *name)
 	return n > NAME_MAX ? NAME_MAX + 1 : n;
 }
 
+/* "TCP 80; UDP 53" as "80; UDP 53": nearly all ports are TCP, so the word says nothing here. */
 static void short_ports(struct strbuf *out, const struct drawing *d, ports_id id)
 {
-	struct ports p = ports_pool_get(matrix_pool(d->v->matrix), id);
-	size_t n;
-	const struct ports_range *r = ports_ranges(p, PORTS_TCP, &n);
+	scoped_strbuf struct strbuf text = { 0 };
+	struct slice s;
 
-	if (n && !p.n[PORTS_UDP] && !p.n[PORTS_SCTP] && !p.others && (n > 1 || r->from > 1 || r->to < UINT16_MAX)) {
-		scoped_strbuf struct strbuf text = { 0 };
-
-		ports_format(&text, p); /* "TCP 80": nearly all are TCP, so the word says nothing here */
-		strbuf_adds(out, strbuf_str(&text) + 4);
-		return;
+	ports_format(&text, ports_pool_get(matrix_pool(d->v->matrix), id));
+	s = strbuf_slice(&text);
+	if (slice_has_prefix(s, SLICE("TCP ")) && s.len > 4) {
+		s = slice_from(s, 4);
 	}
-	ports_format(out, p);
+	strbuf_add_slice(out, s);
 }
 
 static int widest_cell(const struct drawing *d)
@@ -92,8 +92,10 @@ static void add_names(struct drawing *d)
 		int y = d->top + (int)i * ROW, x = d->left + (int)i * d->cell;
 
 		if (i % 2) {
-			strbuf_addf(d->out, "<rect class=\"b\" x=\"0\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", y,
-			            d->left + (int)d->n * d->cell, ROW);
+			strbuf_addf(
+				d->out,
+				"<rect class=\"b\" x=\"0\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n",
+				y, d->left + (int)d->n * d->cell, ROW);
 		}
 		strbuf_addf(d->out, "<text class=\"e\" x=\"%d\" y=\"%d\">", d->left - PAD, y + ROW / 2 + 4);
 		markup_add_short(d->out, d->ends[i].name, NAME_MAX);
@@ -112,7 +114,7 @@ static void add_cell(struct drawing *d, uint32_t from, uint32_t to, ports_id por
 {
 	scoped_strbuf struct strbuf text = { 0 }, full = { 0 };
 	int x = d->left + (int)to * d->cell, y = d->top + (int)from * ROW;
-	size_t room = (size_t)((d->cell - 4) * 100 / (FONT * 55));
+	size_t room = (size_t)((d->cell - 8) * 100 / (FONT * 58));
 
 	short_ports(&text, d, ports);
 	ports_format(&full, ports_pool_get(matrix_pool(d->v->matrix), ports));
@@ -143,7 +145,8 @@ static bool is_border(const struct drawing *d, size_t i)
 	if (d->ends[i].kind != MATRIX_PODS || d->ends[i - 1].kind != MATRIX_PODS) {
 		return d->ends[i - 1].kind == MATRIX_PODS;
 	}
-	return !slice_eq(w->workloads[d->ends[i].workloads[0]].ns, w->workloads[d->ends[i - 1].workloads[0]].ns);
+	return !slice_eq(w->workloads[d->ends[i].workloads[0]].ns,
+	                 w->workloads[d->ends[i - 1].workloads[0]].ns);
 }
 
 static void add_borders(struct drawing *d)
@@ -155,8 +158,9 @@ static void add_borders(struct drawing *d)
 			int x = d->left + (int)i * d->cell, y = d->top + (int)i * ROW;
 
 			strbuf_addf(d->out,
-			            "<path class=\"g\" d=\"M%d %dV%d\"/><path class=\"g\" d=\"M0 %dH%d\"/>\n", x,
-			            d->top, bottom, y, right);
+			            "<path class=\"g\" d=\"M%d %dV%d\"/><path class=\"g\" d=\"M0 "
+			            "%dH%d\"/>\n",
+			            x, d->top, bottom, y, right);
 		}
 	}
 }
@@ -164,21 +168,26 @@ static void add_borders(struct drawing *d)
 static void add_head(struct drawing *d)
 {
 	int longest = d->left;
-	int width = d->left + (int)d->n * d->cell + longest * 7 / 10, height = d->top + (int)d->n * ROW + PAD;
+	int width = d->left + (int)d->n * d->cell + longest * 7 / 10,
+	    height = d->top + (int)d->n * ROW + PAD;
 
 	width = width < 560 ? 560 : width;
 	strbuf_addf(d->out,
-	            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
-	            "role=\"img\" aria-label=\"Who reaches whom\">\n%s<rect class=\"bg\" width=\"%d\" height=\"%d\"/>\n",
+	            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+	            "viewBox=\"0 0 %d %d\" "
+	            "role=\"img\" aria-label=\"Who reaches whom\">\n%s<rect class=\"bg\" "
+	            "width=\"%d\" height=\"%d\"/>\n",
 	            width, height, width, height, style, width, height);
 	strbuf_addf(d->out,
 	            "<text class=\"t\" x=\"%d\" y=\"22\">Who reaches whom</text>"
-	            "<text class=\"s\" x=\"%d\" y=\"40\">From the left to the top. Ports are TCP unless said.</text>\n",
+	            "<text class=\"s\" x=\"%d\" y=\"40\">From the left to the top. Ports are TCP "
+	            "unless said.</text>\n",
 	            PAD, PAD);
-	strbuf_addf(d->out,
-	            "<rect class=\"some\" x=\"330\" y=\"30\" width=\"14\" height=\"12\"/><text class=\"s\" x=\"349\" "
-	            "y=\"40\">some ports</text><rect class=\"all\" x=\"425\" y=\"30\" width=\"14\" height=\"12\"/>"
-	            "<text class=\"s\" x=\"444\" y=\"40\">everything</text>\n");
+	strbuf_addf(d->out, "<rect class=\"some\" x=\"330\" y=\"30\" width=\"14\" "
+	                    "height=\"12\"/><text class=\"s\" x=\"349\" "
+	                    "y=\"40\">some ports</text><rect class=\"all\" x=\"425\" y=\"30\" "
+	                    "width=\"14\" height=\"12\"/>"
+	                    "<text class=\"s\" x=\"444\" y=\"40\">everything</text>\n");
 }
 
 void matrix_svg(struct strbuf *out, const struct matrix_view *v)

@@ -18,13 +18,19 @@ static size_t width_of(struct slice s)
 	return n;
 }
 
+/* Without counting all of a long text. */
+static bool fits(struct slice s, size_t width)
+{
+	return width_of(slice_head(s, 4 * width + 4)) <= width;
+}
+
 /* Takes the next line of at most 'width' off *rest, broken after a comma where there is one. */
 static struct slice next_line(struct slice *rest, size_t width)
 {
 	size_t best = 0;
 	struct slice line;
 
-	if (width_of(*rest) <= width) {
+	if (fits(*rest, width)) {
 		line = *rest;
 		*rest = slice_from(*rest, rest->len);
 		return line;
@@ -52,11 +58,12 @@ struct widths {
 	size_t from, to;
 };
 
-static void print_entry(struct strbuf *out, const struct widths *w, struct slice from, struct slice to,
-                        struct slice ports)
+static void print_entry(struct strbuf *out, const struct widths *w, struct slice from,
+                        struct slice to, struct slice ports)
 {
 	while (from.len || to.len || ports.len) {
-		struct slice a = next_line(&from, w->from), b = next_line(&to, w->to), c = next_line(&ports, 48);
+		struct slice a = next_line(&from, w->from), b = next_line(&to, w->to),
+			     c = next_line(&ports, 48);
 
 		pad(out, a, w->from);
 		if (c.len) {
@@ -168,7 +175,8 @@ static size_t members(const struct matrix_end *e)
 	return e->kind == MATRIX_PODS ? e->n_workloads : 1;
 }
 
-static void add_member(struct strbuf *out, const struct matrix_world *w, const struct matrix_end *e, size_t i)
+static void add_member(struct strbuf *out, const struct matrix_world *w, const struct matrix_end *e,
+                       size_t i)
 {
 	scoped_strbuf struct strbuf name = { 0 };
 	const struct matrix_workload *x;
@@ -185,8 +193,8 @@ static void add_member(struct strbuf *out, const struct matrix_world *w, const s
 	add_field(out, strbuf_slice(&name));
 }
 
-static void add_pair(struct strbuf *out, const struct matrix_view *v, const struct matrix_end *to, size_t to_member,
-                     ports_id id)
+static void add_pair(struct strbuf *out, const struct matrix_view *v, const struct matrix_end *to,
+                     size_t to_member, ports_id id)
 {
 	struct ports ports = ports_pool_get(matrix_pool(v->matrix), id);
 	scoped_strbuf struct strbuf text = { 0 }, declared = { 0 };
@@ -198,7 +206,8 @@ static void add_pair(struct strbuf *out, const struct matrix_view *v, const stru
 	strbuf_addc(out, ',');
 	add_field(out, strbuf_slice(&text));
 	if (to->kind == MATRIX_PODS) {
-		const struct matrix_workload *w = &matrix_world_of(v->matrix)->workloads[to->workloads[to_member]];
+		const struct matrix_workload *w =
+			&matrix_world_of(v->matrix)->workloads[to->workloads[to_member]];
 
 		ports_format(&declared, ports_intersect(&a, ports, w->declared));
 	}
@@ -208,8 +217,8 @@ static void add_pair(struct strbuf *out, const struct matrix_view *v, const stru
 	arena_fini(&a);
 }
 
-static void add_pairs(struct strbuf *out, const struct matrix_view *v, const struct matrix_end *from,
-                      const struct matrix_end *to, ports_id ports)
+static void add_pairs(struct strbuf *out, const struct matrix_view *v,
+                      const struct matrix_end *from, const struct matrix_end *to, ports_id ports)
 {
 	for (size_t f = 0; f < members(from); f++) {
 		for (size_t t = 0; t < members(to); t++) {
@@ -230,7 +239,8 @@ void matrix_csv(struct strbuf *out, const struct matrix_view *v)
 
 		for (size_t f = 0; f < e->from.n; f++) {
 			for (size_t t = 0; t < e->to.n; t++) {
-				add_pairs(out, v, &ends[e->from.at[f]], &ends[e->to.at[t]], e->ports);
+				add_pairs(out, v, &ends[e->from.at[f]], &ends[e->to.at[t]],
+				          e->ports);
 			}
 		}
 	}

@@ -56,16 +56,19 @@ static int by_group(const void *a, const void *b)
 	return x->from < y->from ? -1 : x->from > y->from;
 }
 
-/* Rows in an order in which those that say the same stand together, the groups by their first row. */
+/* Rows in an order in which those that say the same stand together, the groups by their first row.
+ */
 static struct row_key *group_rows(struct matrix *m, struct ends rows, struct ends columns)
 {
 	struct row_key *keys = mem_alloc((rows.n + 1) * sizeof(*keys));
-	ports_id *one = mem_alloc((columns.n + 1) * sizeof(*one)), *two = mem_alloc((columns.n + 1) * sizeof(*two));
+	ports_id *one = mem_alloc((columns.n + 1) * sizeof(*one)),
+		 *two = mem_alloc((columns.n + 1) * sizeof(*two));
 	size_t size = columns.n * sizeof(*one);
 
 	for (size_t i = 0; i < rows.n; i++) {
 		pick_row(m, rows.at[i], columns, one);
-		keys[i] = (struct row_key){ slice_hash((struct slice){ (const char *)one, size }), rows.at[i], rows.at[i] };
+		keys[i] = (struct row_key){ slice_hash((struct slice){ (const char *)one, size }),
+			                    rows.at[i], rows.at[i] };
 	}
 	qsort(keys, rows.n, sizeof(*keys), by_hash);
 	for (size_t i = 1, first = 0; i < rows.n; i++) {
@@ -114,7 +117,8 @@ static int by_rank(const void *a, const void *b)
 typedef VEC(struct view_entry) entry_vec;
 
 /* The destinations of one row, those with the same ports together. */
-static void add_entries(struct matrix_view *v, struct ends from, struct ends columns, entry_vec *entries)
+static void add_entries(struct matrix_view *v, struct ends from, struct ends columns,
+                        entry_vec *entries)
 {
 	const ports_id *row = matrix_row(v->matrix, from.at[0]);
 	struct cell *cells = mem_alloc((columns.n + 1) * sizeof(*cells));
@@ -127,7 +131,8 @@ static void add_entries(struct matrix_view *v, struct ends from, struct ends col
 	}
 	qsort(cells, n, sizeof(*cells), by_ports);
 	for (size_t i = 0; i < n; i++) {
-		cells[i].rank = i && cells[i].ports == cells[i - 1].ports ? cells[i - 1].rank : cells[i].to;
+		cells[i].rank =
+			i && cells[i].ports == cells[i - 1].ports ? cells[i - 1].rank : cells[i].to;
 	}
 	qsort(cells, n, sizeof(*cells), by_rank);
 	for (size_t i = 0; i < n;) {
@@ -147,7 +152,8 @@ static void add_entries(struct matrix_view *v, struct ends from, struct ends col
 	free(cells);
 }
 
-struct matrix_view *matrix_view_new(struct matrix *m, const struct ends *from, const struct ends *to)
+struct matrix_view *matrix_view_new(struct matrix *m, const struct ends *from,
+                                    const struct ends *to)
 {
 	struct matrix_view *v = NEW(struct matrix_view);
 	entry_vec entries = { 0 };
@@ -180,7 +186,8 @@ struct matrix_view *matrix_view_new(struct matrix *m, const struct ends *from, c
 	}
 	v->entries = arena_dup(&v->arena, entries.at, entries.n * sizeof(*entries.at));
 	v->n_entries = entries.n;
-	v->silent = (struct ends){ arena_dup(&v->arena, silent.at, silent.n * sizeof(*silent.at)), silent.n };
+	v->silent = (struct ends){ arena_dup(&v->arena, silent.at, silent.n * sizeof(*silent.at)),
+		                   silent.n };
 	vec_fini(&entries);
 	vec_fini(&silent);
 	free(keys);
@@ -214,7 +221,8 @@ static bool has(struct ends ends, uint32_t id)
 	return low < ends.n && ends.at[low] == id;
 }
 
-static void list(struct strbuf *out, const struct matrix_end *all, struct ends ends, size_t from, size_t to)
+static void list(struct strbuf *out, const struct matrix_end *all, struct ends ends, size_t from,
+                 size_t to)
 {
 	const char *between = "";
 
@@ -226,9 +234,10 @@ static void list(struct strbuf *out, const struct matrix_end *all, struct ends e
 	}
 }
 
-/* One half of the ends (pods, or outside): its name if nearly all of it is meant, else its members. */
-static void format_half(struct strbuf *out, const struct matrix_end *all, struct ends ends, size_t from, size_t to,
-                        const char *whole)
+/* One half of the ends (pods, or outside): its name if nearly all of it is meant, else its members.
+ */
+static void format_half(struct strbuf *out, const struct matrix_end *all, struct ends ends,
+                        size_t from, size_t to, const char *whole)
 {
 	size_t n = 0;
 	const char *between = " but ";

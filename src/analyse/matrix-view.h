@@ -1,5 +1,6 @@
-/* What: a matrix as a person reads it: rows that say the same are one, and destinations with the same ports are one
- * entry. The views below are written from it; all of them are exact, none leaves a flow out. */
+/* What: a matrix as a person reads it: rows that say the same are one, and destinations with the
+ * same ports are one entry. The views below are written from it; all of them are exact, none leaves
+ * a flow out. */
 #pragma once
 
 #include "analyse/matrix.h"
@@ -15,13 +16,14 @@ struct view_entry { /* every end of 'from' reaches every end of 'to' on these po
 };
 struct matrix_view {
 	struct arena arena;
-	struct matrix *matrix; /* borrowed */
+	struct matrix *matrix;      /* borrowed */
 	struct view_entry *entries; /* by from, then by the first of to */
 	size_t n_entries;
 	struct ends silent; /* those who reach nobody */
 };
 /* from, to: only these ends; null: all. */
-struct matrix_view *matrix_view_new(struct matrix *m, const struct ends *from, const struct ends *to);
+struct matrix_view *matrix_view_new(struct matrix *m, const struct ends *from,
+                                    const struct ends *to);
 struct matrix_view *matrix_view_free(struct matrix_view *v);
 
 /* "everything", "every workload but shop/db", "shop/web, shop/api": as short as it gets. */
@@ -29,11 +31,13 @@ void ends_format(struct strbuf *out, const struct matrix *m, struct ends ends);
 
 /* What stands beside the flows in a report. */
 struct matrix_notes {
-	const char *const *lines; /* "Not considered: 3 VirtualService (networking.istio.io/v1beta1)" */
+	const char *const
+		*lines; /* "Not considered: 3 VirtualService (networking.istio.io/v1beta1)" */
 	size_t n;
 };
 void matrix_text(struct strbuf *out, const struct matrix_view *v, const struct matrix_notes *notes);
-/* One line per pair of workloads (or ranges) that is open: from, to, ports, and those of them that are declared. */
+/* One line per pair of workloads (or ranges) that is open: from, to, ports, and those of them that
+ * are declared. */
 void matrix_csv(struct strbuf *out, const struct matrix_view *v);
 void matrix_json(struct strbuf *out, const struct matrix_view *v, const struct matrix_notes *notes);
 void matrix_dot(struct strbuf *out, const struct matrix_view *v);

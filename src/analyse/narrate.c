@@ -1,4 +1,5 @@
-/* Why: the decider tells everything it considered; a reader wants the lines that made the difference; see narrate.h. */
+/* Why: the decider tells everything it considered; a reader wants the lines that made the
+ * difference; see narrate.h. */
 #include "analyse/narrate.h"
 
 #include "analyse/finding.h"
@@ -6,7 +7,8 @@
 
 enum { LINES_MAX = 12 };
 
-void member_format(struct strbuf *out, const struct subject *s, const struct matrix *m, const struct place_member *x)
+void member_format(struct strbuf *out, const struct subject *s, const struct matrix *m,
+                   const struct place_member *x)
 {
 	size_t n;
 
@@ -19,17 +21,20 @@ void member_format(struct strbuf *out, const struct subject *s, const struct mat
 	}
 }
 
-struct ip member_address(const struct subject *s, const struct matrix *m, const struct place_member *x)
+struct ip member_address(const struct subject *s, const struct matrix *m,
+                         const struct place_member *x)
 {
 	size_t n;
 
-	return x->workload == UINT32_MAX ? matrix_ends(m, &n)[x->end].sample : s->workloads.at[x->workload]->ip;
+	return x->workload == UINT32_MAX ? matrix_ends(m, &n)[x->end].sample
+	                                 : s->workloads.at[x->workload]->ip;
 }
 
 struct narration {
 	struct strbuf *out;
 	const struct subject *subject;
-	const struct workload *pods[2]; /* whose made-up pods get their workload's name back; may be null */
+	const struct workload
+		*pods[2]; /* whose made-up pods get their workload's name back; may be null */
 	enum verdict verdict;
 	size_t n, left_away;
 };
@@ -64,8 +69,8 @@ static void add_line(struct narration *n, const char *text)
 		const struct workload *w = n->pods[i];
 
 		if (w) {
-			snprintf(names[i], sizeof(names[i]), "pod " SLICE_FMT "/" SLICE_FMT "-%u", SLICE_ARG(w->ns),
-			         SLICE_ARG(w->name), w->id);
+			snprintf(names[i], sizeof(names[i]), "pod " SLICE_FMT "/" SLICE_FMT "-%u",
+			         SLICE_ARG(w->ns), SLICE_ARG(w->name), w->id);
 			lens[i] = strlen(names[i]);
 		}
 	}
@@ -73,11 +78,13 @@ static void add_line(struct narration *n, const char *text)
 		bool replaced = false;
 
 		for (int i = 0; i < 2 && !replaced; i++) {
-			char after = lens[i] && strncmp(text, names[i], lens[i]) == 0 ? text[lens[i]] : '0';
+			char after = lens[i] && strncmp(text, names[i], lens[i]) == 0
+			                     ? text[lens[i]]
+			                     : '0';
 
 			if (after < '0' || after > '9') {
-				strbuf_addf(n->out, SLICE_FMT "/" SLICE_FMT, SLICE_ARG(n->pods[i]->ns),
-				            SLICE_ARG(n->pods[i]->name));
+				strbuf_addf(n->out, SLICE_FMT "/" SLICE_FMT,
+				            SLICE_ARG(n->pods[i]->ns), SLICE_ARG(n->pods[i]->name));
 				text += lens[i];
 				replaced = true;
 			}
@@ -95,7 +102,8 @@ static void add_position(struct narration *n, const struct val *object)
 	if (!slice_is(val_get_str(object, "kind"), "NetworkPolicy")) {
 		return;
 	}
-	o = subject_find(n->subject, OBJECT_NETWORKPOLICY, val_str(val_path(object, "metadata.namespace")),
+	o = subject_find(n->subject, OBJECT_NETWORKPOLICY,
+	                 val_str(val_path(object, "metadata.namespace")),
 	                 val_str(val_path(object, "metadata.name")));
 	if (o && o->file) {
 		strbuf_addf(n->out, " (%s:%u)", o->file, o->v->line);
@@ -120,8 +128,8 @@ static void on_line(void *arg, const struct val *object, const char *text)
 	strbuf_addc(n->out, '\n');
 }
 
-static void narrate_internet(struct strbuf *out, const struct matrix *m, const struct place_member *to,
-                             struct ports ports)
+static void narrate_internet(struct strbuf *out, const struct matrix *m,
+                             const struct place_member *to, struct ports ports)
 {
 	const struct matrix_world *w = matrix_world_of(m);
 	size_t n = 0;
@@ -135,12 +143,14 @@ static void narrate_internet(struct strbuf *out, const struct matrix *m, const s
 		}
 	}
 	if (!n) {
-		strbuf_adds(out, "  no balancer (Service of type LoadBalancer, external IP) leads to it on that port\n");
+		strbuf_adds(out, "  no balancer (Service of type LoadBalancer, external IP) leads "
+		                 "to it on that port\n");
 	}
 }
 
-void narrate_flow(struct strbuf *out, struct subject *s, const struct matrix *m, const struct place_member *from,
-                  const struct place_member *to, struct ports ports)
+void narrate_flow(struct strbuf *out, struct subject *s, const struct matrix *m,
+                  const struct place_member *from, const struct place_member *to,
+                  struct ports ports)
 {
 	struct narration n = { .out = out, .subject = s };
 	struct flow f = { member_address(s, m, from), member_address(s, m, to), 1, 0 };
@@ -153,7 +163,8 @@ void narrate_flow(struct strbuf *out, struct subject *s, const struct matrix *m,
 		narrate_internet(out, m, to, ports);
 	}
 	if (!s->profile->enforces_policies) {
-		strbuf_addf(out, "  nobody enforces network policies (profile %s)\n", s->profile->name);
+		strbuf_addf(out, "  nobody enforces network policies (profile %s)\n",
+		            s->profile->name);
 		return;
 	}
 	n.verdict = policy_decide(subject_model(s), &f, NULL);

@@ -21,6 +21,7 @@ struct subject_index {
 	struct svc_list *services_of; /* by workload.id */
 	struct netpol_list *netpols[POLICY_DIRECTIONS]; /* by workload.id; made at the first question */
 	struct selection *controllers;                  /* by known controller; likewise */
+	struct calls *calls;                            /* owned; likewise */
 	struct routes *routes;                          /* owned; likewise */
 	struct edge_index *edges;     /* owned; made by edges.c */
 	struct target *targets;       /* owned; of each reference, made by target.c */
@@ -36,6 +37,7 @@ struct slice subject_key(char *buf, enum object_kind id, struct slice ns, struct
 struct space *subject_need_space(struct subject *s, struct slice name);
 void subject_forget_policies(struct subject *s);
 void subject_forget_routes(struct subject *s);
+void subject_forget_calls(struct subject *s);
 void subject_gather_workloads(struct subject *s);
 void subject_gather_services(struct subject *s);
 const struct selector *subject_selector(struct subject *s, const struct val *label_selector);

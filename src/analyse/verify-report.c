@@ -76,8 +76,10 @@ static void add_xml(struct strbuf *out, const char *text)
 void verify_junit(struct strbuf *out, const struct verify *v)
 {
 	strbuf_addf(out,
-	            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"%zu\" failures=\"%zu\">\n"
-	            "<testsuite name=\"reachability\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\">\n",
+	            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"%zu\" "
+	            "failures=\"%zu\">\n"
+	            "<testsuite name=\"reachability\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" "
+	            "skipped=\"0\">\n",
 	            v->cases.n, v->n_failed, v->cases.n, v->n_failed);
 	for (size_t i = 0; i < v->cases.n; i++) {
 		const struct verify_case *c = &v->cases.at[i];
@@ -129,31 +131,43 @@ void verify_json(struct strbuf *out, const struct verify *v)
 
 /* ---- expectations out of what is ---- */
 
+/* The range's name where it is one; else its addresses. */
+static void add_range(struct strbuf *out, const struct matrix_end *e)
+{
+	struct arena a = { 0 };
+	struct cidr_set set;
+
+	if (cidr_parse(&a, slice_of(e->name), &set, NULL) == 0) {
+		strbuf_adds(out, e->name);
+	} else {
+		cidr_format(out, e->addresses, 0);
+	}
+	arena_fini(&a);
+}
+
 /* Ranges that policies name come and go with them; what is not named is told by what it is not. */
 static void add_outside(struct strbuf *out, const struct matrix *m, uint32_t id)
 {
 	size_t n, named = 0;
 	const struct matrix_end *ends = matrix_ends(m, &n), *e = &ends[id];
-	scoped_strbuf struct strbuf text = { 0 };
-	bool is_rest = true;
+	bool is_rest = e->kind == MATRIX_INTERNET ? id == 0 || ends[id - 1].kind != MATRIX_INTERNET
+	                                          : e->class_id == POLICY_CLASS_NONE;
 
-	for (uint32_t i = 0; i < n; i++) {
-		is_rest = is_rest && (i == id || ends[i].kind != e->kind || i > id);
-	}
 	if (e->kind == MATRIX_NODE) {
 		strbuf_adds(out, "node");
 		return;
 	}
-	if (!is_rest) { /* the first of its kind is the largest */
-		cidr_format(&text, e->addresses, 0);
-		strbuf_addf(out, "\"%s\"", strbuf_str(&text));
-		return;
+	strbuf_addc(out, '"');
+	if (!is_rest) {
+		add_range(out, e);
+	} else {
+		strbuf_adds(out, e->kind == MATRIX_INTERNET ? "internet" : "private networks");
 	}
-	strbuf_addf(out, "\"%s", e->kind == MATRIX_INTERNET ? "internet" : "private networks");
-	for (uint32_t i = id + 1; i < n && ends[i].kind == e->kind; i++) {
-		cidr_format(&text, ends[i].addresses, 0);
-		strbuf_addf(out, "%s%s", named++ ? "," : " but ", strbuf_str(&text));
-		strbuf_reset(&text);
+	for (uint32_t i = 0; i < n && is_rest; i++) {
+		if (i != id && ends[i].kind == e->kind) {
+			strbuf_adds(out, named++ ? "," : " but ");
+			add_range(out, &ends[i]);
+		}
 	}
 	strbuf_addc(out, '"');
 }
@@ -163,8 +177,8 @@ static void add_workloads(struct strbuf *out, const struct matrix *m, const stru
 	for (size_t k = 0; k < e->n_workloads; k++) {
 		const struct matrix_workload *w = &matrix_world_of(m)->workloads[e->workloads[k]];
 
-		strbuf_addf(out, "%s" SLICE_FMT " " SLICE_FMT "/" SLICE_FMT, k ? ", " : "", SLICE_ARG(w->kind),
-		            SLICE_ARG(w->ns), SLICE_ARG(w->name));
+		strbuf_addf(out, "%s" SLICE_FMT " " SLICE_FMT "/" SLICE_FMT, k ? ", " : "",
+		            SLICE_ARG(w->kind), SLICE_ARG(w->ns), SLICE_ARG(w->name));
 	}
 }
 
@@ -183,7 +197,8 @@ static bool has_all(const struct matrix *m, struct ends list, bool pods)
 	return all == here && all > 1;
 }
 
-static void add_places(struct strbuf *out, const struct matrix *m, const char *key, struct ends list)
+static void add_places(struct strbuf *out, const struct matrix *m, const char *key,
+                       struct ends list)
 {
 	size_t n;
 	const struct matrix_end *ends = matrix_ends(m, &n);
@@ -191,7 +206,8 @@ static void add_places(struct strbuf *out, const struct matrix *m, const char *k
 	const char *between = "";
 
 	strbuf_addf(out, "  %s %s: [%s%s%s", slice_is(slice_of(key), "from") ? "-" : " ", key,
-	            all_pods ? "every workload" : "", all_pods && all_outside ? ", " : "", all_outside ? "outside" : "");
+	            all_pods ? "every workload" : "", all_pods && all_outside ? ", " : "",
+	            all_outside ? "outside" : "");
 	between = all_pods || all_outside ? ", " : "";
 	for (size_t i = 0; i < list.n; i++) {
 		const struct matrix_end *e = &ends[list.at[i]];
@@ -225,7 +241,8 @@ static bool is_about_nodes(const struct matrix *m, struct ends list)
 
 void verify_expectations(struct strbuf *out, const struct matrix_view *v)
 {
-	strbuf_adds(out, "# Who reaches whom. 'kennel verify FILE -f ...' holds manifests against it.\nflows:\n");
+	strbuf_adds(out, "# Who reaches whom. 'kennel verify FILE -f ...' holds manifests against "
+	                 "it.\nflows:\n");
 	for (size_t i = 0; i < v->n_entries; i++) {
 		const struct view_entry *e = &v->entries[i];
 		scoped_strbuf struct strbuf ports = { 0 };

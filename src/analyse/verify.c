@@ -1,5 +1,5 @@
-/* Why: connectivity tests as code: reads expectations, makes each into pairs with ports that must be open and ports that
- * must be closed, and holds them against the matrix; see verify.h. */
+/* Why: connectivity tests as code: reads expectations, makes each into pairs with ports that must
+ * be open and ports that must be closed, and holds them against the matrix; see verify.h. */
 #include "analyse/verify.h"
 
 #include <stdarg.h>
@@ -35,10 +35,11 @@ void verify_fini(struct verify *v)
 }
 
 /* "file:3:5: sentence" */
-static int wrong(const struct judge *j, const struct val *at, enum err_code code, struct err *err, const char *fmt, ...)
-	PRINTF_LIKE(5, 6);
+static int wrong(const struct judge *j, const struct val *at, enum err_code code, struct err *err,
+                 const char *fmt, ...) PRINTF_LIKE(5, 6);
 
-static int wrong(const struct judge *j, const struct val *at, enum err_code code, struct err *err, const char *fmt, ...)
+static int wrong(const struct judge *j, const struct val *at, enum err_code code, struct err *err,
+                 const char *fmt, ...)
 {
 	char text[200];
 	va_list ap;
@@ -46,7 +47,8 @@ static int wrong(const struct judge *j, const struct val *at, enum err_code code
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return err_raise(err, code, "%s:%u:%u: %s", j->file, at ? at->line : 1, at ? at->col : 1, text);
+	return err_raise(err, code, "%s:%u:%u: %s", j->file, at ? at->line : 1, at ? at->col : 1,
+	                 text);
 }
 
 /* ---- ports ---- */
@@ -64,7 +66,8 @@ static const struct workload *workload_of(const struct port_reader *p)
 }
 
 /* Ports of a Service's own, as those of the pod behind it. */
-static int through_service(const struct port_reader *p, struct ports asked, struct ports *ret, struct err *err)
+static int through_service(const struct port_reader *p, struct ports asked, struct ports *ret,
+                           struct err *err)
 {
 	const struct svc *x = p->to->service;
 	struct ports known = ports_none();
@@ -82,13 +85,15 @@ static int through_service(const struct port_reader *p, struct ports asked, stru
 		scoped_strbuf struct strbuf has = { 0 };
 
 		ports_format(&has, known);
-		return wrong(p->j, p->at, ERR_NOTFOUND, err, "Service " SLICE_FMT "/" SLICE_FMT " has no such port; it has %s",
+		return wrong(p->j, p->at, ERR_NOTFOUND, err,
+		             "Service " SLICE_FMT "/" SLICE_FMT " has no such port; it has %s",
 		             SLICE_ARG(x->ns), SLICE_ARG(x->name), strbuf_str(&has));
 	}
 	return 0;
 }
 
-static int by_name(const struct port_reader *p, struct slice name, struct ports *ret, struct err *err)
+static int by_name(const struct port_reader *p, struct slice name, struct ports *ret,
+                   struct err *err)
 {
 	static const enum proto protos[] = { PROTO_TCP, PROTO_UDP, PROTO_SCTP };
 	const struct workload *w = workload_of(p);
@@ -99,7 +104,8 @@ static int by_name(const struct port_reader *p, struct slice name, struct ports 
 		if (slice_eq(x->ports[i].name, name)) {
 			uint16_t target = svc_port_target(&x->ports[i], w);
 
-			*ret = ports_union(p->a, *ret, ports_of(p->a, x->ports[i].proto, target, target));
+			*ret = ports_union(p->a, *ret,
+			                   ports_of(p->a, x->ports[i].proto, target, target));
 			found = true;
 		}
 	}
@@ -108,19 +114,23 @@ static int by_name(const struct port_reader *p, struct slice name, struct ports 
 		int64_t number = val_int(val_get(port, "containerPort"), 0);
 
 		if (number > 0 && number <= UINT16_MAX) {
-			*ret = ports_union(p->a, *ret, ports_of(p->a, protos[i], (unsigned)number, (unsigned)number));
+			*ret = ports_union(
+				p->a, *ret,
+				ports_of(p->a, protos[i], (unsigned)number, (unsigned)number));
 			found = true;
 		}
 	}
 	if (!found) {
 		return wrong(p->j, p->at, ERR_NOTFOUND, err,
-		             "'" SLICE_FMT "' is neither a port (5000, UDP 53) nor the name of one there",
+		             "'" SLICE_FMT
+		             "' is neither a port (5000, UDP 53) nor the name of one there",
 		             SLICE_ARG(slice_head(name, 60)));
 	}
 	return 0;
 }
 
-static int read_ports(struct port_reader *p, const struct val *v, struct ports *ret, struct err *err)
+static int read_ports(struct port_reader *p, const struct val *v, struct ports *ret,
+                      struct err *err)
 {
 	struct ports set = ports_none();
 	int r = 0;
@@ -128,19 +138,23 @@ static int read_ports(struct port_reader *p, const struct val *v, struct ports *
 	p->at = v;
 	if (v->type == VAL_ARRAY) {
 		for (const struct val *it = v->first; it && r == 0; it = it->next) {
-			r = it->type == VAL_ARRAY ? wrong(p->j, it, ERR_SYNTAX, err, "a list of ports holds no lists")
+			r = it->type == VAL_ARRAY ? wrong(p->j, it, ERR_SYNTAX, err,
+			                                  "a list of ports holds no lists")
 			                          : read_ports(p, it, ret, err);
 		}
 		return r;
 	}
 	if (v->type == VAL_INT) {
-		set = ports_of(p->a, PROTO_TCP, (unsigned)(v->i < 0 || v->i > UINT16_MAX ? UINT16_MAX + 1 : v->i),
+		set = ports_of(p->a, PROTO_TCP,
+		               (unsigned)(v->i < 0 || v->i > UINT16_MAX ? UINT16_MAX + 1 : v->i),
 		               (unsigned)(v->i < 0 || v->i > UINT16_MAX ? 0 : v->i));
 		if (ports_is_none(set)) {
-			return wrong(p->j, v, ERR_SYNTAX, err, "a port is a number from 1 to 65535");
+			return wrong(p->j, v, ERR_SYNTAX, err,
+			             "a port is a number from 1 to 65535");
 		}
 	} else if (v->type != VAL_STRING) {
-		return wrong(p->j, v, ERR_SYNTAX, err, "port must be a number, a text or a list of them");
+		return wrong(p->j, v, ERR_SYNTAX, err,
+		             "port must be a number, a text or a list of them");
 	} else if (ports_parse(p->a, v->s, &set, NULL) < 0) {
 		return by_name(p, v->s, ret, err);
 	}
@@ -173,7 +187,8 @@ static struct ports usual_ports(struct port_reader *p)
 
 /* covers: what 'everything else' need not care for any more. */
 static int pair_of(struct judge *j, const struct flow_rule *rule, const struct place_member *from,
-                   const struct place_member *to, struct verify_pair *ret, ports_id *ret_covers, struct err *err)
+                   const struct place_member *to, struct verify_pair *ret, ports_id *ret_covers,
+                   struct err *err)
 {
 	struct arena a = { 0 };
 	struct port_reader p = { j, &a, to, rule->port };
@@ -186,14 +201,16 @@ static int pair_of(struct judge *j, const struct flow_rule *rule, const struct p
 		id = ports_pool_id(j->pool, rule->port                     ? given
 		                            : rule->expect == VERIFY_ALLOW ? usual_ports(&p)
 		                                                           : ports_all());
-		*ret_covers = rule->expect == VERIFY_DENY ? PORTS_NONE
+		*ret_covers = rule->expect == VERIFY_DENY                  ? PORTS_NONE
 		              : rule->expect == VERIFY_ONLY || !rule->port ? PORTS_ALL
 		                                                           : id;
 		if (rule->expect == VERIFY_DENY) {
 			ret->forbid = id;
 		} else {
 			ret->need = id;
-			ret->forbid = rule->expect == VERIFY_ONLY ? ports_pool_minus(j->pool, PORTS_ALL, id) : PORTS_NONE;
+			ret->forbid = rule->expect == VERIFY_ONLY
+			                      ? ports_pool_minus(j->pool, PORTS_ALL, id)
+			                      : PORTS_NONE;
 		}
 	}
 	arena_fini(&a);
@@ -222,7 +239,8 @@ static void add_pair(struct strbuf *out, const struct judge *j, const struct ver
 static void judge_pair(struct judge *j, const struct verify_pair *p, struct verdicts *so_far)
 {
 	ports_id open = matrix_cell(j->m, p->from.end, p->to.end);
-	ports_id missing = ports_pool_minus(j->pool, p->need, open), extra = ports_pool_intersect(j->pool, p->forbid, open);
+	ports_id missing = ports_pool_minus(j->pool, p->need, open),
+		 extra = ports_pool_intersect(j->pool, p->forbid, open);
 
 	if (missing == PORTS_NONE && extra == PORTS_NONE) {
 		return;
@@ -247,10 +265,13 @@ static void judge_pair(struct judge *j, const struct verify_pair *p, struct verd
 	}
 }
 
-static void add_case(struct judge *j, const struct val *at, const char *name, const pair_vec *pairs, struct verdicts *d)
+static void add_case(struct judge *j, const struct val *at, const char *name, const pair_vec *pairs,
+                     struct verdicts *d)
 {
 	struct arena *a = &j->v->arena;
-	struct verify_case c = { .name = name, .file = arena_strdup(a, j->file), .line = at->line, .col = at->col };
+	struct verify_case c = {
+		.name = name, .file = arena_strdup(a, j->file), .line = at->line, .col = at->col
+	};
 
 	c.pairs = arena_dup(a, pairs->at, pairs->n * sizeof(*pairs->at));
 	c.n_pairs = pairs->n;
@@ -270,7 +291,8 @@ void verify_fail(struct verify *v, struct verify_case *c, const char *why)
 {
 	v->n_failed += c->ok;
 	c->ok = false;
-	c->why = c->why ? arena_printf(&v->arena, "%s\n%s", c->why, why) : arena_strdup(&v->arena, why);
+	c->why = c->why ? arena_printf(&v->arena, "%s\n%s", c->why, why)
+	                : arena_strdup(&v->arena, why);
 }
 
 /* ---- flows ---- */
@@ -322,8 +344,10 @@ static int judge_flow(struct judge *j, const struct flow_rule *rule, struct err 
 			struct verify_pair pair;
 			ports_id covers;
 
-			r = pair_of(j, rule, &rule->from.at[f], &rule->to.at[t], &pair, &covers, err);
-			if (r == 0 && !(is_itself(&pair.from, &pair.to) && rule->from.n * rule->to.n > 1)) {
+			r = pair_of(j, rule, &rule->from.at[f], &rule->to.at[t], &pair, &covers,
+			            err);
+			if (r == 0 &&
+			    !(is_itself(&pair.from, &pair.to) && rule->from.n * rule->to.n > 1)) {
 				judge_pair(j, &pair, &so_far);
 				vec_push(&pairs, pair);
 			}
@@ -337,7 +361,8 @@ static int judge_flow(struct judge *j, const struct flow_rule *rule, struct err 
 	return r;
 }
 
-static int read_place(struct judge *j, const struct val *parent, const char *key, struct place *ret, struct err *err)
+static int read_place(struct judge *j, const struct val *parent, const char *key, struct place *ret,
+                      struct err *err)
 {
 	const struct val *v = val_get(parent, key), *at = v;
 	struct err why = { 0 };
@@ -350,7 +375,8 @@ static int read_place(struct judge *j, const struct val *parent, const char *key
 	return r < 0 ? wrong(j, at, why.code, err, "%s: %s", key, why.msg) : 0;
 }
 
-static int read_expect(struct judge *j, const struct val *v, enum verify_expect *ret, struct err *err)
+static int read_expect(struct judge *j, const struct val *v, enum verify_expect *ret,
+                       struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(expect_words); i++) {
 		if (slice_is(val_str(v), expect_words[i])) {
@@ -361,7 +387,8 @@ static int read_expect(struct judge *j, const struct val *v, enum verify_expect 
 	return wrong(j, v, ERR_SYNTAX, err, "expect must be allow, deny or only");
 }
 
-static int check_keys(struct judge *j, const struct val *v, const char *const *keys, const char *what, struct err *err)
+static int check_keys(struct judge *j, const struct val *v, const char *const *keys,
+                      const char *what, struct err *err)
 {
 	val_for_each (v, it) {
 		const char *const *k = keys;
@@ -384,7 +411,8 @@ static int read_flow(struct judge *j, const struct val *v, struct flow_rule *ret
 
 	*ret = (struct flow_rule){ .v = v, .port = val_get(v, "port") };
 	if (v->type != VAL_OBJECT) {
-		return wrong(j, v, ERR_SYNTAX, err, "a flow is a mapping of from, to, port and expect");
+		return wrong(j, v, ERR_SYNTAX, err,
+		             "a flow is a mapping of from, to, port and expect");
 	}
 	r = check_keys(j, v, keys, "in a flow: from, to, port, expect, name", err);
 	if (r == 0 && !val_get(v, "expect")) {
@@ -412,7 +440,9 @@ static int read_rest(struct judge *j, const struct val *v, struct rest *ret, str
 	struct slice word = v->type == VAL_OBJECT ? val_get_str(v, "expect") : val_str(v);
 	int r = 0;
 
-	*ret = (struct rest){ .from = j->everything, .to = j->everything, .deny = slice_is(word, "deny") };
+	*ret = (struct rest){ .from = j->everything,
+		              .to = j->everything,
+		              .deny = slice_is(word, "deny") };
 	if (v->type == VAL_OBJECT) {
 		r = check_keys(j, v, keys, "here: expect, from, to", err);
 		ret->named = val_get(v, "from");
@@ -443,7 +473,8 @@ static bool place_has(const struct place *p, const struct place_member *x)
 		size_t mid = low + (high - low) / 2;
 		const struct place_member *at = &p->at[mid];
 
-		if (at->workload < x->workload || (at->workload == x->workload && at->end < x->end)) {
+		if (at->workload < x->workload ||
+		    (at->workload == x->workload && at->end < x->end)) {
 			low = mid + 1;
 		} else {
 			high = mid;
@@ -453,7 +484,8 @@ static bool place_has(const struct place *p, const struct place_member *x)
 }
 
 /* What the expectations speak of, from one source to every member. */
-static int cover(struct judge *j, const rule_vec *rules, const struct place_member *from, struct err *err)
+static int cover(struct judge *j, const rule_vec *rules, const struct place_member *from,
+                 struct err *err)
 {
 	size_t n_ends;
 
@@ -503,7 +535,8 @@ static int judge_rest(struct judge *j, const rule_vec *rules, const struct val *
 		for (size_t t = 0; t < rest.to.n && r == 0; t++) {
 			struct verify_pair pair = { *from, rest.to.at[t], PORTS_NONE, PORTS_NONE };
 
-			pair.forbid = ports_pool_minus(j->pool, PORTS_ALL, j->covered[slot_of(j, &pair.to)]);
+			pair.forbid = ports_pool_minus(j->pool, PORTS_ALL,
+			                               j->covered[slot_of(j, &pair.to)]);
 			if (pair.forbid == PORTS_NONE || is_itself(&pair.from, &pair.to)) {
 				continue;
 			}
@@ -547,11 +580,13 @@ static int judge_all(struct judge *j, const struct val *root, rule_vec *rules, s
 	int r;
 
 	if (!root || root->type != VAL_OBJECT) {
-		return wrong(j, root, ERR_SYNTAX, err, "expectations are a mapping of 'flows' and 'everything else'");
+		return wrong(j, root, ERR_SYNTAX, err,
+		             "expectations are a mapping of 'flows' and 'everything else'");
 	}
 	r = check_keys(j, root, keys, "here: flows, everything else", err);
 	if (r == 0 && !val_len(val_get(root, "flows")) && !rest) {
-		r = wrong(j, root, ERR_SYNTAX, err, "nothing is expected: 'flows' and 'everything else' are missing");
+		r = wrong(j, root, ERR_SYNTAX, err,
+		          "nothing is expected: 'flows' and 'everything else' are missing");
 	}
 	r = r ? r : read_flows(j, val_get(root, "flows"), rules, err);
 	for (size_t i = 0; i < rules->n && r == 0; i++) {
@@ -563,8 +598,8 @@ static int judge_all(struct judge *j, const struct val *root, rule_vec *rules, s
 	return r;
 }
 
-int verify_run(struct verify *v, struct subject *s, struct matrix *m, const char *file, const struct val *root,
-               struct err *err)
+int verify_run(struct verify *v, struct subject *s, struct matrix *m, const char *file,
+               const struct val *root, struct err *err)
 {
 	struct judge j = { .v = v, .s = s, .m = m, .pool = matrix_pool(m), .file = file };
 	rule_vec rules = { 0 };

@@ -3,12 +3,10 @@
  *     flows:
  *     - from: shop/web            # a place (place.h), or a list of them
  *       to: shop/api
- *       port: 5000                # number, name of a port, "UDP 53", "80,443", a list; a Service's own port when
- *                                 # 'to' is a Service; left out: every declared port
- *       expect: allow             # allow: on each of these ports, for each pair
- *                                 # deny: on none of them (port left out: on no port at all)
- *                                 # only: on these ports and on no others
- *       name: what for            # may be left out
+ *       port: 5000                # number, name of a port, "UDP 53", "80,443", a list; a Service's
+ * own port when # 'to' is a Service; left out: every declared port expect: allow             #
+ * allow: on each of these ports, for each pair # deny: on none of them (port left out: on no port
+ * at all) # only: on these ports and on no others name: what for            # may be left out
  *     everything else: deny       # what no 'allow' and no 'only' speaks of is closed; or a mapping
  *                                 # {expect: deny, from: A, to: B}; ignore is the default
  *
@@ -32,20 +30,24 @@ struct verify_case {
 	const struct verify_pair *pairs;
 	size_t n_pairs;
 	bool ok;
-	const char *why; /* lines with '\n' between: what is not as expected and what decided it; null when ok */
+	const char *why; /* lines with '\n' between: what is not as expected and what decided it;
+	                    null when ok */
 };
 
 struct verify { /* zeroed before use */
 	struct arena arena;
 	VEC(struct verify_case) cases;
 	size_t n_failed;
-	bool keep_pairs; /* given: 'everything else' keeps its pairs too, of which there may be many */
+	bool keep_pairs; /* given: 'everything else' keeps its pairs too, of which there may be many
+	                  */
 };
 void verify_fini(struct verify *v);
-/* Reads the expectations and judges each. Failure: ERR_SYNTAX or ERR_NOTFOUND, "file:3:5: sentence". */
-MUST_USE int verify_run(struct verify *v, struct subject *s, struct matrix *m, const char *file, const struct val *root,
-                        struct err *err);
-/* Marks a case as failed after the fact (a probe saw something else); 'why' is copied and added to what is there. */
+/* Reads the expectations and judges each. Failure: ERR_SYNTAX or ERR_NOTFOUND, "file:3:5:
+ * sentence". */
+MUST_USE int verify_run(struct verify *v, struct subject *s, struct matrix *m, const char *file,
+                        const struct val *root, struct err *err);
+/* Marks a case as failed after the fact (a probe saw something else); 'why' is copied and added to
+ * what is there. */
 void verify_fail(struct verify *v, struct verify_case *c, const char *why);
 
 void verify_text(struct strbuf *out, const struct verify *v);

@@ -18,7 +18,8 @@ enum { ALIAS_FACTOR = 10, ALIAS_LEAST = 65536, NODE_COST = 16 };
 /* One container being read. */
 struct level {
 	struct val *v;
-	struct val *member;       /* in an object: its name is read, its value comes next */
+	bool named;               /* in an object: a name is read, its value comes next */
+	struct val name;          /* that name: key and position */
 	VEC(struct val *) merges; /* values of <<, in order */
 	struct map names;         /* in a large object: names to be compared with; else empty */
 	bool merging;             /* the value that comes next is one of << */
@@ -30,6 +31,7 @@ struct reader {
 	struct err *err;
 	VEC(struct level) open;
 	struct map anchors; /* name to struct val; of one document */
+	struct map texts;   /* short ones: text to the copy that is kept */
 	struct val *root;
 	size_t alias_budget;
 	/* for positions inside blocks: a line of the source and where it begins */
@@ -125,6 +127,14 @@ static int note_anchor(struct reader *rd, const yaml_char_t *anchor, struct val 
 }
 
 /* ---- scalars ---- */
+
+/* True when the next node is the name of a member. */
+static bool name_is_due(const struct reader *rd)
+{
+	const struct level *at = rd->open.n ? &rd->open.at[rd->open.n - 1] : NULL;
+
+	return at && at->v->type == VAL_OBJECT && !at->named;
+}
 
 static bool is_utf8(struct slice s)
 {
@@ -240,13 +250,36 @@ static void set_text_position(struct reader *rd, const yaml_event_t *e, struct v
 	v->is_literal = literal;
 }
 
+/* A terminated copy. Short texts come again and again (names of members above all): each is kept
+ * once. */
+static struct slice keep_text(struct reader *rd, struct slice text)
+{
+	enum {
+		TEXTS_MAX = 16384,
+		SHORT = 48
+	}; /* distinct ones; what comes later is kept each time */
+	const char *known;
+
+	if (text.len > SHORT) {
+		return arena_slice(rd->arena, text);
+	}
+	known = map_find(&rd->texts, text);
+	if (!known) {
+		known = arena_slice(rd->arena, text).p;
+		if (rd->texts.n < TEXTS_MAX) {
+			map_set(&rd->texts, text, (void *)(uintptr_t)known);
+		}
+	}
+	return (struct slice){ known, text.len };
+}
+
 static int make_scalar(struct reader *rd, const yaml_event_t *e, struct val *v)
 {
 	const char *tag = (const char *)e->data.scalar.tag;
 
 	v->type = VAL_STRING;
-	v->s = arena_slice(rd->arena, (struct slice){ (const char *)e->data.scalar.value,
-	                                              e->data.scalar.length });
+	v->s = keep_text(
+		rd, (struct slice){ (const char *)e->data.scalar.value, e->data.scalar.length });
 	if (tag && strcmp(tag, "!") != 0) {
 		return apply_tag(rd, e, tag, v);
 	}
@@ -325,16 +358,15 @@ static bool is_merge(const yaml_event_t *e)
 }
 
 /* A scalar or alias where a name is due. */
-static int add_name(struct reader *rd, const yaml_event_t *e, struct val *v)
+static int add_name(struct reader *rd, const yaml_event_t *e, const struct val *v)
 {
 	struct level *at = &rd->open.at[rd->open.n - 1];
-	struct val *member;
 	struct slice name;
 	int r;
 
 	if (is_merge(e)) {
 		at->merging = true;
-		at->member = v;
+		at->named = true;
 		return 0;
 	}
 	r = name_of(rd, e, v, &name);
@@ -347,19 +379,10 @@ static int add_name(struct reader *rd, const yaml_event_t *e, struct val *v)
 		                 e->start_mark.line + 1, e->start_mark.column + 1,
 		                 SLICE_ARG(slice_head(name, 100)));
 	}
-	member = ARENA_NEW(rd->arena, struct val);
-	member->key = name;
-	set_position(member, &e->start_mark);
-	at->member = member;
+	at->name = (struct val){ .key = name };
+	set_position(&at->name, &e->start_mark);
+	at->named = true;
 	return 0;
-}
-
-/* True when the next node is the name of a member. */
-static bool name_is_due(const struct reader *rd)
-{
-	const struct level *at = rd->open.n ? &rd->open.at[rd->open.n - 1] : NULL;
-
-	return at && at->v->type == VAL_OBJECT && !at->member;
 }
 
 /* Puts a node that begins here (scalar, alias or container) where it belongs. What is known of it
@@ -380,13 +403,13 @@ static void place(struct reader *rd, struct val *v)
 	if (at->merging) {
 		vec_push(&at->merges, v);
 		at->merging = false;
-		at->member = NULL;
+		at->named = false;
 		return;
 	}
-	v->key = at->member->key;
-	v->line = at->member->line;
-	v->col = at->member->col;
-	at->member = NULL;
+	v->key = at->name.key;
+	v->line = at->name.line;
+	v->col = at->name.col;
+	at->named = false;
 	link_member(at, v);
 }
 
@@ -459,7 +482,10 @@ static int close_container(struct reader *rd, const yaml_event_t *e)
 
 static int take_scalar(struct reader *rd, const yaml_event_t *e)
 {
-	struct val *v = ARENA_NEW(rd->arena, struct val);
+	bool is_name = name_is_due(rd);
+	struct val name = { 0 }; /* of a name only its text stays, unless it has an anchor */
+	struct val *v =
+		is_name && !e->data.scalar.anchor ? &name : ARENA_NEW(rd->arena, struct val);
 	int r = make_scalar(rd, e, v);
 
 	if (r < 0) {
@@ -468,6 +494,9 @@ static int take_scalar(struct reader *rd, const yaml_event_t *e)
 	set_position(v, &e->start_mark);
 	set_text_position(rd, e, v);
 	if (name_is_due(rd)) {
+}
+
+	if (is_name) {
 		r = add_name(rd, e, v);
 	} else {
 		place(rd, v);
@@ -583,6 +612,7 @@ int yaml_parse_all(struct arena *a, struct slice text, yaml_doc_fn *fn, void *ar
 	}
 	vec_fini(&rd.open);
 	map_fini(&rd.anchors);
+	map_fini(&rd.texts);
 	yaml_parser_delete(&rd.parser);
 	return r;
 }

@@ -450,7 +450,7 @@ static void put_exact_regex(struct strbuf *o, struct slice path)
 static bool has_exact(const struct route_server *s, struct slice path)
 {
 	for (size_t i = 0; i < s->n_locations; i++) {
-		if (s->locations[i].match == ROUTE_EXACT && slice_eq(s->locations[i].path, path)) {
+		if (s->locations[i].match == PATH_EXACT && slice_eq(s->locations[i].path, path)) {
 			return true;
 		}
 	}
@@ -465,20 +465,20 @@ void nginx_put_location(struct strbuf *o, const struct route_server *s,
 
 	nginx_put_owner(o, loc->ns, loc->ingress);
 	nginx_put_auth_locations(o, loc, (size_t)(loc - s->locations));
-	if (!s->is_regex && loc->match == ROUTE_PREFIX && !root && !has_exact(s, loc->path)) {
+	if (!s->is_regex && loc->match == PATH_PREFIX && !root && !has_exact(s, loc->path)) {
 		put_head(o, "= ", "", loc->path, "");
 		put_body(o, s, loc, g, l);
 		strbuf_adds(o, "\t\t}\n");
 	}
 	if (s->is_regex) {
 		put_head(o, "~* ", "^", loc->path, "");
-	} else if (loc->match == ROUTE_EXACT && !root && slice_has_suffix(loc->path, SLICE("/"))) {
+	} else if (loc->match == PATH_EXACT && !root && slice_has_suffix(loc->path, SLICE("/"))) {
 		/* As "= /foo/" nginx would answer /foo by a redirect, which is not that path. */
 		put_exact_regex(o, loc->path);
-	} else if (loc->match == ROUTE_EXACT) {
+	} else if (loc->match == PATH_EXACT) {
 		put_head(o, "= ", "", loc->path, "");
 	} else {
-		put_head(o, "", "", loc->path, loc->match == ROUTE_PREFIX && !root ? "/" : "");
+		put_head(o, "", "", loc->path, loc->match == PATH_PREFIX && !root ? "/" : "");
 	}
 	put_body(o, s, loc, g, l);
 	strbuf_adds(o, "\t\t}\n");

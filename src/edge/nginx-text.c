@@ -30,11 +30,6 @@ static bool is_of(struct slice s, const char *others)
 	return true;
 }
 
-static bool has(struct slice s, const char *what)
-{
-	return s.len && memmem(s.p, s.len, what, strlen(what));
-}
-
 /* ---- names ---- */
 
 static bool label_is_valid(struct slice label)
@@ -66,12 +61,6 @@ static bool subdomain_is_valid(struct slice name)
 	return true;
 }
 
-bool nginx_host_is_valid(struct slice host)
-{
-	return host.len <= 253 &&
-	       subdomain_is_valid(slice_has_prefix(host, SLICE("*.")) ? slice_from(host, 2) : host);
-}
-
 bool nginx_name_is_valid(struct slice name)
 {
 	return subdomain_is_valid(name);
@@ -92,62 +81,6 @@ bool nginx_authority_is_valid(struct slice authority)
 	}
 	return host.len > 0 && host.len <= 253 && is_of(host, "-._") && slice_to_u64(port, &n) &&
 	       n > 0 && n < 65536;
-}
-
-/* ---- paths ---- */
-
-bool nginx_path_is_strict(struct slice path)
-{
-	return path.len > 0 && path.len <= 4096 && path.p[0] == '/' &&
-	       is_of(path, "-._~/%+,@:=!*") && !has(path, "//") && !has(path, "/./") &&
-	       !has(path, "/../") && !has(path, "%2f") && !has(path, "%2F") &&
-	       !slice_has_suffix(path, SLICE("/.")) && !slice_has_suffix(path, SLICE("/.."));
-}
-
-/* Brackets outside of character classes and escapes come in pairs. */
-static bool is_balanced(struct slice s)
-{
-	int round = 0, curly = 0;
-	bool class = false;
-
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.p[i];
-
-		if (c == '\\') {
-			i++;
-		} else if (class) {
-			class = c != ']';
-		} else if (c == '[') {
-			class = true;
-			/* A bracket right at the start of a class, or after its '^', is a member.
-			 */
-			i += i + 1 < s.len && s.p[i + 1] == '^';
-			i += i + 1 < s.len && s.p[i + 1] == ']';
-		} else {
-			round += (c == '(') - (c == ')');
-			curly += (c == '{') - (c == '}');
-		}
-		if (round < 0 || curly < 0) {
-			return false;
-		}
-	}
-	return !class && round == 0 && curly == 0;
-}
-
-bool nginx_path_is_regex(struct slice path)
-{
-	size_t escapes = 0;
-
-	if (path.len == 0 || path.len > 4096 || path.p[0] != '/') {
-		return false;
-	}
-	for (size_t i = 0; i < path.len; i++) {
-		if (path.p[i] <= ' ' || path.p[i] > '~' || strchr("\"'`;#<>", path.p[i])) {
-			return false;
-		}
-		escapes = path.p[i] == '\\' ? escapes + 1 : 0;
-	}
-	return escapes % 2 == 0 && is_balanced(path);
 }
 
 /* ---- URLs ---- */

@@ -13,18 +13,8 @@
 #include "base/slice.h"
 #include "base/strbuf.h"
 
-/* A DNS-1123 subdomain, or "*." and one; at most 253 characters. */
-bool nginx_host_is_valid(struct slice host);
 /* A name of a namespace, Service, Secret or port: [a-z0-9.-], 1 to 253. */
 bool nginx_name_is_valid(struct slice name);
-/* Path of type Exact or Prefix: begins with '/', letters, digits, "-._~/%+,@:=!*" only, without
- * "//",
- * "/./", "/../", and an encoded slash. */
-bool nginx_path_is_strict(struct slice path);
-/* Path of type ImplementationSpecific, or on a host of regular expressions: begins with '/',
- * printable characters without quotes, blanks, ';', '#', '<', '>' and '`'; brackets and braces are
- * balanced and it does not end in '\'. */
-bool nginx_path_is_regex(struct slice path);
 /* The new path of rewrite-target: '/' or a URL without variables but "$1" to "$9". */
 bool nginx_target_is_valid(struct slice target);
 /* A redirect: "http://", "https://" or '/' first, URL characters, and of variables only

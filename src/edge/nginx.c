@@ -314,7 +314,7 @@ static void put_server_vars(struct strbuf *o)
 	               "$service_name \"\";\n");
 }
 
-static bool has_path(const struct route_server *s, const char *path, enum route_match match)
+static bool has_path(const struct route_server *s, const char *path, enum ingress_match match)
 {
 	for (size_t i = 0; i < s->n_locations; i++) {
 		if (s->locations[i].match == match && slice_is(s->locations[i].path, path)) {
@@ -326,7 +326,7 @@ static bool has_path(const struct route_server *s, const char *path, enum route_
 
 static void put_nowhere(struct strbuf *o, const struct route_server *s, bool is_default)
 {
-	bool has_root = s && (has_path(s, "/", ROUTE_PREFIX) || has_path(s, "/", ROUTE_RAW));
+	bool has_root = s && (has_path(s, "/", PATH_PREFIX) || has_path(s, "/", PATH_RAW));
 
 	if (is_default) {
 		strbuf_adds(o, "\t\tlocation = /healthz { access_log off; return 200; }\n");

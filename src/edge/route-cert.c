@@ -78,18 +78,8 @@ bool route_cert_covers(const struct route_cert *c, struct slice host)
 	return pki_cert_covers(c->pem, text, &covers, NULL) == 0 && covers;
 }
 
-static bool lists_host(const struct val *entry, struct slice host)
-{
-	val_for_each (val_get(entry, "hosts"), it) {
-		if (slice_eq_nocase(val_str(it), host)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool secret_covers(const struct routes_input *in, struct slice ns, struct slice secret,
-                          struct slice host)
+bool route_cert_secret_covers(const struct routes_input *in, struct slice ns, struct slice secret,
+                              struct slice host)
 {
 	scoped_arena struct arena a = { 0 };
 	const char *problem;
@@ -97,25 +87,4 @@ static bool secret_covers(const struct routes_input *in, struct slice ns, struct
 		route_cert_read(&a, in->secret(in->arg, ns, secret), ns, secret, &problem);
 
 	return c && route_cert_covers(c, host);
-}
-
-struct slice route_cert_secret_for(const struct val *tls, struct slice host,
-                                   const struct routes_input *in, struct slice ns,
-                                   bool *ret_has_tls)
-{
-	val_for_each (tls, entry) {
-		if (lists_host(entry, host)) {
-			*ret_has_tls = true;
-			return val_get_str(entry, "secretName");
-		}
-	}
-	val_for_each (tls, entry) {
-		struct slice secret = val_get_str(entry, "secretName");
-
-		if (secret.len && secret_covers(in, ns, secret, host)) {
-			*ret_has_tls = true;
-			return secret;
-		}
-	}
-	return (struct slice){ "", 0 };
 }

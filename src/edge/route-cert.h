@@ -3,16 +3,14 @@
 
 #include "edge/routes.h"
 
-/* The Secret's name for the host: of the tls entry that lists it, else of one whose certificate
- * covers it. Empty with *ret_has_tls true: an entry without secretName, the default certificate. */
-struct slice route_cert_secret_for(const struct val *tls, struct slice host,
-                                   const struct routes_input *in, struct slice ns,
-                                   bool *ret_has_tls);
 /* Null with *ret_problem set when the Secret is missing, incomplete, or key and certificate differ.
  */
 struct route_cert *route_cert_read(struct arena *a, const struct doc *secret, struct slice ns,
                                    struct slice name, const char **ret_problem);
 bool route_cert_covers(const struct route_cert *c, struct slice host);
+/* The same for a Secret; false when it holds no certificate. */
+bool route_cert_secret_covers(const struct routes_input *in, struct slice ns, struct slice secret,
+                              struct slice host);
 /* The same from PEM texts; for the default certificate. */
 struct route_cert *route_cert_of_pem(struct arena *a, struct slice ns, struct slice name,
                                      struct slice cert, struct slice key, const char **ret_problem);

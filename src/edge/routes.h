@@ -1,9 +1,9 @@
 /* What: all Ingresses of our class as one table of servers, paths and certificates. Pure: objects
  * in, routes and complaints out; nginx.c writes the table down.
  *
- * Rules that several Ingresses give to one host are merged, the oldest Ingress first: it wins the
- * same path, and what belongs to the whole server (certificate, aliases, app-root) is taken from
- * the first that has it. Source: k8s/ingress, ingress-nginx/basic-usage. */
+ * Which hosts and paths there are, and whose they are, is decided in model/ingress.h; here they get
+ * what the annotations and Secrets say. What belongs to the whole server (certificate, aliases,
+ * app-root) is taken from the first Ingress that has it. Source: ingress-nginx/basic-usage. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,8 +11,7 @@
 
 #include "codec/value.h"
 #include "edge/settings.h"
-
-enum route_match { ROUTE_EXACT, ROUTE_PREFIX, ROUTE_RAW /* ImplementationSpecific */ };
+#include "model/ingress.h"
 
 struct route_backend {
 	const char *key; /* "ns/service:port", also "ns/service:port@ip" with service-upstream */
@@ -22,7 +21,7 @@ struct route_backend {
 
 struct route_location {
 	struct slice path; /* "/" at least */
-	enum route_match match;
+	enum ingress_match match;
 	const struct ingress_settings *settings; /* null: no Ingress behind it, 404 */
 	struct slice ns, ingress;                /* who asked for it */
 	const struct route_backend *backend;     /* null: denied */
@@ -74,7 +73,7 @@ struct routes {
 	size_t n_backends;
 	struct route_problem *problems;
 	size_t n_problems;
-	const struct doc **ingresses; /* of our class, oldest first */
+	const struct doc **ingresses; /* of our class, oldest first, canaries last */
 	size_t n_ingresses;
 };
 

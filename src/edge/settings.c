@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "edge/field.h"
 #include "edge/nginx-text.h"
+#include "model/ingress.h"
 
 /* ---- checks of single values ---- */
 
@@ -80,7 +81,7 @@ static bool is_method(struct slice s)
 
 static bool are_hosts(struct slice s)
 {
-	return is_list_of(s, nginx_host_is_valid);
+	return is_list_of(s, ingress_host_is_valid);
 }
 
 static bool is_app_root(struct slice s)
@@ -326,7 +327,7 @@ static const struct field ingress_fields[] = {
 	A("affinity-mode"),
 	A("affinity-canary-behavior"),
 	I("session-cookie-name", FIELD_TEXT, cookie.name, TEXT_OF(nginx_token_is_valid)),
-	I("session-cookie-path", FIELD_TEXT, cookie.path, TEXT_OF(nginx_path_is_strict)),
+	I("session-cookie-path", FIELD_TEXT, cookie.path, TEXT_OF(ingress_path_is_strict)),
 	I("session-cookie-domain", FIELD_TEXT, cookie.domain, TEXT_OF(nginx_token_is_valid)),
 	I("session-cookie-samesite", FIELD_TEXT, cookie.samesite, TEXT_OF(is_samesite)),
 	I("session-cookie-secure", FIELD_BOOL, cookie.secure),

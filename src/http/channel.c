@@ -37,7 +37,8 @@ struct channels {
 	uint32_t stream[N_CHANNELS]; /* SPDY stream ids; 0: not opened */
 	int version;                 /* of channel.k8s.io: 1 to 5 */
 	bool is_base64;
-	bool ready, finishing, eof_told, early_eof;
+	uint16_t early_width, early_height; /* the last size before ready */
+	bool ready, finishing, eof_told, early_eof, early_resize;
 };
 
 static bool is_asked(const struct channels *c, enum channel_id id)
@@ -167,9 +168,20 @@ void channel_abort(struct channels *c)
 
 /* ---- from the client ---- */
 
-static bool find_number(struct slice text, const char *key, uint16_t *ret)
+/* Behind the key, in whichever case it stands: kubectl writes "Width", the JavaScript client "width". */
+static const char *behind_key(struct slice text, struct slice key)
 {
-	const char *p = memmem(text.p, text.len, key, strlen(key));
+	for (size_t i = 0; i + key.len <= text.len; i++) {
+		if (slice_eq_nocase(slice_head(slice_from(text, i), key.len), key)) {
+			return text.p + i + key.len;
+		}
+	}
+	return NULL;
+}
+
+static bool find_number(struct slice text, struct slice key, uint16_t *ret)
+{
+	const char *p = behind_key(text, key);
 	const char *end = text.p + text.len;
 	unsigned v = 0;
 	bool any = false;
@@ -177,7 +189,7 @@ static bool find_number(struct slice text, const char *key, uint16_t *ret)
 	if (!p) {
 		return false;
 	}
-	for (p += strlen(key); p < end && (*p == ' ' || *p == ':' || *p == '\t'); p++) {
+	for (; p < end && (*p == ' ' || *p == ':' || *p == '\t'); p++) {
 	}
 	for (; p < end && *p >= '0' && *p <= '9' && v <= 0xffff; p++) {
 		v = v * 10 + (unsigned)(*p - '0');
@@ -188,6 +200,18 @@ static bool find_number(struct slice text, const char *key, uint16_t *ret)
 	}
 	*ret = (uint16_t)v;
 	return true;
+}
+
+/* kubectl tells the size as soon as its stream is there: before the program is. */
+static void tell_size(struct channels *c, uint16_t width, uint16_t height)
+{
+	if (!c->ready) {
+		c->early_resize = true;
+		c->early_width = width;
+		c->early_height = height;
+	} else if (!c->finishing) {
+		c->events.resize(c->arg, width, height);
+	}
 }
 
 /* Texts like {"Width":100,"Height":30}, one after another, cut anywhere. */
@@ -202,9 +226,9 @@ static void take_resize(struct channels *c, struct slice bytes)
 			continue;
 		}
 		text = strbuf_slice(&c->resize);
-		if (find_number(text, "\"Width\"", &width) &&
-		    find_number(text, "\"Height\"", &height) && !c->finishing) {
-			c->events.resize(c->arg, width, height);
+		if (find_number(text, SLICE("\"width\""), &width) &&
+		    find_number(text, SLICE("\"height\""), &height)) {
+			tell_size(c, width, height);
 		}
 		strbuf_reset(&c->resize);
 	}
@@ -262,6 +286,9 @@ static void on_turn(void *arg)
 		send_message(c, CHANNEL_STDOUT, SLICE("")); /* tells that we are up */
 	}
 	c->events.ready(c->arg, c);
+	if (c->early_resize) {
+		tell_size(c, c->early_width, c->early_height);
+	}
 	take_stdin(c, strbuf_slice(&early));
 	strbuf_fini(&early);
 	if (c->early_eof) {
@@ -343,7 +370,8 @@ static void on_wire_data(void *arg, struct slice bytes, bool is_text)
 			channel_abort(c);
 			return;
 		}
-		flush_spdy(c);
+		wire_answer(c->wire, strbuf_slice(&c->out));
+		strbuf_reset(&c->out);
 	} else if (bytes.len && c->is_base64) {
 		scoped_strbuf struct strbuf plain = { 0 };
 

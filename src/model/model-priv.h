@@ -151,6 +151,7 @@ struct policy_port {
 	uint32_t named; /* derived, by the compiler */
 };
 struct policy_rule {
+	const struct val *v; /* element of spec.ingress or spec.egress */
 	struct policy_peer *peers;
 	size_t n_peers; /* 0: any peer */
 	struct policy_port *ports;

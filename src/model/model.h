@@ -78,8 +78,14 @@ enum verdict { VERDICT_ALLOW, VERDICT_DENY_EGRESS, VERDICT_DENY_INGRESS };
 struct trace {
 	void (*line)(void *arg, const struct val *object, const char *text);
 	void *arg;
+	/* May be null. Before a line that speaks of a part of its object (a rule): that part. */
+	void (*at)(void *arg, const struct val *node);
 };
 enum verdict policy_decide(const struct model *m, const struct flow *f, const struct trace *t);
+/* One side of it alone: VERDICT_DENY_EGRESS asks the source's egress, VERDICT_DENY_INGRESS the
+ * destination's ingress. True: that side lets the flow pass. */
+bool policy_admits(const struct model *m, const struct flow *f, enum verdict side,
+                   const struct trace *t);
 
 /* ---- names: networking.md section 5 ---- */
 enum name_type {

@@ -28,8 +28,12 @@ static const char *direction_name(enum policy_direction dir)
 
 /* ---- narration ---- */
 
-static void say(const struct judge *j, const struct val *object, const struct strbuf *text)
+static void say(const struct judge *j, const struct val *object, const struct val *at,
+                const struct strbuf *text)
 {
+	if (at && j->t && j->t->at) {
+		j->t->at(j->t->arg, at);
+	}
 	if (j->t && j->t->line) {
 		j->t->line(j->t->arg, object, strbuf_str(text));
 	}
@@ -280,7 +284,7 @@ static bool rule_admits(const struct judge *j, const struct policy *p, size_t nu
 		strbuf_adds(&text, peer_ok || port_ok ? " nearly admits: " : " does not admit: ");
 		add_rule_miss(&text, j, r, peer_ok, port_ok);
 	}
-	say(j, p->doc->root, &text);
+	say(j, p->doc->root, r->v, &text);
 	return peer_ok && port_ok;
 }
 
@@ -311,7 +315,7 @@ static void say_unselected(const struct judge *j, const struct policy *p)
 	} else {
 		strbuf_adds(&text, ": its policyTypes leave that direction out");
 	}
-	say(j, p->doc->root, &text);
+	say(j, p->doc->root, val_path(p->doc->root, "spec.podSelector"), &text);
 }
 
 static void say_isolated(const struct judge *j, const struct policy *p)
@@ -325,7 +329,7 @@ static void say_isolated(const struct judge *j, const struct policy *p)
 	add_pod(&text, j->subject);
 	strbuf_addf(&text, " for %s with %zu rule%s", direction_name(j->dir), p->n_rules[j->dir],
 	            p->n_rules[j->dir] == 1 ? "" : "s");
-	say(j, p->doc->root, &text);
+	say(j, p->doc->root, val_path(p->doc->root, "spec.podSelector"), &text);
 }
 
 static void say_outcome(const struct judge *j, bool isolated, bool admitted)
@@ -340,7 +344,7 @@ static void say_outcome(const struct judge *j, bool isolated, bool admitted)
 	strbuf_adds(&text, !isolated  ? " is open: no policy isolates it"
 	                   : admitted ? " admits the flow"
 	                              : " drops the flow: isolated, and no rule admits it");
-	say(j, j->subject->doc->root, &text);
+	say(j, j->subject->doc->root, NULL, &text);
 }
 
 /* With a trace every rule is considered; without one the first that admits ends it. */
@@ -373,35 +377,70 @@ static void say_plain(const struct trace *t, const struct pod *p, const char *wh
 	}
 }
 
-enum verdict policy_decide(const struct model *m, const struct flow *f, const struct trace *t)
-{
-	const struct pod *src = pod_at(m, f->src), *dst = pod_at(m, f->dst);
-	struct judge out = { m, f, t, POLICY_EGRESS, src, dst, f->dst, dst };
-	struct judge in = { m, f, t, POLICY_INGRESS, dst, src, f->src, dst };
-	bool egress_ok, ingress_ok;
+struct ends {
+	const struct pod *src, *dst; /* null: no pod of the pod network */
+};
 
-	if (ip_eq(f->src, f->dst)) {
-		say_plain(t, src, "same address on both ends: policies do not apply");
-		return VERDICT_ALLOW;
-	}
-	if (!src) {
+static bool egress_admits(const struct model *m, const struct flow *f, struct ends e,
+                          const struct trace *t)
+{
+	const struct judge out = { m, f, t, POLICY_EGRESS, e.src, e.dst, f->dst, e.dst };
+
+	if (!e.src) {
 		say_plain(t, NULL,
 		          "the source is no pod of the pod network: no egress policy applies");
 	}
-	egress_ok = !src || side_admits(&out);
-	if (!egress_ok && !t) {
-		return VERDICT_DENY_EGRESS;
+	return !e.src || side_admits(&out);
+}
+
+static bool ingress_admits(const struct model *m, const struct flow *f, struct ends e,
+                           const struct trace *t)
+{
+	const struct judge in = { m, f, t, POLICY_INGRESS, e.dst, e.src, f->src, e.dst };
+
+	if (e.dst && !e.src && node_has_ip(m, e.dst->node, f->src)) {
+		say_plain(t, e.dst, "a node always reaches its own pods");
+		return true;
 	}
-	if (dst && !src && node_has_ip(m, dst->node, f->src)) {
-		say_plain(t, dst, "a node always reaches its own pods");
-		return VERDICT_ALLOW;
-	}
-	if (!dst) {
+	if (!e.dst) {
 		say_plain(
 			t, NULL,
 			"the destination is no pod of the pod network: no ingress policy applies");
 	}
-	ingress_ok = !dst || side_admits(&in);
+	return !e.dst || side_admits(&in);
+}
+
+static bool is_to_itself(const struct flow *f, struct ends e, const struct trace *t)
+{
+	if (!ip_eq(f->src, f->dst)) {
+		return false;
+	}
+	say_plain(t, e.src, "same address on both ends: policies do not apply");
+	return true;
+}
+
+bool policy_admits(const struct model *m, const struct flow *f, enum verdict side,
+                   const struct trace *t)
+{
+	const struct ends e = { pod_at(m, f->src), pod_at(m, f->dst) };
+
+	return is_to_itself(f, e, t) || (side == VERDICT_DENY_EGRESS ? egress_admits(m, f, e, t)
+	                                                             : ingress_admits(m, f, e, t));
+}
+
+enum verdict policy_decide(const struct model *m, const struct flow *f, const struct trace *t)
+{
+	const struct ends e = { pod_at(m, f->src), pod_at(m, f->dst) };
+	bool egress_ok, ingress_ok;
+
+	if (is_to_itself(f, e, t)) {
+		return VERDICT_ALLOW;
+	}
+	egress_ok = egress_admits(m, f, e, t);
+	if (!egress_ok && !t) {
+		return VERDICT_DENY_EGRESS;
+	}
+	ingress_ok = ingress_admits(m, f, e, t);
 	if (!egress_ok) {
 		return VERDICT_DENY_EGRESS;
 	}

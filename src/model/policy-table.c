@@ -76,7 +76,7 @@ struct writer {
 	struct policy_compiler *c;
 	enum policy_direction dir;
 	const struct class *subject;
-	row_vec rows;
+	row_vec rows;        /* of the subject, as they come */
 	class_vec *by_group; /* classes in each group */
 	class_vec *by_block; /* classes in each block */
 };
@@ -237,22 +237,18 @@ static bool is_covered(const row_vec *v, const struct policy_row *r, uint32_t pe
 	return by && by != r && by->port_to >= r->port_to;
 }
 
-/* Without the rows that one of any peer, or of any protocol, makes needless. */
-static void drop_covered(row_vec *v)
+/* Appends the rows without those that one of any peer, or of any protocol, makes needless. */
+static void add_uncovered(const row_vec *v, row_vec *out)
 {
-	row_vec kept = { 0 };
-
 	for (size_t i = 0; i < v->n; i++) {
 		const struct policy_row *r = &v->at[i];
 
 		if (!is_covered(v, r, POLICY_PEER_ANY, POLICY_PROTO_ANY) &&
 		    !is_covered(v, r, POLICY_PEER_ANY, r->proto) &&
 		    !is_covered(v, r, r->peer, POLICY_PROTO_ANY)) {
-			vec_push(&kept, *r);
+			vec_push(out, *r);
 		}
 	}
-	free(v->at);
-	*v = kept;
 }
 
 /* ---- the table ---- */
@@ -332,28 +328,32 @@ static bool write_direction(struct writer *w, const class_vec *order, struct are
 {
 	struct policy_compiler *c = w->c;
 	isolated_vec isolated = { 0 };
+	row_vec rows = { 0 };
 	bool changed;
 
+	/* Subjects come in order, so what one of them needs can be made canonical by itself: the
+	 * raw rows are never there all at once. */
 	for (size_t i = 0; i < order->n; i++) {
 		w->subject = order->at[i];
+		vec_clear(&w->rows);
 		write_class(w, a, &isolated);
+		if (w->rows.n) {
+			qsort(w->rows.at, w->rows.n, sizeof(*w->rows.at), by_row);
+		}
+		merge_intervals(&w->rows);
+		add_uncovered(&w->rows, &rows);
 	}
-	if (w->rows.n) {
-		qsort(w->rows.at, w->rows.n, sizeof(*w->rows.at), by_row);
-	}
-	merge_intervals(&w->rows);
-	drop_covered(&w->rows);
+	vec_fini(&w->rows);
 	changed = !same_isolated(&isolated, c->isolated[w->dir].at, c->isolated[w->dir].n) ||
-	          !same_rows(&w->rows, c->rows[w->dir].at, c->rows[w->dir].n);
+	          !same_rows(&rows, c->rows[w->dir].at, c->rows[w->dir].n);
 	vec_fini(&c->isolated[w->dir]);
 	vec_fini(&c->rows[w->dir]);
 	c->isolated[w->dir].at = isolated.at;
 	c->isolated[w->dir].n = isolated.n;
 	c->isolated[w->dir].room = isolated.room;
-	c->rows[w->dir].at = w->rows.at;
-	c->rows[w->dir].n = w->rows.n;
-	c->rows[w->dir].room = w->rows.room;
-	w->rows = (row_vec){ 0 };
+	c->rows[w->dir].at = rows.at;
+	c->rows[w->dir].n = rows.n;
+	c->rows[w->dir].room = rows.room;
 	return changed;
 }
 

@@ -77,6 +77,7 @@ static void read_rule(struct arena *a, const struct val *v, const char *peers_ke
 {
 	const struct val *peers = val_get(v, peers_key), *ports = val_get(v, "ports");
 
+	r->v = v;
 	r->peers = ARENA_ARRAY(a, struct policy_peer, val_len(peers) + 1);
 	r->ports = ARENA_ARRAY(a, struct policy_port, val_len(ports) + 1);
 	val_for_each (peers, it) {

@@ -3,7 +3,6 @@
  * out of the root), and put in place by a rename. */
 #include "node/image.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -407,9 +406,8 @@ static int make_scratch(struct image_store *s, char **ret, struct err *err)
 	return 0;
 }
 
-/* An archive or a layout folder. */
-static int load_one(struct image_store *s, const char *path, const char *name,
-                    struct strbuf *loaded, struct err *err)
+int image_store_load_one(struct image_store *s, const char *path, const char *name,
+                         struct strbuf *loaded, struct err *err)
 {
 	scoped_free char *scratch = NULL, *archive = NULL, *mark = NULL, *docker = NULL;
 	const char *layout = path;
@@ -491,39 +489,6 @@ int image_store_pull(struct image_store *s, const char *name, const char *authfi
 	return r;
 }
 
-static int is_archive(const struct dirent *e)
-{
-	size_t len = strlen(e->d_name);
-
-	return len > 4 && strcmp(e->d_name + len - 4, ".tar") == 0;
-}
-
-/* Every .tar of a folder, by name. */
-static int load_folder(struct image_store *s, const char *path, struct strbuf *loaded,
-                       struct err *err)
-{
-	struct dirent **found = NULL;
-	int n = scandir(path, &found, is_archive, alphasort), r = 0;
-
-	if (n < 0) {
-		return err_sys(err, "read folder %s", path);
-	}
-	if (n == 0) {
-		r = err_raise(err, ERR_NOTFOUND,
-		              "%s holds neither an OCI layout nor .tar archives of images", path);
-	}
-	for (int i = 0; i < n; i++) {
-		scoped_free char *one = mem_printf("%s/%s", path, found[i]->d_name);
-
-		if (r == 0) {
-			r = load_one(s, one, NULL, loaded, err);
-		}
-		free(found[i]);
-	}
-	free(found);
-	return r;
-}
-
 int image_store_load(struct image_store *s, const char *path, const char *name,
                      struct strbuf *loaded, struct err *err)
 {
@@ -531,7 +496,7 @@ int image_store_load(struct image_store *s, const char *path, const char *name,
 	struct stat st;
 
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode) && access(mark, F_OK) < 0) {
-		return load_folder(s, path, loaded, err);
+		return image_store_load_folder(s, path, loaded, err);
 	}
-	return load_one(s, path, name, loaded, err);
+	return image_store_load_one(s, path, name, loaded, err);
 }

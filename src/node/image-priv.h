@@ -1,4 +1,5 @@
-/* Shared by the files of the image store: image.c (index), image-load.c (archives, registries). */
+/* Shared by the files of the image store: image.c (index), image-load.c (archives, registries),
+ * image-folder.c (folders of archives). */
 #pragma once
 
 #include <sys/stat.h>
@@ -33,3 +34,10 @@ MUST_USE int image_store_record(struct image_store *s, const struct image_record
 /* Says that what is here by this (normalised) name came from a registry. A later load takes that
  * back. */
 MUST_USE int image_store_mark_pulled(struct image_store *s, struct slice name, struct err *err);
+
+/* One archive or layout folder. */
+MUST_USE int image_store_load_one(struct image_store *s, const char *path, const char *name,
+                                  struct strbuf *loaded, struct err *err);
+/* Every .tar of a folder, several at a time. */
+MUST_USE int image_store_load_folder(struct image_store *s, const char *path, struct strbuf *loaded,
+                                     struct err *err);

@@ -6,6 +6,7 @@
 
 #include "base/must.h"
 #include "edge/nginx-text.h"
+#include "model/ingress.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -44,8 +45,8 @@ static bool has_variable(struct slice s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool (*const checks[])(struct slice) = {
-		nginx_host_is_valid,      nginx_name_is_valid,   nginx_path_is_strict,
-		nginx_path_is_regex,      nginx_target_is_valid, nginx_url_is_valid,
+		ingress_host_is_valid,      nginx_name_is_valid,   ingress_path_is_strict,
+		ingress_path_is_regex,      nginx_target_is_valid, nginx_url_is_valid,
 		nginx_authority_is_valid, nginx_token_is_valid,  nginx_value_is_valid,
 		nginx_words_are_valid,    nginx_size_is_valid,   nginx_time_is_valid,
 		nginx_origin_is_valid,
@@ -60,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		any |= valid;
 		/* Regular expressions and redirects have '$' of their own; nobody else has
 		 * variables. */
-		must(!valid || checks[i] == nginx_path_is_regex ||
+		must(!valid || checks[i] == ingress_path_is_regex ||
 		     checks[i] == nginx_url_is_valid || !has_variable(s));
 	}
 	nginx_quote(&word, s);

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "edge/nginx-text.h"
+#include "model/ingress.h"
 
 struct example {
 	const char *text;
@@ -31,7 +32,7 @@ static void try_all(bool (*check)(struct slice), const struct example *examples,
 static void hosts(void **state)
 {
 	(void)state;
-	TRY(nginx_host_is_valid, { "a.example.com", true }, { "*.example.com", true },
+	TRY(ingress_host_is_valid, { "a.example.com", true }, { "*.example.com", true },
 	    { "localhost", true }, { "", false }, { "A.example.com", false }, { "a..b", false },
 	    { "*.*.a", false }, { "a.*.b", false }, { "-a.b", false }, { "a.b;", false },
 	    { "a b", false }, { "a\nb", false }, { "a.b.", false }, { "a_b.c", false },
@@ -41,7 +42,7 @@ static void hosts(void **state)
 static void strict_paths(void **state)
 {
 	(void)state;
-	TRY(nginx_path_is_strict, { "/", true }, { "/api", true }, { "/a-b_c.d~e/", true },
+	TRY(ingress_path_is_strict, { "/", true }, { "/api", true }, { "/a-b_c.d~e/", true },
 	    { "/%20", true }, { "", false }, { "api", false }, { "/a//b", false },
 	    { "/a/./b", false }, { "/a/../b", false }, { "/a/..", false }, { "/a%2fb", false },
 	    { "/a b", false }, { "/a;", false }, { "/a{", false }, { "/a\"", false },
@@ -51,7 +52,7 @@ static void strict_paths(void **state)
 static void regex_paths(void **state)
 {
 	(void)state;
-	TRY(nginx_path_is_regex, { "/api(/|$)(.*)", true }, { "/[a-z]{1,3}/\\d+", true },
+	TRY(ingress_path_is_regex, { "/api(/|$)(.*)", true }, { "/[a-z]{1,3}/\\d+", true },
 	    { "/a\\(b", true }, { "/[(]", true }, { "/[]a]", true }, { "/a(b", false },
 	    { "/a)b", false }, { "/[a", false }, { "/a{2", false }, { "/a\\", false },
 	    { "/a;b", false }, { "/a\"b", false }, { "/a b", false }, { "/a'b", false },
