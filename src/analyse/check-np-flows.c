@@ -80,6 +80,7 @@ static void not_admitted(struct check *c, const struct route *r, const struct wo
 			SLICE_ARG(r->host.len ? r->host : SLICE("every host")), SLICE_ARG(r->at));
 	finding_shows(c, f, r->ingress, r->service_at, "sends " SLICE_FMT " to Service " SLICE_FMT ".", SLICE_ARG(r->at),
 		      SLICE_ARG(r->service));
+	finding_shows(c, f, r->svc->object, r->port->v, "leads to port %u of its pods.", port);
 	finding_shows(c, f, from->object, from->labels, "is the controller, in namespace " SLICE_FMT ".", SLICE_ARG(from->ns));
 	show_other_ports(c, f, from, to, port);
 	show_policies(c, f, to, POLICY_INGRESS);
@@ -125,6 +126,19 @@ struct one_sided {
 	const struct val *rule;
 };
 
+/* Rules for the closed side that policyTypes leaves out may have been meant for this. */
+static void show_ignored_rules(struct check *c, struct finding *f, const struct workload *w, enum policy_direction closed)
+{
+	for (size_t i = 0; i < w->space->policies.n; i++) {
+		const struct object *o = w->space->policies.at[i];
+
+		if (val_len(netpol_rules(o, closed)) && !netpol_isolates(o, closed)) {
+			finding_shows(c, f, o, netpol_rules(o, closed), "has %s rules, and its policyTypes leave them out.",
+				      netpol_side(closed));
+		}
+	}
+}
+
 static void say_one_side(struct one_sided *x, const struct workload *from, const struct workload *to, enum proto proto,
 			 uint16_t port)
 {
@@ -144,6 +158,7 @@ static void say_one_side(struct one_sided *x, const struct workload *from, const
 	finding_shows(x->c, f, x->policy, x->rule, "opens the %s side.", netpol_side(x->dir));
 	finding_shows(x->c, f, policy, side_at(policy, closed), "isolates " WORKLOAD_FMT " for %s and has no rule for it.",
 		      WORKLOAD_ARG(w), netpol_side(closed));
+	show_ignored_rules(x->c, f, w, closed);
 	finding_repair(x->c, f, "Add an %s rule for " WORKLOAD_FMT " with %s " WORKLOAD_FMT " and port %u.",
 		       netpol_side(closed), WORKLOAD_ARG(w), closed == POLICY_EGRESS ? "to" : "from",
 		       WORKLOAD_ARG(closed == POLICY_EGRESS ? to : from), port);

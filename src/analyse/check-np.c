@@ -936,7 +936,7 @@ static const struct rule rules[] = {
 		.probe = "Request the path; connect to the pod from the controller's pod.",
 		.fix = "Admit the controller's namespace and pods on the pod's port.",
 		.sources = "kubernetes/kubernetes#112467; rancher/backup-restore-operator#257",
-		.after = "NP002 NP003 NP004 NP006 NP019 NP021 NP022 NP023",
+		.after = "NP002 NP003 NP004 NP006 NP019 NP021 NP022 NP023 SVC005",
 		.check = np_controller_not_admitted,
 	},
 	{
