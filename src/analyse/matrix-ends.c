@@ -169,7 +169,8 @@ static uint32_t *number_ways(struct matrix *m)
 		add_exposure_key(&keys[m->world.exposures[i].workload], &m->world.exposures[i]);
 	}
 	for (size_t i = 0; i < m->world.n_workloads; i++) {
-		uintptr_t id = keys[i].size ? (uintptr_t)map_find(&known, strbuf_slice(&keys[i])) : 0;
+		uintptr_t id =
+			keys[i].size ? (uintptr_t)map_find(&known, strbuf_slice(&keys[i])) : 0;
 
 		if (keys[i].size && !id) {
 			id = known.n + 1;
@@ -194,7 +195,8 @@ static void collect_members(struct matrix *m, const uint32_t *order, member_vec 
 			uint32_t class_id = pod_class_at(m->table, w->ips[k]);
 
 			if (class_id) {
-				vec_push(ret, ((struct member){ class_id, ways[order[place]], place }));
+				vec_push(ret,
+				         ((struct member){ class_id, ways[order[place]], place }));
 			}
 		}
 	}

@@ -22,8 +22,8 @@ struct matrix {
 	struct matrix_sides sides[POLICY_DIRECTIONS];
 	struct matrix_end *ends;
 	size_t n_ends;
-	uint32_t *end_of;       /* by workload */
-	uint32_t node_class;    /* of an address of a node */
+	uint32_t *end_of;    /* by workload */
+	uint32_t node_class; /* of an address of a node */
 	/* one row */
 	uint32_t row_of;    /* whose row it is; UINT32_MAX: none yet */
 	ports_id *out, *in; /* by class of the destination */

@@ -187,14 +187,14 @@ static bool says_nothing(const struct try *x)
 	return x->flow.proto == PROTO_UDP && x->flow.outcome == LIVE_TIMEOUT && x->expected_open;
 }
 
-static void tell(struct trying *t, const struct try *x, struct strbuf *out)
+static void tell(struct trying *t, const struct try *x, bool predicted, struct strbuf *out)
 {
 	member_format(out, t->s, t->m, &x->pair->from);
 	strbuf_adds(out, " -> ");
 	member_format(out, t->s, t->m, &x->pair->to);
-	strbuf_addf(out, " %s %u: observed %s after %.1f ms, expected %s", x->flow.proto == PROTO_UDP ? "UDP" : "TCP",
-		    x->flow.port, live_outcome_text(x->flow.outcome), x->flow.ms,
-		    x->expected_open ? "open" : "closed");
+	strbuf_addf(out, " %s %u: observed %s after %.1f ms, expected %s, predicted %s",
+		    x->flow.proto == PROTO_UDP ? "UDP" : "TCP", x->flow.port, live_outcome_text(x->flow.outcome),
+		    x->flow.ms, x->expected_open ? "open" : "closed", predicted ? "open" : "closed");
 }
 
 static void judge(struct trying *t)
@@ -221,8 +221,7 @@ static void judge(struct trying *t)
 			struct strbuf *why = &whys[x->case_index];
 
 			strbuf_adds(why, why->size ? "\n" : "");
-			tell(t, x, why);
-			strbuf_adds(why, predicted == x->expected_open ? " and predicted so" : "");
+			tell(t, x, predicted, why);
 		}
 	}
 	for (size_t i = 0; i < t->v->cases.n; i++) {
