@@ -82,8 +82,10 @@ static int load_images(struct up *u, const struct cli_parsed *p, struct err *err
 {
 	for (size_t i = 0; i < p->options.n; i++) {
 		if (strcmp(p->options.at[i]->name, "load") == 0) {
-			int r = u->ops->load_images(&u->instance, p->values.at[i], on_loaded, u, err);
+			int r;
 
+			progress_long(&u->progress, "loading images from %s", p->values.at[i]);
+			r = u->ops->load_images(&u->instance, p->values.at[i], on_loaded, u, err);
 			if (r < 0) {
 				return r;
 			}
