@@ -85,12 +85,15 @@ static const char *object_title(struct causes *c, const struct object *o, const 
 static void blame(struct causes *c, id_vec *ids, const struct object *was, const struct object *is,
                   const char *what)
 {
-	const char *text = object_title(c, is ? is : was,
-	                                !was  ? "is added"
-	                                : !is ? "is removed"
-	                                      : what);
-	uintptr_t id = (uintptr_t)map_find(&c->text_ids, slice_of(text));
+	const struct object *o = is ? is : was;
+	const char *text;
+	uintptr_t id;
 
+	if (!o) {
+		return;
+	}
+	text = object_title(c, o, !was ? "is added" : !is ? "is removed" : what);
+	id = (uintptr_t)map_find(&c->text_ids, slice_of(text));
 	if (!id) {
 		vec_push(&c->texts, text);
 		id = c->texts.n;
