@@ -37,6 +37,7 @@ up:
 	@$(SUDO) $(BUILD)/kennel up --load $(BUILD)/images -f examples/happy-tails/manifests
 
 down:
+	@test -x $(BUILD)/kennel || { echo "make down: no $(BUILD)/kennel here; 'make' builds it" >&2; exit 2; }
 	@$(SUDO) $(BUILD)/kennel down
 
 san: $(BUILD)-san/build.ninja
@@ -60,7 +61,9 @@ bench:
 	@$(MAKE) --no-print-directory all images
 	@$(SUDO) tests/bench/run --build $(BUILD) $(BENCH)
 
-install: all
+# Builds nothing that is there, so that 'make && sudo make install' leaves no file of root's in the build.
+install:
+	@test -x $(BUILD)/kennel || $(MAKE) --no-print-directory all
 	install -D -m 755 $(BUILD)/kennel $(DESTDIR)$(PREFIX)/bin/kennel
 
 # Images and logs of tests are root's.
