@@ -3,13 +3,14 @@
 #   make        build build/kennel            make up      build all and bring up Happy Tails
 #   make test   every test                    make down    stop it and leave no trace
 #   make lint   format, tidy, our checkers    make bench   figures (BENCH=name for one)
+#   make fuzz   FUZZ=json SECONDS=60: one harness of tests/fuzz with clang's engine
 #   make deps   only install what all of these need; each of them installs what it needs itself
 #   make format, make san (tests' build), make images (of Happy Tails), make install, make clean
 BUILD ?= build
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PREFIX ?= /usr/local
 
-.PHONY: all help deps images up down test lint format bench install clean san
+.PHONY: all help deps images up down test lint format bench fuzz install clean san
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -61,6 +62,15 @@ bench:
 	@$(MAKE) --no-print-directory all images
 	@$(SUDO) tests/bench/run --build $(BUILD) $(BENCH)
 
+SECONDS ?= 60
+$(BUILD)-fuzz/build.ninja:
+	@dev/deps build fuzz
+	@CC=clang-14 meson setup $(BUILD)-fuzz -Dengine=true -Db_sanitize=address,undefined -Db_lundef=false \
+		-Dbuildtype=debug -Doptimization=1 -Dwerror=false >/dev/null
+
+fuzz: $(BUILD)-fuzz/build.ninja
+	@dev/fuzz $(BUILD)-fuzz "$(FUZZ)" "$(SECONDS)"
+
 # Builds nothing that is there, so that 'make && sudo make install' leaves no file of root's in the build.
 install:
 	@test -x $(BUILD)/kennel || $(MAKE) --no-print-directory all
@@ -68,4 +78,4 @@ install:
 
 # Images and logs of tests are root's.
 clean:
-	rm -rf $(BUILD) $(BUILD)-san 2>/dev/null || $(SUDO) rm -rf $(BUILD) $(BUILD)-san
+	rm -rf $(BUILD) $(BUILD)-san $(BUILD)-fuzz 2>/dev/null || $(SUDO) rm -rf $(BUILD) $(BUILD)-san

@@ -181,6 +181,11 @@ bool address_has_template(struct slice s)
 	return false;
 }
 
+bool address_is_filled_later(struct slice host)
+{
+	return address_has_template(host);
+}
+
 /* ---- hosts and ports ---- */
 
 struct slice address_lower(struct arena *arena, struct slice s)

@@ -48,6 +48,9 @@ bool address_host_port(struct arena *arena, struct slice text, struct address *r
 /* Could this be a host name, an address, or a template of one? */
 bool address_is_host(struct slice host);
 
+/* Does a part of it come from a template? */
+bool address_is_filled_later(struct slice host);
+
 uint16_t scheme_port(struct slice scheme); /* 0: unknown */
 const char *port_scheme(uint16_t port);    /* "" : unknown */
 bool scheme_is_tls(struct slice scheme);

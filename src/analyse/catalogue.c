@@ -2,16 +2,14 @@
 #include "analyse/limits.h"
 #include "analyse/rule.h"
 
-extern const struct family family_svc;
-extern const struct family family_np;
-extern const struct family family_gw;
-extern const struct family family_lb;
+#define FAMILY(name) extern const struct family family_##name;
+#include "analyse/families.def"
+#undef FAMILY
 
 const struct family *const rule_families[] = {
-	&family_svc,
-	&family_np,
-	&family_gw,
-	&family_lb,
+#define FAMILY(name) &family_##name,
+#include "analyse/families.def"
+#undef FAMILY
 	NULL,
 };
 

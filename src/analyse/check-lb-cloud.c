@@ -318,8 +318,8 @@ static void store_is_reachable(struct check *c, const struct object *store)
 		return;
 	}
 	rule = rule_for_port(c, &groups, port, &open);
-	if (open) {
-		return;
+	if (open || (rule && val_bool(val_get(object_spec(store), "publiclyAccessible"), false))) {
+		return; /* to a public address workers come from that of their NAT gateway */
 	}
 	f = check_found(c, groups.at.at[0],
 			rule ? rule : val_get(object_spec(groups.at.at[0]), "ingressRules"),
@@ -708,7 +708,6 @@ void lb020(struct check *c)
 									cloud_store_port(store));
 
 					show_text(c, f, groups.at.at[i], r, r);
-					finding_replace(c, f, store, public, "false");
 					break;
 				}
 			}

@@ -1,8 +1,7 @@
 /* Why: LB, the part about balancers: how they are told to behave and what their targets do. */
+#include "analyse/calls.h"
 #include "analyse/check-lb.h"
-#include "analyse/family.h"
 #include "analyse/front.h"
-#include "analyse/value.h"
 #include "base/mem.h"
 
 /* ---- LB003: internal by default ---- */
@@ -380,36 +379,31 @@ static const struct svc *balancer_of_host(const struct subject *s, struct slice 
 	return NULL;
 }
 
-static void calls_itself(struct check *c, const struct workload *w, const struct reference *r)
+static void calls_itself(struct check *c, const struct call *x)
 {
-	struct slice host = slice_of(r->host);
-	const struct svc *x = r->place == PLACE_POD && r->use == USE_CONNECT && host.len ?
-				      balancer_of_host(c->subject, host) :
-				      NULL;
+	const struct svc *balancer = x->r->host[0] ? balancer_of_host(c->subject, slice_of(x->r->host)) : NULL;
 	struct finding *f;
 
-	if (!x || !keeps_client_address(x)) {
+	if (!balancer || !keeps_client_address(balancer)) {
 		return;
 	}
-	f = check_found(c, w->object, r->where.object == w->object->v ? r->where.node : NULL,
+	f = check_found(c, x->from->object, x->by == x->from->object ? x->r->where.node : NULL,
 			OBJECT_FMT " calls %s through the load balancer of Service " SLICE_FMT
 			", which cannot send a connection back to the node it came from.",
-			OBJECT_ARG(w->object), r->host, SLICE_ARG(x->name));
-	finding_shows(c, f, x->object, nlb_setting_at(x, "target-group-attributes"),
-		      nlb_targets_ip(x) ? "it keeps client addresses." : "it registers nodes and keeps client addresses.");
+			OBJECT_ARG(x->from->object), x->r->host, SLICE_ARG(balancer->name));
+	finding_shows(c, f, balancer->object, nlb_setting_at(balancer, "target-group-attributes"),
+		      nlb_targets_ip(balancer) ? "it keeps client addresses." :
+						 "it registers nodes and keeps client addresses.");
 }
 
 void lb013(struct check *c)
 {
-	const struct values *v = c->subject->profile->on_aws ? subject_values(c->subject) : NULL;
-
-	for (size_t i = 0; v && i < c->subject->workloads.n; i++) {
-		const struct workload *w = c->subject->workloads.at[i];
-		size_t n;
-		const struct reference *r = values_references(v, w->object->v, &n);
-
-		for (size_t j = 0; j < n && !w->object->assumed; j++) {
-			calls_itself(c, w, &r[j]);
+	if (!c->subject->profile->on_aws) {
+		return;
+	}
+	call_each (c->subject, x) {
+		if (!x->from->object->assumed && (x->to.kind == TARGET_EDGE || x->to.kind == TARGET_OUTSIDE)) {
+			calls_itself(c, x);
 		}
 	}
 }

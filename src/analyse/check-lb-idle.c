@@ -182,13 +182,17 @@ static void pool_outlives(struct check *c, const struct values *v, const struct 
 	const struct setting *s = values_settings(v, w->object->v, &n);
 
 	for (size_t i = 0; i < n; i++) {
-		const struct setting *keep = values_setting(v, s[i].container, "SPRING_DATASOURCE_HIKARI_KEEPALIVE_TIME");
-		const struct setting *url = values_setting(v, s[i].container, "SPRING_DATASOURCE_URL");
+		const struct setting *url;
 		int64_t ms;
 		struct finding *f;
 
 		if (!slice_is(s[i].name, "SPRING_DATASOURCE_HIKARI_IDLE_TIMEOUT") || !slice_to_i64(s[i].value, &ms) ||
-		    ms / 1000 <= NLB_IDLE_S || keep || !url || !url->is_known ||
+		    ms / 1000 <= NLB_IDLE_S ||
+		    values_setting(v, s[i].container, "SPRING_DATASOURCE_HIKARI_KEEPALIVE_TIME")) {
+			continue;
+		}
+		url = values_setting(v, s[i].container, "SPRING_DATASOURCE_URL");
+		if (!url || !url->is_known ||
 		    (!strstr(url->value.p, ".vpce.amazonaws.com") && !strstr(url->value.p, ".elb."))) {
 			continue;
 		}

@@ -374,18 +374,6 @@ static bool is_passing(const struct val *selector)
 	return false;
 }
 
-/* A kind we do not know lives in the namespace: an operator may make such pods. */
-static bool may_have_others(const struct subject *s, struct slice ns)
-{
-	for (size_t i = 0; i < s->left_out.n; i++) {
-		if (slice_eq(s->left_out.at[i].first->ns, ns) && slice_find(s->left_out.at[i].api_version, '.') >= 0 &&
-		    !slice_has_prefix(s->left_out.at[i].api_version, SLICE("rbac.authorization.k8s.io"))) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* The workload that carries the labels itself without giving them to its pods. */
 static const struct workload *labelled_outside(const struct subject *s, const struct space *space, const struct val *pairs)
 {
@@ -421,7 +409,7 @@ static void judge_selector(struct check *c, const struct object *policy, const s
 		return;
 	}
 	subject_select_object(c->subject, e.space, selector, &pods);
-	if (!pods.at.n && !may_have_others(c->subject, policy->ns)) {
+	if (!pods.at.n && !space_has_strangers(c->subject, policy->ns)) {
 		e.outside = labelled_outside(c->subject, e.space, val_get(selector, "matchLabels"));
 		fn(c, &e);
 	}

@@ -1,7 +1,9 @@
 /* Why: SVC: a Service and the pods that should be behind it. Each class is one function and one entry in the table at
  * the end. */
 #include <stdlib.h>
+#include <string.h>
 
+#include "analyse/calls.h"
 #include "analyse/nearest.h"
 #include "analyse/rule.h"
 #include "base/mem.h"
@@ -397,6 +399,154 @@ static void svc008(struct check *c)
 				}
 			}
 		}
+	}
+}
+
+/* ---- SVC007, SVC009, SVC017: what callers expect ---- */
+
+/* The port of the Service behind which the number is the pods' own; else its only one. */
+static const struct svc_port *port_behind(const struct svc *x, uint16_t number)
+{
+	for (size_t i = 0; i < x->n_ports; i++) {
+		for (size_t j = 0; j < x->n_pods; j++) {
+			if (svc_port_target(&x->ports[i], x->pods[j]) == number) {
+				return &x->ports[i];
+			}
+		}
+	}
+	return x->n_ports == 1 ? &x->ports[0] : NULL;
+}
+
+/* The value with the other port, as a repair; only where the text shows the port and is no secret. */
+static void replace_port(struct check *c, struct finding *f, const struct call *x, uint16_t port)
+{
+	scoped_free char *was = mem_printf(":%u", x->r->port);
+	const struct val *at = x->r->where.node;
+	const char *found = at && at->type == VAL_STRING && !x->r->is_secret ? strstr(val_cstr(at), was) : NULL;
+	size_t len = strlen(was);
+
+	if (found && !(found[len] >= '0' && found[len] <= '9') && !strstr(found + len, was) && !strchr(val_cstr(at), '\n')) {
+		finding_replace(c, f, x->by, at, "%.*s:%u%s", (int)(found - val_cstr(at)), val_cstr(at), port, found + len);
+	}
+}
+
+static void svc007(struct check *c)
+{
+	call_each (c->subject, x) {
+		const struct svc *to = x->to.service;
+		const struct svc_port *meant;
+		scoped_strbuf struct strbuf b = { 0 };
+		struct finding *f;
+
+		if (x->to.kind != TARGET_SERVICE || x->to.port || !x->r->port || to->external || to->headless || !to->n_ports) {
+			continue;
+		}
+		meant = port_behind(to, x->r->port);
+		f = check_found(c, x->by, x->r->where.node,
+				"%s of " SLICE_FMT " " SLICE_FMT " calls %s, and Service " SLICE_FMT " has no port %u.", x->r->name,
+				SLICE_ARG(x->from->object->kind), SLICE_ARG(x->from->name), call_text(&b, x), SLICE_ARG(to->name),
+				x->r->port);
+		for (size_t i = 0; i < to->n_ports; i++) {
+			finding_shows(c, f, to->object, val_get(to->ports[i].v, "port"), "has port %u.", to->ports[i].port);
+		}
+		if (meant) {
+			finding_repair(c, f, "Call port %u%s.", meant->port,
+				       x->r->port_given ? "" : " (no port is written, so the usual one of the scheme is used)");
+			replace_port(c, f, x, meant->port);
+		}
+	}
+}
+
+static void svc009(struct check *c)
+{
+	call_each (c->subject, x) {
+		const struct svc *to = x->to.service;
+		const struct workload *w = to && to->n_pods ? to->pods[0] : NULL;
+		uint16_t target = w && x->to.port ? svc_port_target(x->to.port, w) : 0;
+		scoped_strbuf struct strbuf b = { 0 };
+		struct finding *f;
+
+		if (x->to.kind != TARGET_SERVICE || !to->headless || !target || target == x->r->port ||
+		    pod_port_numbered(w->spec, x->r->port, 0)) {
+			continue;
+		}
+		f = check_found(c, x->by, x->r->where.node,
+				"%s of " SLICE_FMT " " SLICE_FMT " calls %s, and headless Service " SLICE_FMT
+				" does not translate ports: its pods listen on %u.",
+				x->r->name, SLICE_ARG(x->from->object->kind), SLICE_ARG(x->from->name), call_text(&b, x),
+				SLICE_ARG(to->name), target);
+		finding_shows(c, f, to->object, val_get(object_spec(to->object), "clusterIP"), "gives the addresses of pods.");
+		finding_repair(c, f, "Make the Service's port %u and call that, or give it a cluster IP.", target);
+		replace_port(c, f, x, target);
+	}
+}
+
+static bool carries_its_host(const struct reference *r)
+{
+	return strcmp(r->scheme, "http") == 0 || strcmp(r->scheme, "https") == 0 || r->tls;
+}
+
+static void svc017(struct check *c)
+{
+	call_each (c->subject, x) {
+		const struct svc *to = x->to.service;
+		scoped_strbuf struct strbuf b = { 0 };
+		const struct val *name;
+		struct finding *f;
+
+		if (x->to.kind != TARGET_SERVICE || !to->external || !carries_its_host(x->r)) {
+			continue;
+		}
+		name = val_get(object_spec(to->object), "externalName");
+		f = check_found(c, x->by, x->r->where.node,
+				"%s of " SLICE_FMT " " SLICE_FMT " calls %s, another name for " SLICE_FMT
+				": the server there is asked for the wrong host.",
+				x->r->name, SLICE_ARG(x->from->object->kind), SLICE_ARG(x->from->name), call_text(&b, x),
+				SLICE_ARG(val_str(name)));
+		finding_shows(c, f, to->object, name, "is an alias in DNS: Host and server name stay " SLICE_FMT ".",
+			      SLICE_ARG(to->name));
+		finding_repair(c, f, "Call " SLICE_FMT " itself.", SLICE_ARG(val_str(name)));
+	}
+}
+
+/* ---- SVC011 ---- */
+
+static bool has_readiness(const struct workload *w)
+{
+	container_each (w->spec, k) {
+		if (val_get(k, "readinessProbe")) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void svc011(struct check *c)
+{
+	scoped_map struct map said = { 0 };
+
+	call_each (c->subject, x) {
+		const struct svc *to = x->to.service;
+		bool own = false;
+		scoped_strbuf struct strbuf b = { 0 };
+		struct finding *f;
+
+		for (size_t i = 0; x->to.kind == TARGET_SERVICE && i < to->n_pods; i++) {
+			own = own || to->pods[i] == x->from;
+		}
+		if (!own || !to->headless || !x->to.is_pod || x->from->object->id != OBJECT_STATEFULSET ||
+		    !has_readiness(x->from) ||
+		    val_bool(val_get(object_spec(to->object), "publishNotReadyAddresses"), false) ||
+		    map_set(&said, to->name, &said)) {
+			continue;
+		}
+		f = check_found(c, to->object, val_get(object_spec(to->object), "clusterIP"),
+				"Service " SLICE_FMT " gives names to ready pods alone, and the pods of StatefulSet " SLICE_FMT
+				" need each other's names to become ready.",
+				SLICE_ARG(to->name), SLICE_ARG(x->from->name));
+		finding_shows(c, f, x->by, x->r->where.node, "%s names %s, a pod of the set.", x->r->name, call_text(&b, x));
+		finding_repair(c, f, "Set publishNotReadyAddresses: true on that Service (and call another one from outside).");
+		finding_insert(c, f, to->object, val_get(object_spec(to->object), "clusterIP"), "publishNotReadyAddresses: true");
 	}
 }
 
@@ -988,6 +1138,20 @@ static const struct rule rules[] = {
 		.check = svc006,
 	},
 	{
+		.id = "SVC007",
+		.title = "Caller uses a port that the Service does not have",
+		.severity = SEVERITY_ERROR,
+		.certainty = CERTAINTY_EXACT,
+		.hop = HOP_CONFIG,
+		.symptom = "Refused or timed out at the Service, although the pod is healthy.",
+		.cause = "Clients use the container's port instead of the Service's, or the reverse.",
+		.evidence = "An address in a value means a Service without such a port.",
+		.probe = "Connect to the Service and to the pod on that port; only the second answers.",
+		.fix = "Correct the address, or add the port.",
+		.sources = "kubernetes.io, Debug Services",
+		.check = svc007,
+	},
+	{
 		.id = "SVC008",
 		.title = "Protocol differs between Service and program",
 		.severity = SEVERITY_ERROR,
@@ -1002,6 +1166,20 @@ static const struct rule rules[] = {
 		.check = svc008,
 	},
 	{
+		.id = "SVC009",
+		.title = "Headless Service with another target port",
+		.severity = SEVERITY_ERROR,
+		.certainty = CERTAINTY_EXACT,
+		.hop = HOP_SERVICE,
+		.symptom = "Refused on the Service's port, answered on the pod's.",
+		.cause = "A headless Service gives pod addresses; nothing translates port to targetPort.",
+		.evidence = "A caller uses the port of a headless Service that its pods do not have.",
+		.probe = "Look the name up and connect to both ports.",
+		.fix = "Make port and targetPort equal, or give the Service a cluster IP.",
+		.sources = "kubernetes.io, Headless Services",
+		.check = svc009,
+	},
+	{
 		.id = "SVC010",
 		.title = "Governing Service of a StatefulSet missing or not headless",
 		.severity = SEVERITY_ERROR,
@@ -1014,6 +1192,21 @@ static const struct rule rules[] = {
 		.fix = "Create a headless Service with the labels of the template.",
 		.sources = "zegl/kube-score statefulset-has-servicename",
 		.check = svc010,
+	},
+	{
+		.id = "SVC011",
+		.title = "Peers cannot find each other before they are ready",
+		.severity = SEVERITY_WARN,
+		.certainty = CERTAINTY_LIKELY,
+		.hop = HOP_NAME,
+		.symptom = "A clustered store never becomes ready: each pod waits for the others' names.",
+		.cause = "DNS has names of ready pods alone.",
+		.evidence = "A StatefulSet with a readiness probe whose values name its own pods, and a headless Service "
+			"without publishNotReadyAddresses.",
+		.probe = "Look a peer's name up while it is not ready.",
+		.fix = "publishNotReadyAddresses: true on the Service for peers.",
+		.sources = "kubernetes.io, Service reference",
+		.check = svc011,
 	},
 	{
 		.id = "SVC012",
@@ -1085,6 +1278,20 @@ static const struct rule rules[] = {
 		.fix = "Give the real address, or use an ExternalName for a name.",
 		.sources = "kubernetes.io, EndpointSlice reference",
 		.check = svc016,
+	},
+	{
+		.id = "SVC017",
+		.title = "ExternalName used for HTTP or TLS",
+		.severity = SEVERITY_WARN,
+		.certainty = CERTAINTY_EXACT,
+		.hop = HOP_NAME,
+		.symptom = "404 or 421, a certificate for another name, redirects elsewhere.",
+		.cause = "An ExternalName is an alias in DNS: the client still asks for the name of the Service.",
+		.evidence = "A caller of an ExternalName uses http, https or TLS.",
+		.probe = "Request with either name as host.",
+		.fix = "Call the real name, or a proxy that sets host and server name.",
+		.sources = "kubernetes.io, ExternalName; skyhook-io/radar#1037",
+		.check = svc017,
 	},
 	{
 		.id = "SVC018",

@@ -86,5 +86,7 @@ void findings_finish(struct findings *f, const struct subject *s, const struct f
 void finding_path(const struct finding *f, struct strbuf *out);
 /* "file:3:4" as far as known; for an assumed object its profile's name. */
 void position_text(struct strbuf *out, const struct object *o, const struct val *at);
+/* Does its annotation kennel.dev/ignore ("NP002 reason; SVC005 reason") accept the rule of that id? */
+bool object_accepts(const struct object *o, const char *rule);
 /* "Deployment shop/web" */
 void object_text(struct strbuf *out, const struct object *o);

@@ -141,12 +141,13 @@ struct slice alb_setting(const struct subject *s, const struct object *ingress, 
 /* Was the controller told on its command line to register addresses unless something else is said? */
 static bool controller_defaults_to_ip(const struct subject *s)
 {
-	for (size_t i = 0; i < s->workloads.n; i++) {
-		container_each (s->workloads.at[i]->spec, k) {
-			val_for_each (val_get(k, "args"), arg) {
-				if (slice_is(val_str(arg), "--default-target-type=ip")) {
-					return true;
-				}
+	const struct object *o = subject_find_anywhere(s, OBJECT_DEPLOYMENT, SLICE("aws-load-balancer-controller"));
+	const struct workload *w = o ? subject_workload(s, o) : NULL;
+
+	container_each (w ? w->spec : NULL, k) {
+		val_for_each (val_get(k, "args"), arg) {
+			if (slice_is(val_str(arg), "--default-target-type=ip")) {
+				return true;
 			}
 		}
 	}

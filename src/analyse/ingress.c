@@ -141,6 +141,61 @@ static void read_rule(struct subject *s, const struct object *o, const struct va
 	}
 }
 
+/* The host in lower case; in buf. */
+static struct slice host_key(char buf[static 256], struct slice host)
+{
+	size_t n = host.len < 256 ? host.len : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		buf[i] = host.p[i] >= 'A' && host.p[i] <= 'Z' ? (char)(host.p[i] - 'A' + 'a') : host.p[i];
+	}
+	return (struct slice){ buf, n };
+}
+
+static void index_hosts(struct routes *routes)
+{
+	char buf[256];
+
+	for (size_t i = 0; i < routes->at.n; i++) {
+		struct slice key = host_key(buf, routes->at.at[i].host);
+		struct route_list *list = map_find(&routes->by_host, key);
+
+		if (!list) {
+			list = NEW(struct route_list);
+			map_set(&routes->by_host, key, list);
+		}
+		vec_push(&list->at, (const struct route *)&routes->at.at[i]);
+	}
+}
+
+const struct route *route_next(const struct routes *routes, struct slice host, struct route_walk *w)
+{
+	enum { OWN = 1, WILDCARD, ANY, END };
+	char buf[256];
+	ptrdiff_t dot = slice_find(host, '.');
+
+	for (;;) {
+		struct slice key = { "", 0 };
+
+		if (w->list && w->i < w->list->at.n) {
+			return w->list->at.at[w->i++];
+		}
+		if (++w->stage >= END) {
+			w->stage = ANY;
+			return NULL;
+		}
+		w->i = 0;
+		if (w->stage == OWN) {
+			key = host_key(buf, host);
+		} else if (w->stage == WILDCARD && dot > 0) {
+			key = host_key(buf, slice_from(host, (size_t)dot - 1));
+			buf[0] = '*';
+		}
+		/* an empty host is covered by the routes for any host alone, and once */
+		w->list = (w->stage == ANY || key.len) ? map_find(&routes->by_host, key) : NULL;
+	}
+}
+
 const struct routes *subject_routes(struct subject *s)
 {
 	if (s->index->routes) {
@@ -160,6 +215,7 @@ const struct routes *subject_routes(struct subject *s)
 			vec_push(&s->index->routes->at, r);
 		}
 	}
+	index_hosts(s->index->routes);
 	return s->index->routes;
 }
 
@@ -169,6 +225,13 @@ void subject_forget_routes(struct subject *s)
 		vec_fini(&s->index->controllers[k].at);
 	}
 	if (s->index->routes) {
+		for (struct map_iter it = { 0 }; map_next(&s->index->routes->by_host, &it);) {
+			struct route_list *list = it.value;
+
+			vec_fini(&list->at);
+			free(list);
+		}
+		map_fini(&s->index->routes->by_host);
 		vec_fini(&s->index->routes->at);
 		free(s->index->routes);
 	}

@@ -13,11 +13,27 @@ struct route {
 	const struct svc *svc;         /* null: there is none */
 	const struct svc_port *port;   /* null: the Service has none such */
 };
+struct route_list {
+	VEC(const struct route *) at;
+};
 struct routes {
 	VEC(struct route) at;
+	struct map by_host; /* lower case, as written ("*.example.org", "" for any) -> struct route_list, owned */
 };
 /* Of every Ingress, in the order of reading. Made at the first call. */
 const struct routes *subject_routes(struct subject *s);
+
+/* Walks the routes whose host covers this one: its own, the wildcard's, those for any host. */
+struct route_walk {
+	const struct route_list *list;
+	size_t i;
+	int stage; /* state */
+};
+const struct route *route_next(const struct routes *routes, struct slice host, struct route_walk *w);
+#define route_each_of_host(s, host, it)                                                      \
+	for (struct route_walk it##_walk = { 0 }; it##_walk.stage >= 0; it##_walk.stage = -1) \
+		for (const struct route *it = route_next(subject_routes(s), (host), &it##_walk); it; \
+		     it = route_next(subject_routes(s), (host), &it##_walk))
 
 /* The class an Ingress asks for: field, then annotation, then the default class; empty when there is none. *ret_at (may be
  * null) is where it is written; null for a default. */

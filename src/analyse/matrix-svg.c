@@ -1,6 +1,6 @@
-/* Why: a matrix is a grid: sources down, destinations across, the ports in the cell. Drawn with
- * nothing but rectangles and text, so any browser, document or review shows it; see matrix-view.h.
- */
+/* Why: a matrix is a grid: sources down, destinations across, the ports in the cell. Drawn with nothing but rectangles
+ * and text, so any browser, document or review shows it; see matrix-view.h. */
+#include "analyse/markup.h"
 #include "analyse/matrix-view.h"
 
 enum {
@@ -17,11 +17,11 @@ static const char style[] =
 	"<style>"
 	"text{font:11px ui-sans-serif,system-ui,sans-serif;fill:#1f2328}"
 	".t{font-size:15px;font-weight:600}.s{fill:#59636e}.m{text-anchor:middle}.e{text-anchor:"
-        "end}"
+	"end}"
 	".bg{fill:#fff}.b{fill:#f6f8fa}.g{stroke:#d1d9e0;stroke-width:1}"
 	".all{fill:#ffd8a8}.some{fill:#b7ebc6}.none{fill:none}.self{fill:#eaeef2}"
 	"@media(prefers-color-scheme:dark){text{fill:#e6edf3}.s{fill:#9198a1}.bg{fill:#0d1117}.b{"
-        "fill:#151b23}"
+	"fill:#151b23}"
 	".g{stroke:#3d444d}.all{fill:#7a4a12}.some{fill:#1d5c33}.self{fill:#262c36}}"
 	"</style>\n";
 
@@ -33,53 +33,6 @@ struct drawing {
 	int left, top, cell; /* px: where the grid begins, and how wide its columns are */
 };
 
-static void add_escaped(struct strbuf *out, struct slice s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		switch (s.p[i]) {
-		case '<':
-			strbuf_adds(out, "&lt;");
-			break;
-		case '>':
-			strbuf_adds(out, "&gt;");
-			break;
-		case '&':
-			strbuf_adds(out, "&amp;");
-			break;
-		case '"':
-			strbuf_adds(out, "&quot;");
-			break;
-		default:
-			if ((unsigned char)s.p[i] >= 0x20) {
-				strbuf_addc(out, s.p[i]);
-			}
-		}
-	}
-}
-
-/* At most 'max' characters, the end of it "…" when cut. */
-static void add_short(struct strbuf *out, const char *text, size_t max)
-{
-	struct slice s = slice_of(text);
-	size_t n = 0, at = 0;
-
-	while (at < s.len && n < max) {
-		at++;
-		while (at < s.len && ((unsigned char)s.p[at] & 0xc0) == 0x80) {
-			at++;
-		}
-		n++;
-	}
-	add_escaped(out, slice_head(s, at));
-	strbuf_adds(out, at < s.len ? "…" : "");
-}
-
-/* About how wide a text is drawn, px. */
-static int text_width(size_t chars)
-{
-	return (int)(chars * FONT * 55 / 100) + 2;
-}
-
 static size_t name_len(const char *name)
 {
 	size_t n = strlen(name);
@@ -87,22 +40,18 @@ static size_t name_len(const char *name)
 	return n > NAME_MAX ? NAME_MAX + 1 : n;
 }
 
+/* "TCP 80; UDP 53" as "80; UDP 53": nearly all ports are TCP, so the word says nothing here. */
 static void short_ports(struct strbuf *out, const struct drawing *d, ports_id id)
 {
-	struct ports p = ports_pool_get(matrix_pool(d->v->matrix), id);
-	size_t n;
-	const struct ports_range *r = ports_ranges(p, PORTS_TCP, &n);
+	scoped_strbuf struct strbuf text = { 0 };
+	struct slice s;
 
-	if (n && !p.n[PORTS_UDP] && !p.n[PORTS_SCTP] && !p.others &&
-	    (n > 1 || r->from > 1 || r->to < UINT16_MAX)) {
-		scoped_strbuf struct strbuf text = { 0 };
-
-		ports_format(&text,
-		             p); /* "TCP 80": nearly all are TCP, so the word says nothing here */
-		strbuf_adds(out, strbuf_str(&text) + 4);
-		return;
+	ports_format(&text, ports_pool_get(matrix_pool(d->v->matrix), id));
+	s = strbuf_slice(&text);
+	if (slice_has_prefix(s, SLICE("TCP ")) && s.len > 4) {
+		s = slice_from(s, 4);
 	}
-	ports_format(out, p);
+	strbuf_add_slice(out, s);
 }
 
 static int widest_cell(const struct drawing *d)
@@ -117,7 +66,7 @@ static int widest_cell(const struct drawing *d)
 		int w;
 
 		short_ports(&text, d, d->v->entries[i].ports);
-		w = text_width(text.size) + 8;
+		w = markup_width(text.size) + 8;
 		width = w > width ? w : width;
 	}
 	return width > CELL_MAX ? CELL_MAX : width;
@@ -128,7 +77,7 @@ static void measure(struct drawing *d)
 	int longest = 80;
 
 	for (size_t i = 0; i < d->n; i++) {
-		int w = text_width(name_len(d->ends[i].name));
+		int w = markup_width(name_len(d->ends[i].name));
 
 		longest = w > longest ? w : longest;
 	}
@@ -148,17 +97,15 @@ static void add_names(struct drawing *d)
 				"<rect class=\"b\" x=\"0\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n",
 				y, d->left + (int)d->n * d->cell, ROW);
 		}
-		strbuf_addf(d->out, "<text class=\"e\" x=\"%d\" y=\"%d\">", d->left - PAD,
-		            y + ROW / 2 + 4);
-		add_short(d->out, d->ends[i].name, NAME_MAX);
+		strbuf_addf(d->out, "<text class=\"e\" x=\"%d\" y=\"%d\">", d->left - PAD, y + ROW / 2 + 4);
+		markup_add_short(d->out, d->ends[i].name, NAME_MAX);
 		strbuf_adds(d->out, "<title>");
-		add_escaped(d->out, slice_of(d->ends[i].name));
-		strbuf_addf(d->out,
-		            "</title></text>\n<text transform=\"translate(%d %d) rotate(-45)\">",
+		markup_add(d->out, slice_of(d->ends[i].name));
+		strbuf_addf(d->out, "</title></text>\n<text transform=\"translate(%d %d) rotate(-45)\">",
 		            x + d->cell / 2, d->top - PAD);
-		add_short(d->out, d->ends[i].name, NAME_MAX);
+		markup_add_short(d->out, d->ends[i].name, NAME_MAX);
 		strbuf_adds(d->out, "<title>");
-		add_escaped(d->out, slice_of(d->ends[i].name));
+		markup_add(d->out, slice_of(d->ends[i].name));
 		strbuf_adds(d->out, "</title></text>\n");
 	}
 }
@@ -167,24 +114,23 @@ static void add_cell(struct drawing *d, uint32_t from, uint32_t to, ports_id por
 {
 	scoped_strbuf struct strbuf text = { 0 }, full = { 0 };
 	int x = d->left + (int)to * d->cell, y = d->top + (int)from * ROW;
-	size_t room = (size_t)((d->cell - 4) * 100 / (FONT * 55));
+	size_t room = (size_t)((d->cell - 8) * 100 / (FONT * 58));
 
 	short_ports(&text, d, ports);
 	ports_format(&full, ports_pool_get(matrix_pool(d->v->matrix), ports));
 	strbuf_addf(d->out, "<g><rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>",
 	            ports == PORTS_ALL ? "all" : "some", x + 1, y + 1, d->cell - 2, ROW - 2);
 	if (d->n <= TEXT_CELLS_MAX) {
-		strbuf_addf(d->out, "<text class=\"m\" x=\"%d\" y=\"%d\">", x + d->cell / 2,
-		            y + ROW / 2 + 4);
-		add_short(d->out, strbuf_str(&text), text.size > room ? room - 1 : room);
+		strbuf_addf(d->out, "<text class=\"m\" x=\"%d\" y=\"%d\">", x + d->cell / 2, y + ROW / 2 + 4);
+		markup_add_short(d->out, strbuf_str(&text), text.size > room ? room - 1 : room);
 		strbuf_adds(d->out, "</text>");
 	}
 	strbuf_adds(d->out, "<title>");
-	add_escaped(d->out, slice_of(d->ends[from].name));
+	markup_add(d->out, slice_of(d->ends[from].name));
 	strbuf_adds(d->out, " → ");
-	add_escaped(d->out, slice_of(d->ends[to].name));
+	markup_add(d->out, slice_of(d->ends[to].name));
 	strbuf_adds(d->out, ": ");
-	add_escaped(d->out, strbuf_slice(&full));
+	markup_add(d->out, strbuf_slice(&full));
 	strbuf_adds(d->out, "</title></g>\n");
 }
 

@@ -10,7 +10,7 @@ static void add_place(struct arena *a, struct val *to, const struct object *o, c
 	const struct val *place = at && at->line ? at : o->v;
 
 	val_set_cstr(a, to, "file", o->file);
-	if (place->line) {
+	if (place->line && !o->assumed) {
 		val_set_int(a, to, "line", place->line);
 		val_set_int(a, to, "column", place->col);
 	}
@@ -193,6 +193,9 @@ static void sarif_result(struct arena *a, struct val *results, const struct find
 	sarif_location(a, val_set(a, v, "locations", val_new_array(a)), f->object, f->at, NULL);
 	related = val_set(a, v, "relatedLocations", val_new_array(a));
 	for (size_t i = 0; i < f->evidence.n; i++) {
+		if (f->evidence.at[i].object->assumed) {
+			continue; /* in no file */
+		}
 		sarif_location(a, related, f->evidence.at[i].object, f->evidence.at[i].at, f->evidence.at[i].text);
 	}
 	val_set_cstr(a, val_set(a, v, "partialFingerprints", val_new_object(a)), "kennel/v1", f->fingerprint);

@@ -21,6 +21,7 @@ struct subject_index {
 	struct svc_list *services_of; /* by workload.id */
 	struct netpol_list *netpols[POLICY_DIRECTIONS]; /* by workload.id; made at the first question */
 	struct selection *controllers;                  /* by known controller; likewise */
+	struct calls *calls;                            /* owned; likewise */
 	struct routes *routes;                          /* owned; likewise */
 	struct values *values;        /* owned; made by subject_values */
 	struct doc **docs;            /* owned shares: what was made up for the model */
@@ -33,6 +34,7 @@ struct slice subject_key(char *buf, enum object_kind id, struct slice ns, struct
 struct space *subject_need_space(struct subject *s, struct slice name);
 void subject_forget_policies(struct subject *s);
 void subject_forget_routes(struct subject *s);
+void subject_forget_calls(struct subject *s);
 void subject_gather_workloads(struct subject *s);
 void subject_gather_services(struct subject *s);
 const struct selector *subject_selector(struct subject *s, const struct val *label_selector);

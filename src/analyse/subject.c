@@ -128,6 +128,7 @@ struct subject *subject_free(struct subject *s)
 	}
 	subject_forget_policies(s);
 	subject_forget_routes(s);
+	subject_forget_calls(s);
 	vec_fini(&s->workloads);
 	vec_fini(&s->classes);
 	vec_fini(&s->services);
@@ -329,6 +330,17 @@ bool space_matches(struct subject *s, const struct space *space, const struct va
 	const struct selector *x = subject_selector(s, namespace_selector);
 
 	return x && selector_matches(x, space->labels);
+}
+
+bool space_has_strangers(const struct subject *s, struct slice ns)
+{
+	for (size_t i = 0; i < s->left_out.n; i++) {
+		if (slice_eq(s->left_out.at[i].first->ns, ns) && slice_find(s->left_out.at[i].api_version, '.') >= 0 &&
+		    !slice_has_prefix(s->left_out.at[i].api_version, SLICE("rbac.authorization.k8s.io"))) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* ---- questions ---- */

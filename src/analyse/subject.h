@@ -134,6 +134,8 @@ const struct object *subject_find_elsewhere(const struct subject *s, enum object
 struct space *subject_space(const struct subject *s, struct slice name); /* or null */
 /* The object whose value this is (by pointer), or null. */
 const struct object *subject_object(const struct subject *s, const struct val *v);
+/* Does a kind that we do not know live in the namespace? An operator may make pods, Secrets and Services of it. */
+bool space_has_strangers(const struct subject *s, struct slice ns);
 const struct val *object_spec(const struct object *o);
 const struct val *object_labels(const struct object *o);
 /* The annotation's text, empty when absent. */

@@ -14,7 +14,8 @@
 #endif
 
 static const struct cli_command *const commands[] = { &cli_up,     &cli_down,	&cli_status,
-						      &cli_check,  &cli_matrix, &cli_diff, &cli_explain, &cli_verify, &cli_kubeconfig };
+						      &cli_check,  &cli_matrix, &cli_diff, &cli_explain, &cli_verify,
+						      &cli_graph,  &cli_kubeconfig };
 
 /* Listed by --help beside the commands above; their own rooms run them (main.c). */
 static const char *const elsewhere[][2] = {

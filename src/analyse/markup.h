@@ -1,0 +1,12 @@
+/* What: text as XML, SVG and HTML want it; shared by what draws. */
+#pragma once
+
+#include "base/slice.h"
+#include "base/strbuf.h"
+
+/* With < > & " written as entities; control characters, which XML has no place for, are left away. */
+void markup_add(struct strbuf *out, struct slice s);
+/* At most 'max' characters (not bytes), "…" behind them when there are more. */
+void markup_add_short(struct strbuf *out, const char *text, size_t max);
+/* About how wide so many characters are drawn at a size of 11 px. */
+int markup_width(size_t chars);
