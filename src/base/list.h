@@ -68,7 +68,9 @@ static inline struct list_link *list_first(const struct list *l)
 
 static inline struct list_link *list_after(const struct list *l, const struct list_link *link)
 {
-	return link->next == &l->head ? NULL : link->next; /* NOLINT(clang-analyzer-unix.Malloc): as above */
+	return link->next == &l->head
+	               ? NULL
+	               : link->next; /* NOLINT(clang-analyzer-unix.Malloc): as above */
 }
 
 /* Visits every entry; the visited one may be unlinked and freed. */
