@@ -136,7 +136,7 @@ int token_verify(struct api *api, struct arena *a, struct slice token, const str
                  struct token_claims *ret, struct err *err)
 {
 	scoped_strbuf struct strbuf text = { 0 };
-	struct val *claims;
+	struct val *claims = NULL;
 	int r = pki_jwt_verify(strbuf_slice(&api->token_key), token, &text, err);
 
 	if (r == 0 && json_parse(a, strbuf_slice(&text), 0, &claims, err) < 0) {

@@ -344,7 +344,7 @@ int image_store_mark_pulled(struct image_store *s, struct slice name, struct err
 	struct val *pulled;
 	int r = image_store_lock(s, &lock, err);
 
-	if (r == 0) {
+	if (r >= 0) {
 		r = index_copy(s, &d, err);
 	}
 	if (r < 0) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -325,6 +326,14 @@ static int write_kubeconfig(const struct home *h, const char *path, const char *
 	return home_write(path, strbuf_slice(&out), 0600, owner, err);
 }
 
+/* Who typed `sudo kennel up`, or root: the one kubectl is run by. */
+static uid_t person(void)
+{
+	uint64_t uid = 0;
+
+	return slice_to_u64(slice_of(getenv("SUDO_UID")), &uid) && uid < UINT32_MAX ? (uid_t)uid : 0;
+}
+
 static int make_users(struct home *h, const struct pki_pair *ca, struct err *err)
 {
 	scoped_free char *node_user = mem_printf("system:node:%s", h->name);
@@ -333,7 +342,8 @@ static int make_users(struct home *h, const struct pki_pair *ca, struct err *err
 		uint16_t port;
 		uid_t owner;
 	} users[] = {
-		{ "kennel-admin", "system:masters", "kubeconfig", "127.0.0.1", h->api_port, 0 },
+		{ "kennel-admin", "system:masters", "kubeconfig", "127.0.0.1", h->api_port,
+		  person() },
 		{ node_user, "system:nodes", "run/node.kubeconfig", HOME_API_INSIDE,
 		  HOME_API_INSIDE_PORT, 0 },
 		{ "system:kennel-lb", "system:kennel", "run/lb.kubeconfig", HOME_API_INSIDE,

@@ -1,7 +1,7 @@
 /* What: the home folder of an instance: where things are, keys and certificates, kubeconfigs.
  *
  *   H/lock                    held by the supervisor
- *   H/kubeconfig   0600       for the user: client certificate of system:masters
+ *   H/kubeconfig   0600       for the user, of sudo as well: client certificate of system:masters
  *   H/ca.crt       0644       edge CA: what browsers and clients of the databases trust
  *   H/pki/         0700       keys of both CAs, the node's and the balancer's certificates
  *   H/store/       0700 api   objects.db and the API server's own copies of keys (store/pki/)
