@@ -3,11 +3,12 @@
 #   make        build build/kennel            make up      build all and bring up Happy Tails
 #   make test   every test                    make down    stop it and leave no trace
 #   make lint   format, tidy, our checkers    make bench   figures (BENCH=name for one)
+#   make fuzz   FUZZ=json SECONDS=60: one harness of tests/fuzz with clang's engine
 BUILD ?= build
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PREFIX ?= /usr/local
 
-.PHONY: all deps images up down test lint format bench install clean san
+.PHONY: all deps images up down test lint format bench fuzz install clean san
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -49,8 +50,16 @@ bench: deps images
 	@ninja -C $(BUILD)
 	@$(SUDO) tests/bench/run --build $(BUILD) $(BENCH)
 
+SECONDS ?= 60
+$(BUILD)-fuzz/build.ninja:
+	@CC=clang-14 meson setup $(BUILD)-fuzz -Dengine=true -Db_sanitize=address,undefined -Db_lundef=false \
+		-Dbuildtype=debug -Doptimization=1 -Dwerror=false >/dev/null
+
+fuzz: $(BUILD)-fuzz/build.ninja
+	@dev/fuzz $(BUILD)-fuzz "$(FUZZ)" "$(SECONDS)"
+
 install: all
 	install -D -m 755 $(BUILD)/kennel $(DESTDIR)$(PREFIX)/bin/kennel
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-san
+	rm -rf $(BUILD) $(BUILD)-san $(BUILD)-fuzz

@@ -3,7 +3,7 @@
 #include "analyse/explain.h"
 #include "analyse/finding.h"
 
-enum { NEAR_MAX = 6 /* near misses shown per hop unless everything is wanted */, MARGIN = 27 };
+enum { NEAR_MAX = 6 /* near misses shown per hop unless everything is wanted */, MARGIN = 29 };
 
 static void paint(struct strbuf *out, const struct explain_style *style, const char *code, const char *text)
 {
@@ -64,10 +64,20 @@ static size_t count_hidden(const struct explain_step *s, const struct explain_st
 
 static void place(struct strbuf *out, const struct explain_note *n)
 {
-	if (n->object) {
-		position_text(out, n->object, n->at);
-		strbuf_adds(out, ": ");
+	if (!n->object) {
+		return;
 	}
+	if (n->object->file[0] == '(') { /* out of a cluster or a profile: lines mean nothing */
+		const struct finding at = { .object = n->object, .at = n->at };
+		scoped_strbuf struct strbuf path = { 0 };
+
+		finding_path(&at, &path);
+		object_text(out, n->object);
+		strbuf_addf(out, "%s%s", path.size ? " " : "", strbuf_str(&path));
+	} else {
+		position_text(out, n->object, n->at);
+	}
+	strbuf_adds(out, ": ");
 }
 
 /* ---- text ---- */
@@ -101,7 +111,7 @@ static void put_step(struct strbuf *out, const struct explain_step *s, const str
 	strbuf_addf(&mark, "%-6s", marks[s->verdict]);
 	strbuf_adds(out, "  ");
 	paint(out, style, colours[s->verdict], strbuf_str(&mark));
-	strbuf_addf(out, "  %-16s ", explain_hop_text(s->hop));
+	strbuf_addf(out, "  %-18s ", explain_hop_text(s->hop));
 	paragraph(out, s->says, MARGIN);
 	if (s->cause) {
 		strbuf_addf(out, "%*s", MARGIN, "");
@@ -129,7 +139,7 @@ static void put_end(struct strbuf *out, const struct explain_path *p, const stru
 	const struct explain_step *s = p->broken;
 
 	if (p->seen.made) {
-		strbuf_addf(out, "  %-6s  %-16s %s%s\n", "", "the whole way", p->seen.passes ? "" : "fails: ", p->seen.text);
+		strbuf_addf(out, "  %-6s  %-18s %s%s\n", "", "the whole way", p->seen.passes ? "" : "fails: ", p->seen.text);
 	}
 	if (!s) {
 		return;

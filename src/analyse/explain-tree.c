@@ -15,11 +15,14 @@ static struct val *note_tree(struct arena *a, const struct explain_note *n)
 	val_set_cstr(a, v, "type", types[n->type]);
 	val_set_cstr(a, v, "text", n->text);
 	if (n->object) {
-		scoped_strbuf struct strbuf name = { 0 };
+		const struct finding at = { .object = n->object, .at = n->at };
+		scoped_strbuf struct strbuf name = { 0 }, path = { 0 };
 		const struct val *place = n->at && n->at->line ? n->at : n->object->v;
 
 		object_text(&name, n->object);
 		val_set_cstr(a, v, "object", strbuf_str(&name));
+		finding_path(&at, &path);
+		val_set_cstr(a, v, "path", strbuf_str(&path));
 		val_set_cstr(a, v, "file", n->object->file);
 		if (place->line) {
 			val_set_int(a, v, "line", place->line);

@@ -248,9 +248,20 @@ static void draw_predicted(struct explain_path *p)
 	}
 }
 
+/* The whole way is gone by address: what comes before the name is known does not matter for it. */
+static size_t behind_name(const struct explain_path *p)
+{
+	size_t n = p->steps.n;
+
+	while (n > 0 && p->steps.at[n - 1]->hop != EXPLAIN_NAME) {
+		n--;
+	}
+	return n;
+}
+
 static bool should_pass(const struct explain_path *p)
 {
-	for (size_t i = 0; i < p->steps.n; i++) {
+	for (size_t i = behind_name(p); i < p->steps.n; i++) {
 		if (p->steps.at[i]->verdict == EXPLAIN_BROKEN && !is_on_paper(p->steps.at[i]->hop)) {
 			return false;
 		}

@@ -83,6 +83,8 @@ struct explain_probe {
 	const struct object *managed;   /* ... the managed service's, or ... */
 	struct ip ip;                   /* ... this address */
 	struct slice name, path;
+	const struct slice *tries; /* PROBE_NAME: the full names in the order in which they are asked */
+	size_t n_tries;
 	enum proto proto;
 	uint16_t port;
 	bool tls;

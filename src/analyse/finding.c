@@ -138,12 +138,17 @@ void object_text(struct strbuf *out, const struct object *o)
 	strbuf_add_slice(out, o->name);
 }
 
+bool object_has_place(const struct object *o)
+{
+	return o->file[0] != '(';
+}
+
 void position_text(struct strbuf *out, const struct object *o, const struct val *at)
 {
 	const struct val *place = at && at->line ? at : o->v;
 
 	strbuf_adds(out, o->file);
-	if (place->line && !o->assumed) {
+	if (place->line && object_has_place(o)) {
 		strbuf_addf(out, ":%u:%u", place->line, place->col);
 	}
 }
@@ -195,14 +200,12 @@ static void note(struct findings *f, const struct object *o, const struct val *a
 	vec_push(&f->notes, (const char *)arena_strdup(&f->arena, strbuf_str(&b)));
 }
 
-/* Does the annotation "NP002 reason; SVC005 reason" accept the rule? */
-static bool accepts(const struct object *o, const struct rule *rule)
+bool object_accepts(const struct object *o, const char *rule)
 {
 	struct slice rest = o ? object_annotation(o, IGNORE_ANNOTATION) : (struct slice){ 0 }, field, id, reason;
 
 	while (slice_next(&rest, ';', &field)) {
-		if (slice_cut(slice_trim(field), ' ', &id, &reason) && slice_trim(reason).len &&
-		    slice_is(id, rule->id)) {
+		if (slice_cut(slice_trim(field), ' ', &id, &reason) && slice_trim(reason).len && slice_is(id, rule)) {
 			return true;
 		}
 	}
@@ -391,8 +394,8 @@ void findings_finish(struct findings *f, const struct subject *s, const struct f
 	for (size_t i = 0; i < f->all.n; i++) {
 		struct finding *x = f->all.at[i];
 		bool suppressed =
-			accepts(x->object, x->rule) ||
-			accepts(subject_find(s, OBJECT_NAMESPACE, x->object->ns, x->object->ns), x->rule);
+			object_accepts(x->object, x->rule->id) ||
+			object_accepts(subject_find(s, OBJECT_NAMESPACE, x->object->ns, x->object->ns), x->rule->id);
 		bool old = !suppressed && in_baseline(&known, x), below = !suppressed && !old &&
 									  x->severity < filter->least;
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/vec.h"
@@ -111,7 +112,9 @@ static char *name_workloads(struct arena *a, const struct namer *n, const uint32
 }
 
 struct member {
-	uint32_t class_id, place; /* place: in the order of names */
+	uint32_t class_id;
+	uint32_t way;   /* the same for those whom the same balancers lead to; 0: none does */
+	uint32_t place; /* in the order of names */
 };
 
 static int by_class_then_place(const void *a, const void *b)
@@ -120,6 +123,9 @@ static int by_class_then_place(const void *a, const void *b)
 
 	if (x->class_id != y->class_id) {
 		return x->class_id < y->class_id ? -1 : 1;
+	}
+	if (x->way != y->way) {
+		return x->way < y->way ? -1 : 1;
 	}
 	return x->place < y->place ? -1 : x->place > y->place;
 }
@@ -144,8 +150,44 @@ static uint32_t pod_class_at(const struct policy_table *t, struct ip ip)
 
 typedef VEC(struct member) member_vec;
 
-static void collect_members(const struct matrix *m, const uint32_t *order, member_vec *ret)
+static void add_exposure_key(struct strbuf *key, const struct matrix_exposure *x)
 {
+	strbuf_addf(key, "%d/%u/%d:", x->proto, x->port, x->keeps_source);
+	cidr_format(key, x->sources, 0);
+	strbuf_addc(key, ';');
+}
+
+/* By workload: a number for the ways in from the internet that lead to it. Policies may not tell two workloads apart
+ * of which only one has a balancer. */
+static uint32_t *number_ways(struct matrix *m)
+{
+	struct strbuf *keys = mem_alloc((m->world.n_workloads + 1) * sizeof(*keys));
+	uint32_t *ways = ARENA_ARRAY(&m->arena, uint32_t, m->world.n_workloads + 1);
+	struct map known = { 0 };
+
+	for (size_t i = 0; i < m->world.n_exposures; i++) {
+		add_exposure_key(&keys[m->world.exposures[i].workload], &m->world.exposures[i]);
+	}
+	for (size_t i = 0; i < m->world.n_workloads; i++) {
+		uintptr_t id =
+			keys[i].size ? (uintptr_t)map_find(&known, strbuf_slice(&keys[i])) : 0;
+
+		if (keys[i].size && !id) {
+			id = known.n + 1;
+			map_set(&known, strbuf_slice(&keys[i]), (void *)id);
+		}
+		ways[i] = (uint32_t)id;
+		strbuf_fini(&keys[i]);
+	}
+	map_fini(&known);
+	free(keys);
+	return ways;
+}
+
+static void collect_members(struct matrix *m, const uint32_t *order, member_vec *ret)
+{
+	const uint32_t *ways = number_ways(m);
+
 	for (uint32_t place = 0; place < m->world.n_workloads; place++) {
 		const struct matrix_workload *w = &m->world.workloads[order[place]];
 
@@ -153,7 +195,8 @@ static void collect_members(const struct matrix *m, const uint32_t *order, membe
 			uint32_t class_id = pod_class_at(m->table, w->ips[k]);
 
 			if (class_id) {
-				vec_push(ret, ((struct member){ class_id, place }));
+				vec_push(ret,
+				         ((struct member){ class_id, ways[order[place]], place }));
 			}
 		}
 	}
@@ -201,7 +244,8 @@ static void make_pod_ends(struct matrix *m, const struct namer *n, end_vec *ends
 	for (size_t i = 0; i < members.n;) {
 		size_t end = i;
 
-		while (end < members.n && members.at[end].class_id == members.at[i].class_id) {
+		while (end < members.n && members.at[end].class_id == members.at[i].class_id &&
+		       members.at[end].way == members.at[i].way) {
 			end++;
 		}
 		add_pod_end(m, n, &members.at[i], end - i, ends);
@@ -322,30 +366,70 @@ static char *name_addresses(struct arena *a, const char *before, struct cidr_set
 	return arena_strdup(a, strbuf_str(&b));
 }
 
-/* What a policy's author would call a range: the whole of the blocks that make the class, if that
- * is short; without the holes that nodes, pods and services make. */
-static const char *name_range(struct matrix *m, const struct matrix_end *e)
+struct filling {
+	struct arena *a;
+	const struct matrix_end *e;
+	struct cidr_set sum;
+};
+
+static bool keep_meant(void *arg, struct prefix p)
 {
-	struct arena *a = &m->arena;
-	struct cidr_set holes =
-		cidr_union(a, m->world.nodes, cidr_union(a, m->world.pods, m->world.services));
-	struct cidr_range *ranges = ARENA_ARRAY(a, struct cidr_range, m->table->n_blocks + 1);
+	struct filling *f = arg;
+	struct cidr_set one = cidr_of(f->a, p);
+
+	if (cidr_intersect(f->a, one, f->e->addresses).n) {
+		f->sum = cidr_union(f->a, f->sum, one);
+	}
+	return true;
+}
+
+static bool count_prefix(void *arg, struct prefix p)
+{
+	(void)p;
+	return ++*(size_t *)arg <= PREFIXES_MAX;
+}
+
+static bool is_short(struct cidr_set set)
+{
 	size_t n = 0;
 
-	for (size_t i = 0; i < m->table->n_blocks; i++) {
-		if (m->table->blocks[i].class_id == e->class_id) {
-			ranges[n++] = (struct cidr_range){ m->table->blocks[i].from,
-				                           m->table->blocks[i].to };
-		}
-	}
-	if (n) {
-		struct cidr_set whole = cidr_of_ranges(a, ranges, n);
+	cidr_each_prefix(set, count_prefix, &n);
+	return n <= PREFIXES_MAX;
+}
 
-		if (cidr_eq(cidr_minus(a, whole, holes), e->addresses)) {
-			return name_addresses(a, "", whole);
+/* The blocks of a class as policies have them. */
+static struct cidr_set blocks_of(struct arena *a, const struct policy_table *t, uint32_t class_id)
+{
+	struct cidr_range *ranges = ARENA_ARRAY(a, struct cidr_range, t->n_blocks + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n_blocks; i++) {
+		if (t->blocks[i].class_id == class_id) {
+			ranges[n++] = (struct cidr_range){ t->blocks[i].from, t->blocks[i].to };
 		}
 	}
-	return name_addresses(a, "", e->addresses);
+	return cidr_of_ranges(a, ranges, n);
+}
+
+/* What a policy's author would call a range: the block as written; if that is cut to pieces, what it is without the
+ * holes that nodes, pods and services make. */
+static const char *name_range(struct matrix *m, const struct matrix_end *e)
+{
+	struct arena scratch = { 0 };
+	struct cidr_set holes = cidr_union(&scratch, m->world.nodes,
+	                                   cidr_union(&scratch, m->world.pods, m->world.services));
+	struct cidr_set blocks = blocks_of(&scratch, m->table, e->class_id);
+	struct filling f = { .a = &scratch, .e = e };
+	const char *name;
+
+	if (is_short(blocks) && cidr_eq(cidr_minus(&scratch, blocks, holes), e->addresses)) {
+		name = name_addresses(&m->arena, "", blocks);
+	} else {
+		cidr_each_prefix(cidr_union(&scratch, e->addresses, holes), keep_meant, &f);
+		name = name_addresses(&m->arena, "", f.sum);
+	}
+	arena_fini(&scratch);
+	return name;
 }
 
 static void name_ranges(struct matrix *m, end_vec *v)
@@ -465,17 +549,12 @@ void matrix_make_ends(struct matrix *m)
 	m->n_ends = ends.n;
 	vec_fini(&ends);
 	m->end_of = ARENA_ARRAY(&m->arena, uint32_t, n + 1);
-	m->end_of_class = ARENA_ARRAY(&m->arena, uint32_t, m->n_classes);
 	memset(m->end_of, 0xff, n * sizeof(*m->end_of));
-	memset(m->end_of_class, 0xff, m->n_classes * sizeof(*m->end_of_class));
 	for (uint32_t i = (uint32_t)m->n_ends; i-- > 0;) {
 		const struct matrix_end *e = &m->ends[i];
 
 		for (size_t k = 0; k < e->n_workloads; k++) {
 			m->end_of[e->workloads[k]] = i;
-		}
-		if (e->kind == MATRIX_PODS) {
-			m->end_of_class[e->class_id] = i;
 		}
 		if (e->kind == MATRIX_NODE) {
 			m->node_class = e->class_id;

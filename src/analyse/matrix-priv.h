@@ -22,14 +22,13 @@ struct matrix {
 	struct matrix_sides sides[POLICY_DIRECTIONS];
 	struct matrix_end *ends;
 	size_t n_ends;
-	uint32_t *end_of;       /* by workload */
-	uint32_t *end_of_class; /* of pods */
-	uint32_t node_class;    /* of an address of a node */
+	uint32_t *end_of;    /* by workload */
+	uint32_t node_class; /* of an address of a node */
 	/* one row */
 	uint32_t row_of;    /* whose row it is; UINT32_MAX: none yet */
 	ports_id *out, *in; /* by class of the destination */
 	ports_id *row;      /* by end */
 };
 
-/* Makes ends, end_of, end_of_class and node_class. */
+/* Makes ends, end_of and node_class. */
 void matrix_make_ends(struct matrix *m);

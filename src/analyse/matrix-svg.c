@@ -17,11 +17,11 @@ static const char style[] =
 	"<style>"
 	"text{font:11px ui-sans-serif,system-ui,sans-serif;fill:#1f2328}"
 	".t{font-size:15px;font-weight:600}.s{fill:#59636e}.m{text-anchor:middle}.e{text-anchor:"
-        "end}"
+	"end}"
 	".bg{fill:#fff}.b{fill:#f6f8fa}.g{stroke:#d1d9e0;stroke-width:1}"
 	".all{fill:#ffd8a8}.some{fill:#b7ebc6}.none{fill:none}.self{fill:#eaeef2}"
 	"@media(prefers-color-scheme:dark){text{fill:#e6edf3}.s{fill:#9198a1}.bg{fill:#0d1117}.b{"
-        "fill:#151b23}"
+	"fill:#151b23}"
 	".g{stroke:#3d444d}.all{fill:#7a4a12}.some{fill:#1d5c33}.self{fill:#262c36}}"
 	"</style>\n";
 
@@ -40,22 +40,18 @@ static size_t name_len(const char *name)
 	return n > NAME_MAX ? NAME_MAX + 1 : n;
 }
 
+/* "TCP 80; UDP 53" as "80; UDP 53": nearly all ports are TCP, so the word says nothing here. */
 static void short_ports(struct strbuf *out, const struct drawing *d, ports_id id)
 {
-	struct ports p = ports_pool_get(matrix_pool(d->v->matrix), id);
-	size_t n;
-	const struct ports_range *r = ports_ranges(p, PORTS_TCP, &n);
+	scoped_strbuf struct strbuf text = { 0 };
+	struct slice s;
 
-	if (n && !p.n[PORTS_UDP] && !p.n[PORTS_SCTP] && !p.others &&
-	    (n > 1 || r->from > 1 || r->to < UINT16_MAX)) {
-		scoped_strbuf struct strbuf text = { 0 };
-
-		ports_format(&text,
-		             p); /* "TCP 80": nearly all are TCP, so the word says nothing here */
-		strbuf_adds(out, strbuf_str(&text) + 4);
-		return;
+	ports_format(&text, ports_pool_get(matrix_pool(d->v->matrix), id));
+	s = strbuf_slice(&text);
+	if (slice_has_prefix(s, SLICE("TCP ")) && s.len > 4) {
+		s = slice_from(s, 4);
 	}
-	ports_format(out, p);
+	strbuf_add_slice(out, s);
 }
 
 static int widest_cell(const struct drawing *d)
@@ -118,7 +114,7 @@ static void add_cell(struct drawing *d, uint32_t from, uint32_t to, ports_id por
 {
 	scoped_strbuf struct strbuf text = { 0 }, full = { 0 };
 	int x = d->left + (int)to * d->cell, y = d->top + (int)from * ROW;
-	size_t room = (size_t)((d->cell - 4) * 100 / (FONT * 55));
+	size_t room = (size_t)((d->cell - 8) * 100 / (FONT * 58));
 
 	short_ports(&text, d, ports);
 	ports_format(&full, ports_pool_get(matrix_pool(d->v->matrix), ports));

@@ -18,13 +18,19 @@ static size_t width_of(struct slice s)
 	return n;
 }
 
+/* Without counting all of a long text. */
+static bool fits(struct slice s, size_t width)
+{
+	return width_of(slice_head(s, 4 * width + 4)) <= width;
+}
+
 /* Takes the next line of at most 'width' off *rest, broken after a comma where there is one. */
 static struct slice next_line(struct slice *rest, size_t width)
 {
 	size_t best = 0;
 	struct slice line;
 
-	if (width_of(*rest) <= width) {
+	if (fits(*rest, width)) {
 		line = *rest;
 		*rest = slice_from(*rest, rest->len);
 		return line;

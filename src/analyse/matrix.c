@@ -323,15 +323,26 @@ uint32_t matrix_end_of(const struct matrix *m, uint32_t workload)
 	return m->end_of[workload];
 }
 
+static bool lives_in(const struct matrix *m, const struct matrix_end *e, struct ip ip)
+{
+	for (size_t i = 0; i < e->n_workloads && e->kind == MATRIX_PODS; i++) {
+		const struct matrix_workload *w = &m->world.workloads[e->workloads[i]];
+
+		for (size_t k = 0; k < w->n_ips; k++) {
+			if (ip_eq(w->ips[k], ip)) {
+				return true;
+			}
+		}
+	}
+	return e->kind != MATRIX_PODS && cidr_has(e->addresses, ip);
+}
+
 uint32_t matrix_end_at(const struct matrix *m, struct ip ip)
 {
 	uint32_t class_id = policy_table_class(m->table, ip);
 
-	if (m->end_of_class[class_id] != UINT32_MAX) {
-		return m->end_of_class[class_id];
-	}
 	for (uint32_t i = 0; i < m->n_ends; i++) {
-		if (is_outside(&m->ends[i]) && cidr_has(m->ends[i].addresses, ip)) {
+		if (m->ends[i].class_id == class_id && lives_in(m, &m->ends[i], ip)) {
 			return i;
 		}
 	}

@@ -19,6 +19,14 @@ static bool is_for_cluster_only(struct slice host)
 	       slice_has_suffix(host, SLICE(".svc.cluster.local")) || slice_has_suffix(host, SLICE(".local"));
 }
 
+/* Somebody wrote at the workload or the value that it is meant so. */
+static bool is_accepted(const struct walk *w, const struct object *page, const struct reference *r, const char *id)
+{
+	const struct object *holder = subject_object(w->s, r->where.object);
+
+	return object_accepts(page, id) || (holder && object_accepts(holder, id));
+}
+
 static void judge_page(struct walk *w, struct explain_step *s, const struct workload *page)
 {
 	size_t n = 0;
@@ -35,7 +43,7 @@ static void judge_page(struct walk *w, struct explain_step *s, const struct work
 		value_reference_format(&text, r);
 		step_note(w, s, NOTE_FACT, subject_object(w->s, r->where.object), r->where.node, "%s makes the page call %s",
 			  r->name, strbuf_str(&text));
-		if (is_for_cluster_only(host) && s->verdict != EXPLAIN_BROKEN) {
+		if (is_for_cluster_only(host) && !is_accepted(w, page->object, r, "APP001")) {
 			step_breaks(w, s, "APP001", "%s makes the page call %s, a name that only the cluster knows.", r->name,
 				    strbuf_str(&text));
 			step_repair(w, s, "Let the page call its own origin (a path such as /api) or the public name.");
@@ -313,6 +321,10 @@ static bool to_controller(struct walk *w, struct explain_path *p, const struct o
 		step_note(w, s, NOTE_FACT, NULL, NULL, "the AWS controller makes a balancer of the Ingress itself");
 		return true;
 	}
+	if (x) {
+		s->probe = (struct explain_probe){ .type = PROBE_CONNECT, .place = AT_VPC, .service = x,
+						   .proto = PROTO_TCP, .port = e->port };
+	}
 	if (!r->workload) {
 		step_breaks(w, s, "ING004", "No ingress controller for " SLICE_FMT " is there (profile %s).", SLICE_ARG(r->controller),
 			    w->s->profile->name);
@@ -406,7 +418,7 @@ static void walk_url(struct walk *w, struct explain_path *p, const struct origin
 	}
 	rule = path_rule(w, p, &r, e, &choice);
 	if (choice.host || slice_is(e->scheme, "https")) {
-		path_tls(w, p, choice.host, e);
+		path_tls(w, p, &r, choice.host, e);
 	}
 	if (rule) {
 		to_backend(w, p, &r, rule);
@@ -436,7 +448,18 @@ static struct path_end url_of(struct walk *w, const struct ingress_host *h, cons
 				  .port = tls ? 443 : 80, .path = rule->path };
 }
 
-static size_t through_rules(struct walk *w, const struct origin *from, const struct svc *x)
+/* Does the rule lead to the Service, on that port (null: any)? */
+static bool leads_to(const struct ingress_path *rule, const struct svc *x, const struct svc_port *port)
+{
+	const struct object *ingress = rule->of->owner;
+	const struct val *service = val_get(rule->backend, "service"), *asked = val_get(service, "port");
+
+	return slice_eq(ingress->ns, x->ns) && slice_eq(val_get_str(service, "name"), x->name) &&
+	       (!port || val_int(val_get(asked, "number"), 0) == port->port ||
+		(port->name.len && slice_eq(val_get_str(asked, "name"), port->name)));
+}
+
+static size_t through_rules(struct walk *w, const struct origin *from, const struct svc *x, const struct svc_port *port)
 {
 	struct routing r = path_routing(w, SLICE(""));
 	size_t n = 0;
@@ -446,8 +469,7 @@ static size_t through_rules(struct walk *w, const struct origin *from, const str
 			const struct ingress_path *rule = &r.table.hosts[i].paths[j];
 			const struct object *ingress = rule->of->owner;
 
-			if (slice_eq(ingress->ns, x->ns) &&
-			    slice_eq(val_str(val_path(rule->backend, "service.name")), x->name) && !r.table.hosts[i].is_regex) {
+			if (leads_to(rule, x, port) && !r.table.hosts[i].is_regex) {
 				struct path_end e = url_of(w, &r.table.hosts[i], rule);
 				struct explain_path *p = path_new(w, n > 0, "through %s, " SLICE_FMT "://" SLICE_FMT SLICE_FMT,
 								  path_name_of(w, ingress), SLICE_ARG(e.scheme), SLICE_ARG(e.name),
@@ -479,10 +501,17 @@ static void through_node_port(struct walk *w, const struct origin *from, const s
 
 void path_outside_in(struct walk *w, const struct origin *from, const struct svc *x, uint16_t number)
 {
-	const struct svc_port *port = number ? svc_port_numbered(x, number, 0) : x->n_ports ? &x->ports[0] : NULL;
+	const struct svc_port *asked = number ? svc_port_numbered(x, number, 0) : NULL;
+	const struct svc_port *port = asked || number ? asked : x->n_ports ? &x->ports[0] : NULL;
 	bool is_balancer = slice_is(x->type, "LoadBalancer");
-	size_t n = through_rules(w, from, x);
 	struct origin node = behind_balancer(w->s);
+	size_t n;
+
+	if (number && !port) {
+		(void)path_choose_port(w, path_new(w, false, "from outside"), x, SLICE(""), number);
+		return;
+	}
+	n = through_rules(w, from, x, asked);
 
 	if (is_balancer && port) {
 		struct explain_path *p = path_new(w, n++ > 0, "through the balancer of %s", path_name_of(w, x->object));

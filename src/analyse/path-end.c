@@ -580,6 +580,7 @@ int path_target(struct subject *s, struct arena *a, struct slice text, const str
 			end_of_foreign_name(&q, ret);
 			return 0;
 		}
+		ret->name = (struct slice){ "", 0 };
 	}
 	split_name(&q, &one, name);
 	if (!o) {

@@ -4,21 +4,16 @@
 #include <string.h>
 
 #include "analyse/finding.h"
+#include "analyse/ingress.h"
 #include "analyse/nearest.h"
 #include "analyse/path-ingress.h"
 #include "base/mem.h"
+#include "codec/json.h"
 
 #define NGINX_CONTROLLER "k8s.io/ingress-nginx"
 enum { FOREIGN_MAX = 4 /* Ingresses of another class that are told */ };
 
 /* ---- the controller ---- */
-
-static bool is_labelled(const struct workload *w, const char *name)
-{
-	return slice_is(val_get_str(w->labels, "app.kubernetes.io/name"), name) &&
-	       (!val_get(w->labels, "app.kubernetes.io/component") ||
-		slice_is(val_get_str(w->labels, "app.kubernetes.io/component"), "controller"));
-}
 
 static bool has_argument(const struct workload *w, const char *argument)
 {
@@ -32,17 +27,15 @@ static bool has_argument(const struct workload *w, const char *argument)
 	return false;
 }
 
-static const struct workload *controller_of(const struct subject *s, struct slice controller)
+static const struct workload *controller_of(const struct subject *s, struct slice name)
 {
-	bool nginx = slice_is(controller, NGINX_CONTROLLER);
-	const char *name = nginx					     ? "ingress-nginx" :
-			   slice_has_prefix(controller, SLICE("traefik.io/")) ? "traefik" :
-										NULL;
+	const struct controller *k = controller_find(name);
 
-	for (size_t i = 0; i < s->workloads.n && name; i++) {
+	for (size_t i = 0; i < s->workloads.n; i++) {
 		const struct workload *w = s->workloads.at[i];
 
-		if (!w->ends && (is_labelled(w, name) || (nginx && has_argument(w, "--controller-class=")))) {
+		if (!w->ends && ((k && k->label && slice_is(val_get_str(w->labels, k->label), k->value)) ||
+				 (slice_is(name, NGINX_CONTROLLER) && has_argument(w, "--controller-class=")))) {
 			return w;
 		}
 	}
@@ -92,12 +85,13 @@ struct routing path_routing(struct walk *w, struct slice host)
 	struct routing r = { .controller = choose_controller(s, host) };
 	const struct val **classes = ARENA_ARRAY(a, const struct val *, s->n[OBJECT_INGRESSCLASS] + 1);
 	struct ingress_reading *in = ARENA_ARRAY(a, struct ingress_reading, s->n[OBJECT_INGRESS] + 1);
+	const struct controller *known = controller_find(r.controller);
 	size_t n = 0;
 
 	r.workload = controller_of(s, r.controller);
 	r.classes = (struct ingress_classes){ .at = classes,
 					      .controller = arena_slice(a, r.controller).p,
-					      .class_name = slice_is(r.controller, NGINX_CONTROLLER) ? "nginx" : "",
+					      .class_name = known ? known->class_name : "",
 					      .without_class = r.workload && has_argument(r.workload,
 											  "--watch-ingress-without-class") };
 	object_each (s, OBJECT_INGRESSCLASS, o) {
@@ -271,8 +265,59 @@ static bool is_issued(const struct object *ingress)
 	       object_annotation(ingress, "cert-manager.io/issuer").len;
 }
 
-static void judge_secret(struct walk *w, struct explain_step *s, const struct object *ingress, const struct val *entry,
-			 struct slice host)
+/* Does the Ingress's issuer prove itself by HTTP-01? */
+static bool solves_by_http(const struct subject *s, const struct object *ingress)
+{
+	struct slice name = object_annotation(ingress, "cert-manager.io/cluster-issuer");
+	const struct object *issuer = name.len ? subject_find(s, OBJECT_CLUSTERISSUER, name, name) :
+						 subject_find(s, OBJECT_ISSUER, ingress->ns,
+							      object_annotation(ingress, "cert-manager.io/issuer"));
+
+	val_for_each (issuer ? val_path(issuer->v, "spec.acme.solvers") : NULL, it) {
+		if (val_get(it, "http01")) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A pod as cert-manager makes one to answer a challenge; in the model only while it is asked about. */
+static bool solver_is_admitted(struct walk *w, const struct workload *controller, struct slice ns)
+{
+	static const char text[] = "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"cm-acme-http-solver\","
+				   "\"labels\":{\"acme.cert-manager.io/http01-solver\":\"true\"}},"
+				   "\"status\":{\"phase\":\"Running\",\"podIP\":\"100.127.255.254\"}}";
+	struct model *m = subject_model(w->s);
+	struct flow f = { .src = controller->ip, .proto = PROTO_TCP, .dst_port = 8089 };
+	scoped_doc struct doc *d = NULL;
+	bool admits;
+
+	if (json_parse_doc(slice_of(text), 0, &d, NULL) < 0) {
+		return true;
+	}
+	val_set_str(&d->arena, val_get(d->root, "metadata"), "namespace", ns);
+	(void)ip_parse(val_str(val_path(d->root, "status.podIP")), &f.dst);
+	model_put(m, d);
+	admits = policy_admits(m, &f, VERDICT_DENY_INGRESS, NULL);
+	model_remove(m, d);
+	return admits;
+}
+
+static void judge_solver(struct walk *w, struct explain_step *s, const struct routing *r, const struct object *ingress)
+{
+	if (!r->workload || !w->s->profile->enforces_policies || !solves_by_http(w->s, ingress) ||
+	    solver_is_admitted(w, r->workload, ingress->ns)) {
+		return;
+	}
+	step_breaks(w, s, "NP014", "The certificate is proved by HTTP-01, and policies of namespace " SLICE_FMT
+				   " do not admit the ingress controller to the solver's pod on 8089.",
+		    SLICE_ARG(ingress->ns));
+	step_repair(w, s, "Add a NetworkPolicy for podSelector acme.cert-manager.io/http01-solver: \"true\" that admits TCP 8089 "
+			  "from the ingress controller.");
+}
+
+static void judge_secret(struct walk *w, struct explain_step *s, const struct routing *r, const struct object *ingress,
+			 const struct val *entry, struct slice host)
 {
 	const struct val *at = val_get(entry, "secretName");
 	struct slice name = val_str(at);
@@ -299,6 +344,7 @@ static void judge_secret(struct walk *w, struct explain_step *s, const struct ob
 	if (maker || is_issued(ingress)) {
 		step_note(w, s, NOTE_DECIDED, maker ? maker : ingress, maker ? NULL : at, "Secret " SLICE_FMT " is made by %s",
 			  SLICE_ARG(name), maker ? path_name_of(w, maker) : "cert-manager, as its annotation asks");
+		judge_solver(w, s, r, ingress);
 		return;
 	}
 	elsewhere = subject_find_elsewhere(w->s, OBJECT_SECRET, ingress->ns, name);
@@ -313,7 +359,8 @@ static void judge_secret(struct walk *w, struct explain_step *s, const struct ob
 	step_repair(w, s, "Put the Secret into namespace " SLICE_FMT ".", SLICE_ARG(ingress->ns));
 }
 
-void path_tls(struct walk *w, struct explain_path *p, const struct ingress_host *h, const struct path_end *e)
+void path_tls(struct walk *w, struct explain_path *p, const struct routing *r, const struct ingress_host *h,
+	      const struct path_end *e)
 {
 	struct explain_step *s;
 	const struct object *first = NULL;
@@ -329,7 +376,7 @@ void path_tls(struct walk *w, struct explain_path *p, const struct ingress_host 
 
 		first = first ? first : o;
 		if (entry) {
-			judge_secret(w, s, o, entry, e->name);
+			judge_secret(w, s, r, o, entry, e->name);
 			return;
 		}
 		val_for_each (val_path(o->v, "spec.tls"), other) {

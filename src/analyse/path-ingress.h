@@ -17,4 +17,5 @@ struct routing path_routing(struct walk *w, struct slice host);
 const struct ingress_path *path_rule(struct walk *w, struct explain_path *p, const struct routing *r,
 				     const struct path_end *e, struct ingress_choice *ret);
 /* The certificate, when e's scheme is https. */
-void path_tls(struct walk *w, struct explain_path *p, const struct ingress_host *h, const struct path_end *e);
+void path_tls(struct walk *w, struct explain_path *p, const struct routing *r, const struct ingress_host *h,
+	      const struct path_end *e);

@@ -7,7 +7,7 @@
 #include "analyse/path.h"
 #include "base/mem.h"
 
-#define PRIVATE_SUBNETS "10.0.2.0/24 10.0.3.0/24" /* the reference topology's */
+#define PRIVATE_RANGE "10.0.2.0/23" /* the private subnets of the reference topology */
 
 /* ---- what it is ---- */
 
@@ -50,22 +50,6 @@ bool path_managed_ip(const struct subject *s, const struct object *o, struct ip 
 {
 	(void)s;
 	return ip_parse(object_annotation(o, HOST_ADDRESS_ANNOTATION), ret);
-}
-
-/* Somewhere in its subnets: the address itself is made with it. */
-static struct ip likely_ip(const struct object *o, bool *ret_known)
-{
-	struct slice subnets = SLICE(PRIVATE_SUBNETS), first;
-	struct prefix range;
-	struct ip ip;
-
-	*ret_known = path_managed_ip(NULL, o, &ip);
-	if (*ret_known) {
-		return ip;
-	}
-	(void)slice_next(&subnets, ' ', &first);
-	(void)prefix_parse(first, &range);
-	return prefix_nth(range, 20);
 }
 
 /* Pods leave the cluster under their node's address. */
@@ -175,28 +159,83 @@ static void security_groups(struct walk *w, struct explain_path *p, const struct
 
 /* ---- the way ---- */
 
+/* Does the engine greet, or answer a word? */
+static bool speaks(const struct object *o)
+{
+	struct slice engine = val_get_str(object_spec(o), "engine");
+
+	return slice_is(engine, "mysql") || slice_is(engine, "mariadb") || slice_is(engine, "redis");
+}
+
+/* A range that is used twice has no way to the second. */
+static void judge_ranges(struct walk *w, struct explain_step *s)
+{
+	object_each (w->s, OBJECT_EKSCLUSTER, cluster) {
+		const struct val *at = val_path(cluster->v, "spec.kubernetesNetworkConfig.serviceIPv4CIDR");
+		struct prefix services, range;
+
+		if (!prefix_parse(val_str(at), &services)) {
+			continue;
+		}
+		object_each (w->s, OBJECT_VPC, vpc) {
+			val_for_each (val_get(object_spec(vpc), "cidrBlocks"), it) {
+				if (prefix_parse(val_str(it), &range) && prefix_overlaps(range, services)) {
+					step_note(w, s, NOTE_DECIDED, cluster, at, "Services get " SLICE_FMT, SLICE_ARG(val_str(at)));
+					step_note(w, s, NOTE_DECIDED, vpc, it, "the VPC has " SLICE_FMT, SLICE_ARG(val_str(it)));
+					step_breaks(w, s, "LB008", "The range of Services overlaps the VPC's " SLICE_FMT ".",
+						    SLICE_ARG(val_str(it)));
+					step_repair(w, s, "Give Services a range that nothing else uses, such as 172.20.0.0/16.");
+				}
+			}
+		}
+	}
+}
+
+/* Towards its address; while that is not known, towards each subnet that may get it. */
+static void to_subnets(struct walk *w, struct explain_path *p, const struct origin *from, const struct path_end *e,
+		       uint16_t port)
+{
+	static const uint32_t likely[] = { 0x0a000214, 0x0a000314 }; /* 10.0.2.20, 10.0.3.20 */
+	char text[IP_TEXT_SIZE];
+	struct ip ip;
+	bool known = path_managed_ip(w->s, e->managed, &ip);
+	struct explain_step *s = NULL;
+
+	for (size_t i = 0; i < (known ? 1 : ARRAY_SIZE(likely)) && (!s || s->verdict != EXPLAIN_BROKEN); i++) {
+		ip = known ? ip : ip_v4(likely[i]);
+		p->steps.n -= s != NULL; /* the one that passed says no more than the next */
+		s = path_egress(w, p, from, ip, PROTO_TCP, port);
+		if (!s) {
+			return;
+		}
+		s->probe = (struct explain_probe){ .type = PROBE_PASSAGE, .place = AT_SOURCE, .from = from->workload,
+						   .managed = e->managed, .proto = PROTO_TCP, .port = port };
+		if (!known) {
+			step_note(w, s, NOTE_FACT, NULL, NULL,
+				  "judged for %s, in the private subnets: its own address is made with it", ip_format(ip, text));
+		}
+		ip = (struct ip){ 0 };
+	}
+	if (!known && s->repair) {
+		s->repair = arena_printf(&w->x->arena,
+					 "Add to the spec of a NetworkPolicy that selects %s:\negress:\n- to:\n  - ipBlock:\n"
+					 "      cidr: %s # the subnets it is in\n  ports:\n  - protocol: TCP\n    port: %u",
+					 path_name_of(w, from->workload->object), PRIVATE_RANGE, port);
+	}
+}
+
 /* Its address: resolve, then egress; the connection leaves the cluster as the node. */
 void path_managed(struct walk *w, struct explain_path *p, const struct origin *from, const struct path_end *e)
 {
 	const struct object *o = e->managed;
 	uint16_t own = path_managed_port(o), port = e->port ? e->port : own;
 	struct explain_step *s;
-	bool known;
-	struct ip ip = likely_ip(o, &known);
-	char text[IP_TEXT_SIZE];
 
 	path_config(w, p, from, e, own);
 	path_resolve(w, p, from, e);
-	s = path_egress(w, p, from, ip, PROTO_TCP, port);
-	if (s) {
-		s->probe = (struct explain_probe){ .type = PROBE_PASSAGE, .place = AT_SOURCE, .from = from->workload,
-						   .managed = o, .proto = PROTO_TCP, .port = port };
-	}
-	if (s && !known) {
-		step_note(w, s, NOTE_FACT, NULL, NULL, "judged for %s, an address of the private subnets: its own is made with it",
-			  ip_format(ip, text));
-	}
+	to_subnets(w, p, from, e, port);
 	s = path_step(w, p, EXPLAIN_ROUTE, "the VPC leads to the subnets of %s", path_name_of(w, o));
+	judge_ranges(w, s);
 	if (from->is_outside && !val_bool(val_get(object_spec(o), "publiclyAccessible"), false)) {
 		step_breaks(w, s, NULL, "%s is in private subnets and not publicly accessible.", path_name_of(w, o));
 		step_repair(w, s, "Connect from inside the VPC.");
@@ -209,10 +248,7 @@ void path_managed(struct walk *w, struct explain_path *p, const struct origin *f
 					   .port = port };
 	if (from->workload) {
 		p->whole = s->probe;
-		p->whole.type = slice_is(val_get_str(object_spec(o), "engine"), "mysql") ||
-						slice_is(val_get_str(object_spec(o), "engine"), "mariadb") ?
-					PROBE_GREETING :
-					PROBE_CONNECT;
+		p->whole.type = speaks(o) ? PROBE_GREETING : PROBE_CONNECT;
 		p->whole.place = AT_SOURCE;
 		p->whole.from = from->workload;
 	}

@@ -15,6 +15,8 @@ struct resolver {
 	size_t n_search;
 	int64_t ndots;
 	bool asks_cluster; /* the cluster's DNS is its server */
+	struct slice tries[SEARCH_MAX + 2];
+	size_t n_tries;
 };
 
 static struct slice policy_of(const struct workload *w)
@@ -68,30 +70,32 @@ static void read_config(struct resolver *r)
 
 /* ---- may it ask? ---- */
 
-/* Policies towards the cluster's DNS, as for any Service; one broken step names all of it. */
-static void ask_policies(struct resolver *r, struct explain_path *p)
+/* Policies towards the cluster's DNS, as for any Service. Returns the step that breaks, or null. */
+static struct explain_step *ask_policies(struct resolver *r, struct explain_path *p)
 {
 	const struct svc *dns = subject_service(r->w->s, SLICE("kube-system"), SLICE("kube-dns"));
 	struct origin from = { .workload = r->from, .ip = r->from->ip };
 	const struct svc_port *port = dns ? svc_port_numbered(dns, DNS_PORT, PROTO_UDP) : NULL;
-	struct explain_step *s;
+	struct explain_step *s, *broken = NULL;
 	size_t before;
 	struct flow f;
 
 	if (!port || !dns->n_pods || r->from->host_network) {
-		return;
+		return NULL;
 	}
 	f = (struct flow){ r->from->ip, dns->pods[0]->ip, PROTO_UDP, svc_port_target(port, dns->pods[0]) };
 	if (policy_decide(subject_model(r->w->s), &f, NULL) == VERDICT_ALLOW) {
-		return;
+		return NULL;
 	}
 	before = p->steps.n;
 	path_policies(r->w, p, &from, dns->pods[0], PROTO_UDP, f.dst_port);
 	for (size_t i = before; i < p->steps.n; i++) {
 		s = p->steps.at[i];
 		s->says = arena_printf(&r->w->x->arena, "before it connects, it asks the cluster's DNS: %s", s->says);
-		s->probe = (struct explain_probe){ 0 }; /* the name's own step asks */
+		s->probe = (struct explain_probe){ 0 };
+		broken = broken || s->verdict != EXPLAIN_BROKEN ? broken : s;
 	}
+	return broken;
 }
 
 /* ---- one try after the other ---- */
@@ -123,6 +127,7 @@ static bool try_name(struct resolver *r, struct explain_step *s, struct slice na
 	scoped_strbuf struct strbuf answer = { 0 };
 
 	*ret = look(r, name, &answer);
+	r->tries[r->n_tries++] = name;
 	step_note(r->w, s, *ret == NAME_FOUND ? NOTE_DECIDED : NOTE_OTHER, NULL, NULL, SLICE_FMT " %s%s%s",
 		  SLICE_ARG(name), words[*ret], answer.size ? ": " : "", strbuf_str(&answer));
 	/* A name that exists without this type ends the search, as resolvers have it. */
@@ -220,11 +225,31 @@ static void resolve_outside(struct walk *w, struct explain_path *p, const struct
 	step_unsure(w, s, "Files cannot tell what the world's DNS answers for " SLICE_FMT ".", SLICE_ARG(e->name));
 }
 
+/* A managed service has no name before it is made; whether the cluster's DNS can be asked is known all the same. */
+static void resolve_unborn(struct resolver *r, struct explain_path *p, const struct path_end *e)
+{
+	struct explain_step *s;
+
+	if (!r->from) {
+		return;
+	}
+	read_config(r);
+	if (r->asks_cluster) {
+		(void)ask_policies(r, p);
+	}
+	s = path_step(r->w, p, EXPLAIN_NAME, "its endpoint's name leads to its address");
+	step_unsure(r->w, s, "The name is made when %s is created.", path_name_of(r->w, e->managed));
+}
+
 void path_resolve(struct walk *w, struct explain_path *p, const struct origin *from, const struct path_end *e)
 {
 	struct resolver r = { .w = w, .from = from->workload };
-	struct explain_step *s;
+	struct explain_step *s, *shut;
 
+	if (!e->name.len && e->managed) {
+		resolve_unborn(&r, p, e);
+		return;
+	}
 	if (!e->name.len) {
 		return;
 	}
@@ -243,10 +268,14 @@ void path_resolve(struct walk *w, struct explain_path *p, const struct origin *f
 		}
 		return;
 	}
-	ask_policies(&r, p);
+	shut = ask_policies(&r, p);
 	s = path_step(w, p, EXPLAIN_NAME, SLICE_FMT " is asked of the cluster's DNS, search " SLICE_FMT,
 		      SLICE_ARG(e->name), SLICE_ARG(r.n_search ? r.search[0] : SLICE("none")));
 	judge(&r, s, e, try_all(&r, s, e->name));
+	/* When DNS may not be asked, it is that hop which the silence tells of. */
+	s = shut ? shut : s;
 	s->probe = (struct explain_probe){ .type = PROBE_NAME, .place = AT_SOURCE, .from = r.from,
-					   .service = e->service, .name = e->name };
+					   .service = e->service, .name = e->name,
+					   .tries = arena_dup(&w->x->arena, r.tries, r.n_tries * sizeof(*r.tries)),
+					   .n_tries = r.n_tries };
 }

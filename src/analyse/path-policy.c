@@ -51,13 +51,17 @@ static const char *readable(struct telling *t, const char *text)
 
 static enum explain_note_type type_of(const char *text)
 {
+	if (strstr(text, " drops the flow")) {
+		return NOTE_OTHER; /* the step's cause says it */
+	}
 	if (strstr(text, " admits ") && !strstr(text, " nearly admits") && strstr(text, " rule ")) {
 		return NOTE_DECIDED;
 	}
 	if (strstr(text, " nearly admits") || strstr(text, " does not admit")) {
 		return NOTE_NEAR;
 	}
-	return strstr(text, " isolates ") ? NOTE_FACT : NOTE_OTHER;
+	return strstr(text, " isolates ") || strstr(text, " is open: ") || strstr(text, "a node always") ? NOTE_FACT :
+													     NOTE_OTHER;
 }
 
 static void on_at(void *arg, const struct val *node)
@@ -152,6 +156,12 @@ static void conclude(struct telling *t, enum verdict side, const struct flow *f,
 	const char *miss, *word = side == VERDICT_DENY_EGRESS ? "egress" : "ingress";
 
 	if (admits || !own) {
+		/* Who isolates matters to those who are kept out. */
+		for (size_t i = 0; i < t->step->notes.n; i++) {
+			if (strstr(t->step->notes.at[i].text, " isolates ")) {
+				t->step->notes.at[i].type = NOTE_OTHER;
+			}
+		}
 		return;
 	}
 	miss = nearest_miss(t->step);
@@ -263,7 +273,15 @@ void path_policies(struct walk *w, struct explain_path *p, const struct origin *
 void path_pod(struct walk *w, struct explain_path *p, const struct origin *from, const struct workload *to,
 	      enum proto proto, uint16_t port)
 {
+	bool strange = pod_has_ports(to->spec) && !pod_port_numbered(to->spec, port, proto);
+
+	/* A port that the pod does not have is the cause; what policies say about it follows from it. */
+	if (strange) {
+		judge_port(w, p, to, proto, port);
+	}
 	path_policies(w, p, from, to, proto, port);
-	judge_port(w, p, to, proto, port);
+	if (!strange) {
+		judge_port(w, p, to, proto, port);
+	}
 	path_process(w, p, to, proto, port);
 }

@@ -52,7 +52,7 @@ void path_process(struct walk *w, struct explain_path *p, const struct workload 
 			other = l;
 		}
 	}
-	if (fits) {
+	if (fits && !(loopback && fits->source == VALUE_PROBE)) {
 		note_listening(w, s, NOTE_DECIDED, fits);
 	} else if (loopback) {
 		note_listening(w, s, NOTE_NEAR, loopback);
@@ -117,7 +117,7 @@ void path_config(struct walk *w, struct explain_path *p, const struct origin *fr
 		step_note(w, s, r->port && r->port != port ? NOTE_NEAR : NOTE_DECIDED, holder(w, &r->where), r->where.node,
 			  "%s is %s", r->name, strbuf_str(&text));
 		if (r->port && r->port_given && r->port != port && s->verdict != EXPLAIN_BROKEN && e->managed) {
-			step_breaks(w, s, "DB001", "%s asks port %u; %s listens on %u.", r->name, r->port, e->text, port);
+			step_breaks(w, s, "DB004", "%s asks port %u; %s listens on %u.", r->name, r->port, e->text, port);
 			step_repair(w, s, "Write port %u into %s.", port, r->name);
 		}
 	}

@@ -138,7 +138,8 @@ static bool judge_endpoints(struct walk *w, struct explain_step *s, const struct
 /* Replicas, and a readiness probe that can never pass. */
 static void judge_readiness(struct walk *w, struct explain_step *s, const struct workload *to)
 {
-	if (to->replicas == 0 && !to->autoscaler) {
+	/* An HPA leaves what was scaled to none alone; an event-driven scaler wakes it. */
+	if (to->replicas == 0 && !(to->autoscaler && to->autoscaler->id == OBJECT_SCALEDOBJECT)) {
 		step_breaks(w, s, NULL, "%s has no replicas.", path_name_of(w, to->object));
 		step_note(w, s, NOTE_DECIDED, to->object, val_path(to->object->v, "spec.replicas"), "replicas: 0");
 		step_repair(w, s, "kubectl scale -n " SLICE_FMT " " SLICE_FMT "/" SLICE_FMT " --replicas=2", SLICE_ARG(to->ns),

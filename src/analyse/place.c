@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "analyse/nearest.h"
 #include "base/mem.h"
 
 struct seeker {
@@ -47,19 +48,24 @@ static void add_kinds(struct seeker *k, unsigned kinds)
 	}
 }
 
+/* A range means what is outside in it: pods and nodes are named as such, or by their one address. */
 static void add_addresses(struct seeker *k, struct cidr_set set)
 {
 	struct arena a = { 0 };
 	size_t n;
 	const struct matrix_end *ends = matrix_ends(k->m, &n);
+	bool is_one = set.n == 1 && ip_eq(set.at[0].from, set.at[0].to);
 
-	for (size_t i = 0; i < k->s->workloads.n; i++) {
+	for (size_t i = 0; i < k->s->workloads.n && is_one; i++) {
 		if (cidr_has(set, k->s->workloads.at[i]->ip)) {
 			add_workload(k, (uint32_t)i, NULL);
 		}
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		if (ends[i].kind != MATRIX_PODS && cidr_intersect(&a, ends[i].addresses, set).n) {
+		bool meant = ends[i].kind == MATRIX_RANGE || ends[i].kind == MATRIX_INTERNET ||
+		             (ends[i].kind == MATRIX_NODE && (is_one || !cidr_minus(&a, set, ends[i].addresses).n));
+
+		if (meant && cidr_intersect(&a, ends[i].addresses, set).n) {
 			add_outside(k, i);
 		}
 	}
@@ -94,31 +100,40 @@ static void finish(struct seeker *k, const char *text, struct place *ret)
 
 /* ---- names ---- */
 
-static bool starts_alike(struct slice a, struct slice b)
-{
-	size_t n = a.len < b.len ? a.len : b.len;
+struct guess { /* what was probably meant */
+	struct slice ns, name;
+	unsigned distance;
+};
 
-	return n >= 3 &&
-	       slice_eq_nocase(slice_head(a, n > 4 ? 4 : n), slice_head(b, n > 4 ? 4 : n));
+/* The right name in another namespace is near; so is a name with a mistake or two. */
+static void consider(struct guess *g, struct slice ns, struct slice name, struct slice wanted_ns,
+                     struct slice wanted)
+{
+	enum { MISTAKES_MAX = 2 };
+	unsigned distance =
+		edit_distance(wanted, name, MISTAKES_MAX) + (slice_eq(ns, wanted_ns) ? 0 : 1);
+
+	if (distance <= MISTAKES_MAX && distance < g->distance) {
+		*g = (struct guess){ ns, name, distance };
+	}
 }
 
 static int not_found(const struct seeker *k, struct slice text, struct slice ns, struct slice name,
                      struct err *err)
 {
-	for (size_t i = 0; i < k->s->workloads.n; i++) {
-		const struct workload *w = k->s->workloads.at[i];
+	struct guess g = { .distance = UINT32_MAX };
 
-		if (slice_eq(w->name, name) ||
-		    (slice_eq(w->ns, ns) && starts_alike(w->name, name))) {
-			return err_raise(err, ERR_NOTFOUND,
-			                 "there is no workload or Service '" SLICE_FMT
-			                 "'; did you mean " SLICE_FMT "/" SLICE_FMT "?",
-			                 SLICE_ARG(slice_head(text, 80)), SLICE_ARG(w->ns),
-			                 SLICE_ARG(w->name));
-		}
+	for (size_t i = 0; i < k->s->workloads.n; i++) {
+		consider(&g, k->s->workloads.at[i]->ns, k->s->workloads.at[i]->name, ns, name);
 	}
-	return err_raise(err, ERR_NOTFOUND, "there is no workload or Service '" SLICE_FMT "'",
-	                 SLICE_ARG(slice_head(text, 80)));
+	for (size_t i = 0; i < k->s->services.n; i++) {
+		consider(&g, k->s->services.at[i]->ns, k->s->services.at[i]->name, ns, name);
+	}
+	return err_raise(
+		err, ERR_NOTFOUND,
+		"there is no workload or Service '" SLICE_FMT "'%s" SLICE_FMT "%s" SLICE_FMT "%s",
+		SLICE_ARG(slice_head(text, 80)), g.name.len ? "; did you mean " : "",
+		SLICE_ARG(g.ns), g.name.len ? "/" : "", SLICE_ARG(g.name), g.name.len ? "?" : "");
 }
 
 static void add_service(struct seeker *k, const struct svc *x)
@@ -234,14 +249,14 @@ static const struct {
 	{ "node", 1 << MATRIX_NODE },
 };
 
-/* "internet but 203.0.113.0/24": without the ends that lie in there altogether. */
-static void drop_within(struct seeker *k, struct cidr_set but)
+/* "internet but 203.0.113.0/24": without the ends, found last, that lie in there altogether. */
+static void drop_within(struct seeker *k, size_t from, struct cidr_set but)
 {
 	struct arena a = { 0 };
-	size_t n, kept = 0;
+	size_t n, kept = from;
 	const struct matrix_end *ends = matrix_ends(k->m, &n);
 
-	for (size_t i = 0; i < k->found.n; i++) {
+	for (size_t i = from; i < k->found.n; i++) {
 		const struct place_member *x = &k->found.at[i];
 
 		if (x->workload != UINT32_MAX || cidr_minus(&a, ends[x->end].addresses, but).n) {
@@ -268,6 +283,7 @@ static bool cut_but(struct slice text, struct slice *head, struct slice *tail)
 
 static int find_text(struct seeker *k, struct slice text, struct err *err)
 {
+	size_t before = k->found.n;
 	struct slice but = { 0 };
 	struct cidr_set set;
 	int r;
@@ -283,7 +299,7 @@ static int find_text(struct seeker *k, struct slice text, struct err *err)
 		if (slice_is(text, words[i].word)) {
 			add_kinds(k, words[i].kinds);
 			if (but.len) {
-				drop_within(k, set);
+				drop_within(k, before, set);
 			}
 			return 0;
 		}

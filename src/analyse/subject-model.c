@@ -126,39 +126,66 @@ static void put_service(struct subject *s, const struct svc *x)
 	put_newest(s);
 }
 
-/* One slice per pod: a port name may be another number in each. */
-static void put_endpoint(struct subject *s, const struct svc *x, const struct workload *w)
-{
-	scoped_free char *name = mem_printf(SLICE_FMT "-%u", SLICE_ARG(x->name), w->id);
-	struct val *root = new_document(s, "discovery.k8s.io/v1", "EndpointSlice", x->ns, slice_of(name));
-	struct val *ports, *endpoint, *v;
-	char text[IP_TEXT_SIZE];
+/* ---- their endpoints: pods on which every port of the Service is the same number share a slice ---- */
 
-	val_set_str(&s->arena, val_need_object(&s->arena, val_get(root, "metadata"), "labels"),
-		    "kubernetes.io/service-name", x->name);
-	val_set_cstr(&s->arena, root, "addressType", "IPv4");
-	ports = val_set(&s->arena, root, "ports", val_new_array(&s->arena));
+static bool same_targets(const struct svc *x, const struct workload *a, const struct workload *b)
+{
+	for (size_t i = 0; i < x->n_ports; i++) {
+		if (svc_port_target(&x->ports[i], a) != svc_port_target(&x->ports[i], b)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void add_slice_ports(struct subject *s, struct val *slice, const struct svc *x, const struct workload *w)
+{
+	struct val *ports = val_set(&s->arena, slice, "ports", val_new_array(&s->arena));
+
 	for (size_t i = 0; i < x->n_ports; i++) {
 		uint16_t target = svc_port_target(&x->ports[i], w);
 
 		if (target && x->ports[i].proto) {
-			v = val_append(ports, val_new_object(&s->arena));
+			struct val *v = val_append(ports, val_new_object(&s->arena));
+
 			val_set_str(&s->arena, v, "name", x->ports[i].name);
 			val_set_cstr(&s->arena, v, "protocol", proto_text(x->ports[i].proto));
 			val_set_int(&s->arena, v, "port", target);
 		}
 	}
-	endpoint = val_append(val_set(&s->arena, root, "endpoints", val_new_array(&s->arena)),
-			      val_new_object(&s->arena));
+}
+
+/* Ready, as an endpoint is that does not say otherwise. */
+static void add_endpoint(struct subject *s, struct val *endpoints, const struct workload *w)
+{
+	struct val *endpoint = val_append(endpoints, val_new_object(&s->arena)), *v;
+	char text[IP_TEXT_SIZE];
+
 	v = val_set(&s->arena, endpoint, "addresses", val_new_array(&s->arena));
 	val_append(v, val_new_cstr(&s->arena, ip_format(w->ip, text)));
-	v = val_set(&s->arena, endpoint, "conditions", val_new_object(&s->arena));
-	val_set_bool(&s->arena, v, "ready", true);
 	v = val_set(&s->arena, endpoint, "targetRef", val_new_object(&s->arena));
 	val_set_cstr(&s->arena, v, "kind", "Pod");
 	val_set_str(&s->arena, v, "namespace", w->ns);
 	val_set(&s->arena, v, "name", val_new_strf(&s->arena, SLICE_FMT "-%u", SLICE_ARG(w->name), w->id));
+}
+
+/* The slice of pods from 'first' on; returns the first that is not in it. */
+static size_t put_slice(struct subject *s, const struct svc *x, size_t first)
+{
+	scoped_free char *name = mem_printf(SLICE_FMT "-%u", SLICE_ARG(x->name), x->pods[first]->id);
+	struct val *root = new_document(s, "discovery.k8s.io/v1", "EndpointSlice", x->ns, slice_of(name)), *endpoints;
+	size_t i = first;
+
+	val_set_str(&s->arena, val_need_object(&s->arena, val_get(root, "metadata"), "labels"),
+		    "kubernetes.io/service-name", x->name);
+	val_set_cstr(&s->arena, root, "addressType", "IPv4");
+	add_slice_ports(s, root, x, x->pods[first]);
+	endpoints = val_set(&s->arena, root, "endpoints", val_new_array(&s->arena));
+	for (; i < x->n_pods && same_targets(x, x->pods[first], x->pods[i]); i++) {
+		add_endpoint(s, endpoints, x->pods[i]);
+	}
 	put_newest(s);
+	return i;
 }
 
 static void put_services(struct subject *s)
@@ -167,8 +194,8 @@ static void put_services(struct subject *s)
 		const struct svc *x = s->services.at[i];
 
 		put_service(s, x);
-		for (size_t j = 0; j < x->n_pods; j++) {
-			put_endpoint(s, x, x->pods[j]);
+		for (size_t j = 0; j < x->n_pods;) {
+			j = put_slice(s, x, j);
 		}
 	}
 }

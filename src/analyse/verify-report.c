@@ -131,31 +131,43 @@ void verify_json(struct strbuf *out, const struct verify *v)
 
 /* ---- expectations out of what is ---- */
 
+/* The range's name where it is one; else its addresses. */
+static void add_range(struct strbuf *out, const struct matrix_end *e)
+{
+	struct arena a = { 0 };
+	struct cidr_set set;
+
+	if (cidr_parse(&a, slice_of(e->name), &set, NULL) == 0) {
+		strbuf_adds(out, e->name);
+	} else {
+		cidr_format(out, e->addresses, 0);
+	}
+	arena_fini(&a);
+}
+
 /* Ranges that policies name come and go with them; what is not named is told by what it is not. */
 static void add_outside(struct strbuf *out, const struct matrix *m, uint32_t id)
 {
 	size_t n, named = 0;
 	const struct matrix_end *ends = matrix_ends(m, &n), *e = &ends[id];
-	scoped_strbuf struct strbuf text = { 0 };
-	bool is_rest = true;
+	bool is_rest = e->kind == MATRIX_INTERNET ? id == 0 || ends[id - 1].kind != MATRIX_INTERNET
+	                                          : e->class_id == POLICY_CLASS_NONE;
 
-	for (uint32_t i = 0; i < n; i++) {
-		is_rest = is_rest && (i == id || ends[i].kind != e->kind || i > id);
-	}
 	if (e->kind == MATRIX_NODE) {
 		strbuf_adds(out, "node");
 		return;
 	}
-	if (!is_rest) { /* the first of its kind is the largest */
-		cidr_format(&text, e->addresses, 0);
-		strbuf_addf(out, "\"%s\"", strbuf_str(&text));
-		return;
+	strbuf_addc(out, '"');
+	if (!is_rest) {
+		add_range(out, e);
+	} else {
+		strbuf_adds(out, e->kind == MATRIX_INTERNET ? "internet" : "private networks");
 	}
-	strbuf_addf(out, "\"%s", e->kind == MATRIX_INTERNET ? "internet" : "private networks");
-	for (uint32_t i = id + 1; i < n && ends[i].kind == e->kind; i++) {
-		cidr_format(&text, ends[i].addresses, 0);
-		strbuf_addf(out, "%s%s", named++ ? "," : " but ", strbuf_str(&text));
-		strbuf_reset(&text);
+	for (uint32_t i = 0; i < n && is_rest; i++) {
+		if (i != id && ends[i].kind == e->kind) {
+			strbuf_adds(out, named++ ? "," : " but ");
+			add_range(out, &ends[i]);
+		}
 	}
 	strbuf_addc(out, '"');
 }

@@ -6,6 +6,7 @@
 #include "analyse/explain.h"
 #include "base/mem.h"
 #include "cli/command.h"
+#include "cli/explain-live.h"
 #include "cli/gather.h"
 
 static const struct cli_option options[] = {
@@ -14,6 +15,7 @@ static const struct cli_option options[] = {
 	{ "output", 'o', "FORMAT", "text (default), json, yaml or markdown" },
 	{ "profile", 0, "NAME", "facts of the target: eks, eks-strict, calico, cilium, k3s, kind or none" },
 	{ "all", 0, NULL, "show everything that was considered" },
+	{ "live", 0, NULL, "probe each hop of the running instance, and show what was seen beside what was predicted" },
 	{ 0 },
 };
 
@@ -64,18 +66,33 @@ static void tell_problems(const struct gathered *g)
 	}
 }
 
-static int explain(const struct wish *w, struct gathered *g, const struct cli_parsed *p, struct err *err)
+static int observe(struct explanation *x, const struct cli_parsed *p, const struct cli_ops *ops, struct err *err)
+{
+	struct cli_instance instance = { 0 };
+	int r = cli_instance_of(p, &instance, err);
+
+	if (r == 0) {
+		r = explain_live(x, &instance, ops, err);
+		cli_instance_fini(&instance);
+	}
+	return r;
+}
+
+static int explain(const struct wish *w, struct gathered *g, const struct cli_parsed *p, const struct cli_ops *ops,
+		   struct err *err)
 {
 	scoped_strbuf struct strbuf out = { 0 };
 	struct explanation x = { 0 };
 	int r = explain_make(g->subject, slice_of(p->words.at[0]), slice_of(p->words.at[1]), &x, err);
 
-	if (r < 0) {
-		return r;
+	if (r == 0 && cli_has(p, "live")) {
+		r = observe(&x, p, ops, err);
 	}
-	w->write(&out, &x, &w->style);
-	fwrite(strbuf_str(&out), 1, out.size, stdout);
-	r = x.reaches ? 0 : 1;
+	if (r == 0) {
+		w->write(&out, &x, &w->style);
+		fwrite(strbuf_str(&out), 1, out.size, stdout);
+		r = x.reaches && !x.disagrees ? 0 : 1;
+	}
 	explanation_fini(&x);
 	return r;
 }
@@ -88,13 +105,12 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 	int r = read_wish(&w, p, &err);
 
 	(void)c;
-	(void)ops;
 	if (r == 0) {
 		r = gather(&g, p, w.profile, &err);
 	}
 	if (r == 0) {
 		tell_problems(&g);
-		r = explain(&w, &g, p, &err);
+		r = explain(&w, &g, p, ops, &err);
 	}
 	gathered_fini(&g);
 	if (r < 0) {
@@ -111,7 +127,8 @@ const struct cli_command cli_explain = {
 	.details = "SRC: internet, browser, an address, [kind/]name, namespace/name, namespace:label=value\n"
 		   "DST: a URL, host:port, an address, [kind/]name[:port], a database's name or endpoint, database, cache\n"
 		   "Without -f and --kubeconfig the running instance is looked at.\n"
-		   "Exit status: 0 it reaches, 1 it does not, 2 usage, or nothing that could be read.",
+		   "With --live (as root) the instance is probed; with -f too, the files' prediction is held against it.\n"
+		   "Exit status: 0 it reaches, 1 it does not or what was seen disagrees, 2 usage, or nothing to read.",
 	.options = options,
 	.takes_instance = true,
 	.run = run,

@@ -6,6 +6,7 @@
 #include "analyse/verify.h"
 #include "base/mem.h"
 #include "cli/analysis.h"
+#include "cli/verify-live.h"
 #include "codec/yaml.h"
 
 static const struct cli_option options[] = {
@@ -13,6 +14,8 @@ static const struct cli_option options[] = {
 	{ "kubeconfig", 0, "FILE", "read a running cluster instead" },
 	{ "output", 'o', "FORMAT", "text (default), tap, junit or json" },
 	{ "profile", 0, "NAME", ANALYSIS_PROFILE_HELP },
+	{ "live", 0, NULL, "try the flows with packets through the running instance as well (as root)" },
+	{ "timeout", 0, "MS", "with --live: how long a flow may take (default 500)" },
 	{ 0 },
 };
 
@@ -77,6 +80,35 @@ static int judge(struct analysis *a, const struct cli_parsed *p, struct verify *
 	return 0;
 }
 
+/* What packets say, marked in the cases; the sum of it on standard error. */
+static int judge_live(struct analysis *a, const struct cli_parsed *p, struct verify *v, struct err *err)
+{
+	struct cli_instance instance = { 0 };
+	struct verify_live result = { 0 };
+	struct live live = { 0 };
+	uint64_t timeout_ms;
+	int r;
+
+	if (!slice_to_u64(slice_of(cli_value(p, "timeout", "500")), &timeout_ms) || timeout_ms < 1 ||
+	    timeout_ms > 2500) {
+		return err_raise(err, ERR_USAGE, "--timeout: 1 to 2500 milliseconds");
+	}
+	r = cli_instance_of(p, &instance, err);
+	if (r < 0) {
+		return r;
+	}
+	r = live_open(&live, &instance, err);
+	r = r ? r : verify_live(v, a->gathered.subject, a->matrix, &live, (int)timeout_ms, &result, err);
+	live_close(&live);
+	cli_instance_fini(&instance);
+	if (r == 0) {
+		fprintf(stderr, "%zu flows tried, %zu not as predicted; not tried: %zu pairs without a pod here; "
+				"without an answer (UDP): %zu\n",
+			result.n_flows, result.n_disagree, result.n_skipped, result.n_silent);
+	}
+	return r;
+}
+
 static int run(const struct cli_command *c, const struct cli_parsed *p, const struct cli_ops *ops)
 {
 	struct analysis a = { 0 };
@@ -98,7 +130,11 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 	if (r == 0) {
 		incomplete = analysis_tell_problems(&a.gathered);
 		analysis_make(&a, NULL);
+		v.keep_pairs = cli_has(p, "live");
 		r = judge(&a, p, &v, &err);
+	}
+	if (r == 0 && cli_has(p, "live")) {
+		r = judge_live(&a, p, &v, &err);
 	}
 	if (r == 0) {
 		report(&out, &v);

@@ -318,6 +318,8 @@ static knot_pkt_t *parse(const uint8_t *bytes, size_t size)
 	return pkt;
 }
 
+enum { SOA_SIZE_MIN = 22 }; /* two names and five numbers, RFC 1035 3.3.13 */
+
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
@@ -331,7 +333,9 @@ static uint32_t denial_ttl(const knot_pkt_t *pkt)
 	for (uint16_t i = 0; i < s->count; i++) {
 		const knot_rrset_t *rr = knot_pkt_rr(s, i);
 
-		if (rr->type == KNOT_RRTYPE_SOA && rr->rrs.count) {
+		/* libknot takes a record without data as it is; any other SOA it has checked */
+		if (rr->type == KNOT_RRTYPE_SOA && rr->rrs.count &&
+		    rr->rrs.rdata->len >= SOA_SIZE_MIN) {
 			return min_u32(min_u32(rr->ttl, knot_soa_minimum(rr->rrs.rdata)),
 			               CACHE_DENIAL_TTL_S);
 		}

@@ -37,7 +37,8 @@ struct channels {
 	uint32_t stream[N_CHANNELS]; /* SPDY stream ids; 0: not opened */
 	int version;                 /* of channel.k8s.io: 1 to 5 */
 	bool is_base64;
-	bool ready, finishing, eof_told, early_eof;
+	uint16_t early_width, early_height; /* the last size before ready */
+	bool ready, finishing, eof_told, early_eof, early_resize;
 };
 
 static bool is_asked(const struct channels *c, enum channel_id id)
@@ -201,6 +202,18 @@ static bool find_number(struct slice text, struct slice key, uint16_t *ret)
 	return true;
 }
 
+/* kubectl tells the size as soon as its stream is there: before the program is. */
+static void tell_size(struct channels *c, uint16_t width, uint16_t height)
+{
+	if (!c->ready) {
+		c->early_resize = true;
+		c->early_width = width;
+		c->early_height = height;
+	} else if (!c->finishing) {
+		c->events.resize(c->arg, width, height);
+	}
+}
+
 /* Texts like {"Width":100,"Height":30}, one after another, cut anywhere. */
 static void take_resize(struct channels *c, struct slice bytes)
 {
@@ -214,8 +227,8 @@ static void take_resize(struct channels *c, struct slice bytes)
 		}
 		text = strbuf_slice(&c->resize);
 		if (find_number(text, SLICE("\"width\""), &width) &&
-		    find_number(text, SLICE("\"height\""), &height) && !c->finishing) {
-			c->events.resize(c->arg, width, height);
+		    find_number(text, SLICE("\"height\""), &height)) {
+			tell_size(c, width, height);
 		}
 		strbuf_reset(&c->resize);
 	}
@@ -273,6 +286,9 @@ static void on_turn(void *arg)
 		send_message(c, CHANNEL_STDOUT, SLICE("")); /* tells that we are up */
 	}
 	c->events.ready(c->arg, c);
+	if (c->early_resize) {
+		tell_size(c, c->early_width, c->early_height);
+	}
 	take_stdin(c, strbuf_slice(&early));
 	strbuf_fini(&early);
 	if (c->early_eof) {
@@ -354,7 +370,8 @@ static void on_wire_data(void *arg, struct slice bytes, bool is_text)
 			channel_abort(c);
 			return;
 		}
-		flush_spdy(c);
+		wire_answer(c->wire, strbuf_slice(&c->out));
+		strbuf_reset(&c->out);
 	} else if (bytes.len && c->is_base64) {
 		scoped_strbuf struct strbuf plain = { 0 };
 

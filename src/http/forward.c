@@ -4,7 +4,8 @@
  * of a WebSocket; or a pair of WebSocket channels per port with a two-byte port in front.
  *
  * None of them has flow control per connection. A paused one keeps up to KEPT_MAX bytes, so that
- * one slow connection does not stop its neighbours at once; beyond that the whole carrier waits. */
+ * one slow connection does not stop its neighbours at once; beyond that, and beyond KEPT_ALL_MAX for
+ * all of them, the whole carrier waits. */
 #include "http/channel.h"
 
 #include "base/base64.h"
@@ -16,9 +17,10 @@
 #include "http/wire.h"
 
 enum {
-	KEPT_MAX = 1 << 20,
-	CONNS_MAX = 1024, /* open at a time on one carrier */
-	PORTS_MAX = 64,   /* WebSocket channels: 2 * port must fit a byte */
+	KEPT_MAX = 1 << 20,     /* bytes for one connection */
+	KEPT_ALL_MAX = 8 << 20, /* bytes for all of a carrier */
+	CONNS_MAX = 1024,       /* open at a time on one carrier */
+	PORTS_MAX = 64,         /* WebSocket channels: 2 * port must fit a byte */
 };
 
 struct forward_conn {
@@ -111,10 +113,13 @@ static void check_over(struct forward_conn *fc)
 static void update_pause(struct forwards *f)
 {
 	bool paused = false;
+	size_t all = 0;
 
 	list_for_each (&f->conns, fc, struct forward_conn, in_conns) {
+		all += fc->kept.size;
 		paused = paused || fc->kept.size > KEPT_MAX;
 	}
+	paused = paused || all > KEPT_ALL_MAX;
 	if (paused != f->wire_paused) {
 		f->wire_paused = paused;
 		wire_pause(f->wire, paused);
@@ -379,7 +384,8 @@ static void on_wire_data(void *arg, struct slice bytes, bool is_text)
 			wire_abort(f->wire);
 			return;
 		}
-		flush_spdy(f);
+		wire_answer(f->wire, strbuf_slice(&f->out));
+		strbuf_reset(&f->out);
 		return;
 	}
 	if (!bytes.len ||

@@ -364,11 +364,11 @@ static void choose_body(struct http_parser *p)
 /* Collects lines up to the empty one; each must end in CRLF and hold no other CR (2.2). */
 static int take_lines(struct http_parser *p, struct slice *bytes, struct err *err)
 {
-	size_t used = 0;
+	size_t room = HTTP_HEAD_MAX - p->text.size, used = 0;
 	bool done = false;
 	int r;
 
-	while (used < bytes->len && !done) {
+	while (used < bytes->len && used < room && !done) {
 		char c = bytes->p[used++];
 
 		if (p->last == '\r') {
@@ -388,7 +388,7 @@ static int take_lines(struct http_parser *p, struct slice *bytes, struct err *er
 	}
 	strbuf_add(&p->text, bytes->p, used);
 	*bytes = slice_from(*bytes, used);
-	if (strbuf_failed(&p->text)) {
+	if (!done && (used == room || strbuf_failed(&p->text))) {
 		return refuse(p, 431, err, ERR_LIMIT, "request head is too large");
 	}
 	if (!done) {
@@ -435,7 +435,7 @@ static int take_framing(struct http_parser *p, char c, struct err *err)
 	case EXT:
 		if (c == '\r') {
 			p->state = SIZE_LF;
-		} else if ((unsigned char)c < ' ' && c != '\t') {
+		} else if (!is_field_value((struct slice){ &c, 1 })) {
 			return bad(p, err, "control character in a chunk extension");
 		} else if (++p->ext_size > HTTP_CHUNK_EXT_MAX) {
 			return bad(p, err, "chunk extensions are too large");
@@ -463,7 +463,10 @@ static int take_framing(struct http_parser *p, char c, struct err *err)
 	}
 }
 
-/* Trailer lines are checked for their framing and dropped; > 0: the empty line was the last. */
+/* Where in a trailer line the parser is; kept in p->digits. */
+enum { AT_LINE, IN_NAME, IN_VALUE };
+
+/* Trailer lines are checked as headers are, and dropped; > 0: the empty line was the last. */
 static int take_trailer(struct http_parser *p, char c, struct err *err)
 {
 	if (++p->trailer_size > HTTP_TRAILER_MAX) {
@@ -473,17 +476,24 @@ static int take_trailer(struct http_parser *p, char c, struct err *err)
 		if (c != '\n') {
 			return bad(p, err, "bare CR");
 		}
-		if (p->digits == 0) {
+		if (p->digits == AT_LINE) {
 			return 1;
 		}
-		p->digits = 0;
-	} else if (c == '\n' || c == '\0') {
-		return bad(p, err, c ? "bare LF" : "NUL in a trailer");
-	} else if (c != '\r') {
-		if (p->digits == 0 && !is_token_char((unsigned char)c)) {
-			return bad(p, err, "malformed trailer");
+		p->digits = AT_LINE;
+	} else if (c == '\r') {
+		if (p->digits == IN_NAME) {
+			return bad(p, err, "trailer without colon");
 		}
-		p->digits = 1;
+	} else if (p->digits == IN_VALUE) {
+		if (!is_field_value((struct slice){ &c, 1 })) {
+			return bad(p, err, "control character in a trailer");
+		}
+	} else if (p->digits == IN_NAME && c == ':') {
+		p->digits = IN_VALUE;
+	} else if (!is_token_char((unsigned char)c)) {
+		return bad(p, err, "malformed trailer");
+	} else {
+		p->digits = IN_NAME;
 	}
 	p->last = c;
 	return 0;

@@ -2,7 +2,7 @@
  *
  * A connection handles one request at a time: while it is being answered, what arrives is kept (at
  * most READ_AHEAD, then reading stops) and parsed afterwards, so pipelined answers cannot overtake
- * each other. Requests are freed at the end of the turn in which their answer became complete, which
+ * each other; nor is the next request taken while a client leaves its answers unread. Requests are freed at the end of the turn in which their answer became complete, which
  * spares handlers from looking over their shoulder. */
 #include "http/server.h"
 
@@ -27,8 +27,8 @@ enum {
 };
 
 #define IDLE_US        (120 * US_PER_S)
-#define HEAD_US        (30 * US_PER_S) /* from a request's first byte to the end of its head */
-#define BODY_US        (60 * US_PER_S) /* without a byte of the body */
+#define HEAD_US        (30 * US_PER_S)
+#define BODY_US        (60 * US_PER_S)
 #define ACCEPT_REST_US (US_PER_S / 10) /* after running out of descriptors */
 
 struct listener {
@@ -78,6 +78,7 @@ struct conn {
 	bool close_after; /* no further request is taken */
 	bool closing;
 	bool paused;
+	bool blocked; /* the client does not take its answers: no further request meanwhile */
 };
 
 static void on_advance(struct loop_defer *d);
@@ -482,6 +483,10 @@ static bool accept_head(struct conn *c)
 		refuse(c, 405, "method not allowed");
 		return false;
 	}
+	if (h->minor > 0 && !h->expects_continue && http_header_get(&h->headers, "Expect").len) {
+		refuse(c, 417, "only 100-continue can be expected");
+		return false;
+	}
 	if (!split_target(&c->request->pub)) {
 		refuse(c, 400, "malformed request target");
 		return false;
@@ -493,7 +498,7 @@ static bool accept_head(struct conn *c)
 	if (h->expects_continue && (h->content_length > 0 || h->chunked)) {
 		stream_write(c->stream, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
 	}
-	watch_time(c, BODY_US);
+	watch_time(c, c->server->config.body_us);
 	return true;
 }
 
@@ -536,7 +541,7 @@ static void feed(struct conn *c)
 		}
 		if (r == HTTP_PARSE_MORE) {
 			if (was_idle && !http_parser_is_idle(&c->parser)) {
-				watch_time(c, HEAD_US);
+				watch_time(c, c->server->config.head_us);
 			}
 			break;
 		}
@@ -549,7 +554,7 @@ static void feed(struct conn *c)
 				refuse(c, 413, "request body is too large");
 				break;
 			}
-			watch_time(c, BODY_US);
+			watch_time(c, c->server->config.body_us);
 		}
 		dispatched = r == HTTP_PARSE_END;
 	}
@@ -578,7 +583,10 @@ static void on_advance(struct loop_defer *d)
 		return;
 	}
 	watch_time(c, c->server->config.idle_us);
-	feed(c);
+	c->blocked = stream_is_full(c->stream); /* on_drain goes on */
+	if (!c->blocked) {
+		feed(c);
+	}
 }
 
 /* ---- what the stream tells ---- */
@@ -591,7 +599,7 @@ static void on_data(void *arg, struct slice bytes)
 		return;
 	}
 	strbuf_add_slice(&c->ahead, bytes);
-	if (!c->request || !c->request->dispatched) {
+	if (!c->blocked && (!c->request || !c->request->dispatched)) {
 		feed(c);
 	} else {
 		set_paused(c, c->ahead.size >= READ_AHEAD);
@@ -615,6 +623,9 @@ static void on_drain(void *arg)
 	struct conn *c = arg;
 	struct request *q = c->request;
 
+	if (c->blocked) {
+		loop_defer(c->loop, &c->advance, on_advance);
+	}
 	if (q && q->answering != ANSWERED && q->pub.on_drain) {
 		q->pub.on_drain(&q->pub);
 	}
@@ -717,6 +728,8 @@ struct http_server *http_server_new(struct loop *l, const struct http_server_con
 	if (s->config.idle_us <= 0) {
 		s->config.idle_us = IDLE_US;
 	}
+	s->config.head_us = s->config.head_us > 0 ? s->config.head_us : HEAD_US;
+	s->config.body_us = s->config.body_us > 0 ? s->config.body_us : BODY_US;
 	return s;
 }
 

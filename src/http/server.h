@@ -43,6 +43,8 @@ struct http_server_config {
 	void *arg;
 	size_t max_body;  /* 0: 3 MiB + 64 KiB */
 	int64_t idle_us;  /* keep-alive wait; 0: 120 s */
+	int64_t head_us;  /* from a request's first byte to the end of its head; 0: 30 s */
+	int64_t body_us;  /* without a byte of the body; 0: 60 s */
 	const char *name; /* for logs */
 };
 

@@ -63,7 +63,8 @@ static int parse_head(struct ws_reader *r, struct err *err)
 		return err_raise(err, ERR_SYNTAX, "WebSocket length is not in its shortest form");
 	}
 	if (is_control(opcode)) {
-		if (opcode > WS_PONG || len > WS_CONTROL_MAX || !(r->head[0] & FIN)) {
+		if (opcode > WS_PONG || len > WS_CONTROL_MAX || !(r->head[0] & FIN) ||
+		    (opcode == WS_CLOSE && len == 1)) {
 			return err_raise(err, ERR_SYNTAX, "bad WebSocket control frame");
 		}
 		strbuf_reset(&r->control);

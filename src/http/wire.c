@@ -8,6 +8,8 @@
 #include "http/stream-priv.h"
 #include "http/websocket.h"
 
+enum { ANSWERS_MAX = 256 << 10 }; /* to a client that asks and asks, and does not read */
+
 /* kubelet's streamingConnectionIdleTimeout */
 #define IDLE_US (4 * 3600 * US_PER_S)
 
@@ -21,7 +23,9 @@ struct wire {
 	struct loop_timer idle;
 	struct loop_defer turn;
 	bool is_websocket;
+	size_t answers;  /* bytes of answers since the client stopped reading */
 	bool close_sent; /* our close frame is out */
+	bool close_got;  /* the client's: nothing may follow it (RFC 6455 5.5.1) */
 	bool closing;
 };
 
@@ -94,6 +98,25 @@ bool wire_is_full(const struct wire *w)
 	return w->stream && stream_is_full(w->stream);
 }
 
+/* May n more bytes be sent that nothing but the client itself holds back? */
+static bool may_answer(struct wire *w, size_t n)
+{
+	w->answers = wire_is_full(w) ? w->answers + n : 0;
+	if (w->answers > ANSWERS_MAX) {
+		log_debug("Client asks for answers and does not read them");
+		wire_abort(w);
+		return false;
+	}
+	return true;
+}
+
+void wire_answer(struct wire *w, struct slice bytes)
+{
+	if (may_answer(w, bytes.len)) {
+		wire_send(w, bytes);
+	}
+}
+
 void wire_pause(struct wire *w, bool paused)
 {
 	if (w->stream && !w->closing) {
@@ -143,7 +166,7 @@ static void read_frames(struct wire *w, struct slice bytes)
 	struct err err;
 	int r;
 
-	while (!w->closing) {
+	while (!w->closing && !w->close_got) {
 		r = ws_reader_next(&w->reader, &bytes, &payload, &err);
 		if (r < 0) {
 			log_debug("WebSocket client is refused: %s", err.msg);
@@ -159,13 +182,16 @@ static void read_frames(struct wire *w, struct slice bytes)
 			w->events.data(w->arg, payload, w->reader.is_text);
 			break;
 		case WS_GOT_PING:
-			send_frame(w, WS_PONG, payload);
+			if (may_answer(w, payload.len + 2)) {
+				send_frame(w, WS_PONG, payload);
+			}
 			break;
 		case WS_GOT_PONG:
 			break;
 		case WS_GOT_CLOSE:
+			w->close_got = true;
 			w->events.end(w->arg);
-			return; /* nothing may follow it (RFC 6455 5.5.1) */
+			return;
 		}
 	}
 }

@@ -31,6 +31,9 @@ const char *wire_choose_subprotocol(const struct http_request *r, const char *co
 
 void wire_send(struct wire *w, struct slice bytes);     /* raw, or one binary message */
 void wire_send_text(struct wire *w, struct slice text); /* WebSocket only */
+/* As wire_send, for what is sent because the client sent something (pongs, replies): one that has such
+ * answers made without reading them is cut off instead of filling our memory. */
+void wire_answer(struct wire *w, struct slice bytes);
 bool wire_is_full(const struct wire *w);
 void wire_pause(struct wire *w, bool paused);
 /* Closes after what is queued; a WebSocket gets a close frame 1000 first. */

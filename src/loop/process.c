@@ -396,6 +396,11 @@ void process_kill(struct process *p, int signum)
 	}
 }
 
+void process_forget(struct process *p)
+{
+	p->done = NULL;
+}
+
 /* ---- the blocking twin ---- */
 
 struct run {

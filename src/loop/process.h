@@ -43,6 +43,8 @@ MUST_USE int process_start(struct loop *l, const struct process_spec *spec, proc
                            void *arg, struct process **ret_p, struct err *err);
 pid_t process_pid(const struct process *p);
 void process_kill(struct process *p, int signum);
+/* done is never called any more; the program runs on. p is not to be touched afterwards. */
+void process_forget(struct process *p);
 
 /* Blocking twin, for commands and set-up code only, on a loop of its own. out/err may be null.
  * Failure: as process_start; ERR_TIMEOUT. */

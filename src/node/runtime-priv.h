@@ -30,6 +30,7 @@ struct runtime_container {
 	struct loop_fd *sync;
 	struct strbuf said;        /* on sync */
 	struct loop_child *conmon; /* its end is the container's */
+	struct process *launcher;  /* conmon's first process, gone when conmon.pid is written */
 	struct process *starter;   /* crun start */
 	struct loop_defer tell;    /* announces what was found from inside a call */
 	struct runtime_events events;

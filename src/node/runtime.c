@@ -83,6 +83,12 @@ static struct runtime_container *container_free(struct runtime_container *c)
 	loop_defer_cancel(&c->tell);
 	loop_fd_close(c->sync);
 	loop_child_close(c->conmon);
+	if (c->launcher) {
+		process_forget(c->launcher);
+	}
+	if (c->starter) {
+		process_forget(c->starter);
+	}
 	if (c->sync_fd >= 0) {
 		close(c->sync_fd);
 	}
@@ -270,6 +276,20 @@ static struct slice crun_words(struct slice text)
 	return z ? slice_from(last, (size_t)(z - last.p) + 3) : last;
 }
 
+/* conmon forks; the child makes the container and tells us, the first process writes the child's
+ * number and ends. Either may be first. */
+static void check_created(struct runtime_container *c)
+{
+	if (c->state != RUNTIME_CREATING || c->launcher || c->pid <= 0) {
+		return;
+	}
+	c->state = RUNTIME_CREATED;
+	watch_conmon(c);
+	if (c->events.created) {
+		c->events.created(c->arg, NULL);
+	}
+}
+
 /* conmon's word on its sync pipe: {"data": PID} or {"data": -1, "message": "..."}. */
 static void on_sync(void *arg, int fd, unsigned events)
 {
@@ -305,19 +325,18 @@ static void on_sync(void *arg, int fd, unsigned events)
 		return;
 	}
 	take_pid(c, (pid_t)pid);
-	c->state = RUNTIME_CREATED;
-	watch_conmon(c);
-	if (c->events.created) {
-		c->events.created(c->arg, NULL);
-	}
+	check_created(c);
 }
 
-static void on_conmon_started(void *arg, const struct process_result *r)
+static void on_launched(void *arg, const struct process_result *r)
 {
-	(void)arg;
+	struct runtime_container *c = arg;
+
+	c->launcher = NULL;
 	if (!WIFEXITED(r->status) || WEXITSTATUS(r->status) != 0) {
 		log_odd("conmon failed status=%d error=%s", r->status, r->err);
 	}
+	check_created(c);
 }
 
 static int start_conmon(struct runtime_container *c, const struct runtime_spec *s, int sync_w,
@@ -363,7 +382,6 @@ static int start_conmon(struct runtime_container *c, const struct runtime_spec *
 		                 "--cgroup-manager=cgroupfs" };
 	const char *const env[] = { path, "_OCI_SYNCPIPE=3", NULL };
 	const int pass[] = { sync_w, -1 };
-	struct process *p;
 	size_t n = 0;
 
 	while (argv[n]) {
@@ -381,7 +399,7 @@ static int start_conmon(struct runtime_container *c, const struct runtime_spec *
 	return process_start(
 		rt->loop,
 		&(struct process_spec){ .argv = argv, .env = env, .pass_fds = pass, .cwd = "/" },
-		on_conmon_started, NULL, &p, err);
+		on_launched, c, &c->launcher, err);
 }
 
 static int make_bundle(const struct runtime_container *c, const struct runtime_spec *s,

@@ -21,6 +21,7 @@
 #include "node/logs-watch.h"
 #include "node/logs.h"
 #include "node/portforward.h"
+#include "node/probe-flow.h"
 #include "node/server-priv.h"
 #include "node/stats.h"
 
@@ -134,6 +135,9 @@ static const struct route {
 	{ "exec", .serve_pod = exec_serve },
 	{ "attach", .serve_pod = attach_serve },
 	{ "portForward", .serve_pod = portforward_serve },
+	{ "probe", .serve_pod = probe_flow_serve },
+	{ "probeNode", .serve = probe_flow_serve_node },
+	{ "probeVpc", .serve = probe_flow_serve_vpc },
 	{ "healthz", .get_only = true, .serve = serve_health },
 	{ "pods", .get_only = true, .serve = serve_pods },
 	{ "stats/summary", .get_only = true, .serve = serve_stats },

@@ -219,6 +219,37 @@ static void a_container_logs_and_its_exit_code_comes(void **state)
 	box_remove(&b);
 }
 
+/* conmon's first process writes the number of the one that stays; on a busy machine that is after
+ * the answer. */
+static void conmons_number_may_come_late(void **state)
+{
+	static const char slow[] = "#!/bin/bash\n"
+				   "PATH=${PATH#*:}\n"
+				   "for ((i = 1; i < $#; i++)); do\n"
+				   "  [ \"${!i}\" != -P ] || { j=$((i + 1)); file=${!j}; }\n"
+				   "done\n"
+				   "conmon \"${@/#$file/$file.late}\" || exit\n"
+				   "until [ -s \"${file%/*}/pid\" ]; do sleep 0.01; done\n"
+				   "sleep 0.1\n"
+				   "mv \"$file.late\" \"$file\"\n";
+	struct world *w = *state;
+	scoped_free char *bin = mem_printf("%s/bin", w->dir),
+			 *program = mem_printf("%s/conmon", bin),
+			 *before = mem_strdup(getenv("PATH")),
+			 *path = mem_printf("%s:%s", bin, before);
+	struct box b;
+
+	assert_int_equal(dir_make(bin, 0755, NULL), 0);
+	assert_int_equal(file_write(program, slice_of(slow), 0755, NULL), 0);
+	setenv("PATH", path, 1);
+	box_run(&b, w, "{\"command\":[\"sleep\",\"1000\"]}");
+	wait_for(&b, &b.started);
+	setenv("PATH", before, 1);
+	assert_int_equal(runtime_state(b.c), RUNTIME_RUNNING);
+	assert_false(b.exited);
+	box_remove(&b);
+}
+
 static void a_missing_program_fails_create_with_its_name(void **state)
 {
 	struct box b;
@@ -414,6 +445,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_container_logs_and_its_exit_code_comes),
+		cmocka_unit_test(conmons_number_may_come_late),
 		cmocka_unit_test(a_missing_program_fails_create_with_its_name),
 		cmocka_unit_test(a_signal_ends_it_with_128_and_more),
 		cmocka_unit_test(too_much_memory_is_seen_as_such),

@@ -316,6 +316,24 @@ static void ranges_have_the_names_their_authors_gave_them(void **state)
 	model_free(m);
 }
 
+static void a_balancer_leads_to_its_own_pods_only(void **state)
+{
+	(void)state;
+	struct model *m = model_new();
+	struct fixture f;
+	struct matrix_exposure way = { "Service shop/api", 1, PROTO_TCP, 5000, cidr_all(), false };
+
+	shop_begin(&f, m);
+	f.world.exposures = &way;
+	f.world.n_exposures = 1;
+	f.matrix = matrix_new(f.pool, &f.world);
+	expect_ports(&f, "internet", "shop/api", "TCP 5000");
+	expect_ports(&f, "internet", "other/spy, shop/old, shop/web", "none");
+	expect_ports(&f, "shop/api", "other/spy, shop/old, shop/web", "all");
+	fixture_end(&f);
+	model_free(m);
+}
+
 static void the_internet_comes_by_balancers_only_and_policies_see_who_comes(void **state)
 {
 	(void)state;
@@ -335,7 +353,8 @@ static void the_internet_comes_by_balancers_only_and_policies_see_who_comes(void
 	f.world.n_exposures = 2;
 	f.matrix = matrix_new(f.pool, &f.world);
 	expect_ports(&f, "internet", "shop/web", "TCP 80");
-	expect_ports(&f, "internet", "shop/api, shop/old", "none");
+	expect_ports(&f, "internet", "shop/api", "none");
+	expect_ports(&f, "internet", "shop/old", "none");
 	expect_ports(&f, "internet", "other/spy", "none");
 	expect_ports(&f, "10.0.0.0/16", "shop/web", "all");
 	fixture_end(&f);
@@ -350,6 +369,7 @@ int main(void)
 		cmocka_unit_test(without_policies_everybody_reaches_everybody),
 		cmocka_unit_test(workloads_that_policies_cannot_tell_apart_are_one_end),
 		cmocka_unit_test(ranges_have_the_names_their_authors_gave_them),
+		cmocka_unit_test(a_balancer_leads_to_its_own_pods_only),
 		cmocka_unit_test(the_internet_comes_by_balancers_only_and_policies_see_who_comes),
 	};
 

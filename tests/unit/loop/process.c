@@ -230,6 +230,22 @@ static void several_run_at_once_and_can_be_killed(void **state)
 	loop_free(l);
 }
 
+static void a_forgotten_one_is_not_reported(void **state)
+{
+	struct loop *l = loop_new();
+	struct seen seen = { 0 };
+	struct process *p;
+	struct process_spec echo = { .argv = ARGV("echo", "hi") };
+
+	(void)state;
+	assert_int_equal(process_start(l, &echo, note_done, &seen, &p, NULL), 0);
+	process_forget(p);
+	loop_run(l);
+	assert_int_equal(seen.calls, 0);
+	assert_int_equal(wait(NULL), -1);
+	loop_free(l);
+}
+
 static void namespaces_and_user_are_entered(void **state)
 {
 	scoped_strbuf struct strbuf out = { 0 }, in_there = { 0 };
@@ -298,6 +314,7 @@ int main(void)
 		cmocka_unit_test(too_long_is_ended),
 		cmocka_unit_test(what_it_leaves_behind_is_not_waited_for),
 		cmocka_unit_test(several_run_at_once_and_can_be_killed),
+		cmocka_unit_test(a_forgotten_one_is_not_reported),
 		cmocka_unit_test(namespaces_and_user_are_entered),
 	};
 
