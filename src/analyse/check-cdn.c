@@ -1,7 +1,8 @@
-/* Why: CDN: a distribution in front of an ingress. Each class is one function and one entry in the table at the end. */
+/* Why: CDN: a distribution in front of an ingress. Each class is one function (that about aliases in
+ * check-cdn-alias.c) and one entry in the table at the end. */
+#include "analyse/check-cdn.h"
 #include "analyse/cloud.h"
 #include "analyse/distribution.h"
-#include "analyse/family.h"
 #include "analyse/front.h"
 #include "analyse/route.h"
 #include "base/mem.h"
@@ -12,7 +13,9 @@ static const struct val *behaviour_at(const struct behaviour *b, const char *key
 {
 	const struct val *at = val_get(b->v, key);
 
-	return at ? at : val_get(b->v, "pathPattern") ? val_get(b->v, "pathPattern") : val_get(b->v, "targetOriginID");
+	return at                             ? at
+	       : val_get(b->v, "pathPattern") ? val_get(b->v, "pathPattern")
+	                                      : val_get(b->v, "targetOriginID");
 }
 
 static struct slice behaviour_name(const struct behaviour *b)
@@ -34,7 +37,8 @@ static bool is_balancer_name(const struct subject *s, struct slice host)
 		return true;
 	}
 	for (size_t i = 0; i < s->services.n; i++) {
-		if (slice_is(s->services.at[i]->type, "LoadBalancer") && list_has(svc_external_names(s->services.at[i]), host)) {
+		if (slice_is(s->services.at[i]->type, "LoadBalancer") &&
+		    list_has(svc_external_names(s->services.at[i]), host)) {
 			return true;
 		}
 	}
@@ -60,7 +64,8 @@ static bool serves(const struct object *dist, const struct object *ingress)
 /* Answers of these are made for one person, or change with each call. */
 static bool is_api_path(struct slice path)
 {
-	static const char *const heads[] = { "api", "graphql", "rest", "rpc", "auth", "login", "ws", "socket.io" };
+	static const char *const heads[] = { "api",  "graphql", "rest", "rpc",
+		                             "auth", "login",   "ws",   "socket.io" };
 	struct slice head, tail;
 
 	(void)slice_cut(slice_from(path, path.len && path.p[0] == '/'), '/', &head, &tail);
@@ -75,11 +80,12 @@ static bool is_api_path(struct slice path)
 
 /* Calls once for each behaviour that takes a path of an API: one that the Ingress behind it routes, or one that its
  * pattern names. 'ingress' is null in the second case. */
-typedef void api_fn(struct check *c, const struct behaviour *b, struct slice path, const struct object *ingress,
-		    const struct val *at);
+typedef void api_fn(struct check *c, const struct behaviour *b, struct slice path,
+                    const struct object *ingress, const struct val *at);
 
-static void take_api(struct check *c, struct map *seen, const struct object *dist, struct slice path,
-		     const struct object *ingress, const struct val *at, api_fn *fn)
+static void take_api(struct check *c, struct map *seen, const struct object *dist,
+                     struct slice path, const struct object *ingress, const struct val *at,
+                     api_fn *fn)
 {
 	scoped_free char *sample = mem_printf(SLICE_FMT "/x", SLICE_ARG(path));
 	struct behaviour b = behaviour_of_path(dist, slice_of(sample));
@@ -90,9 +96,11 @@ static void take_api(struct check *c, struct map *seen, const struct object *dis
 	}
 }
 
-static void api_of_ingresses(struct check *c, struct map *seen, const struct object *dist, api_fn *fn)
+static void api_of_ingresses(struct check *c, struct map *seen, const struct object *dist,
+                             api_fn *fn)
 {
-	object_each (c->subject, OBJECT_INGRESS, ingress) {
+	object_each(c->subject, OBJECT_INGRESS, ingress)
+	{
 		scoped_ingress_paths struct ingress_paths paths = { 0 };
 
 		if (serves(dist, ingress)) {
@@ -100,7 +108,8 @@ static void api_of_ingresses(struct check *c, struct map *seen, const struct obj
 		}
 		for (size_t i = 0; i < paths.all.n; i++) {
 			if (is_api_path(paths.all.at[i].path)) {
-				take_api(c, seen, dist, paths.all.at[i].path, ingress, paths.all.at[i].at, fn);
+				take_api(c, seen, dist, paths.all.at[i].path, ingress,
+				         paths.all.at[i].at, fn);
 			}
 		}
 	}
@@ -108,7 +117,8 @@ static void api_of_ingresses(struct check *c, struct map *seen, const struct obj
 
 static void each_api(struct check *c, api_fn *fn)
 {
-	written_each (c->subject, OBJECT_DISTRIBUTION, dist) {
+	written_each(c->subject, OBJECT_DISTRIBUTION, dist)
+	{
 		scoped_map struct map seen = { 0 };
 
 		api_of_ingresses(c, &seen, dist, fn);
@@ -126,11 +136,12 @@ static void each_api(struct check *c, api_fn *fn)
 	}
 }
 
-static void show_route(struct check *c, struct finding *f, const struct object *ingress, const struct val *at,
-		       struct slice path)
+static void show_route(struct check *c, struct finding *f, const struct object *ingress,
+                       const struct val *at, struct slice path)
 {
 	if (ingress) {
-		finding_shows(c, f, ingress, at, "it routes " SLICE_FMT " to a program.", SLICE_ARG(path));
+		finding_shows(c, f, ingress, at, "it routes " SLICE_FMT " to a program.",
+		              SLICE_ARG(path));
 	}
 }
 
@@ -138,18 +149,20 @@ static void show_route(struct check *c, struct finding *f, const struct object *
 
 static bool always_https(const struct behaviour *b)
 {
-	struct slice origin = origin_protocol(b->origin), viewer = val_get_str(b->v, "viewerProtocolPolicy");
+	struct slice origin = origin_protocol(b->origin),
+		     viewer = val_get_str(b->v, "viewerProtocolPolicy");
 
 	return slice_is(origin, "https-only") ||
 	       (slice_is(origin, "match-viewer") &&
-		(slice_is(viewer, "https-only") || slice_is(viewer, "redirect-to-https")));
+	        (slice_is(viewer, "https-only") || slice_is(viewer, "redirect-to-https")));
 }
 
 /* Does TLS end at the balancer of the ingress controller, so that the Ingress needs none? */
 static bool ends_before_ingress(const struct subject *s)
 {
 	for (size_t i = 0; i < s->services.n; i++) {
-		if (svc_is_controller(s->services.at[i]) && nlb_setting(s->services.at[i], "ssl-cert").len) {
+		if (svc_is_controller(s->services.at[i]) &&
+		    nlb_setting(s->services.at[i], "ssl-cert").len) {
 			return true;
 		}
 	}
@@ -161,15 +174,15 @@ static const struct object *private_issuer(const struct subject *s, const struct
 {
 	struct slice cluster = object_annotation(ingress, "cert-manager.io/cluster-issuer");
 	struct slice own = object_annotation(ingress, "cert-manager.io/issuer");
-	const struct object *o = cluster.len ?
-					 subject_find(s, OBJECT_CLUSTERISSUER, (struct slice){ "", 0 }, cluster) :
-					 subject_find(s, OBJECT_ISSUER, ingress->ns, own);
+	const struct object *o = cluster.len ? subject_find(s, OBJECT_CLUSTERISSUER,
+	                                                    (struct slice){ "", 0 }, cluster)
+	                                     : subject_find(s, OBJECT_ISSUER, ingress->ns, own);
 	const struct val *spec = o && (cluster.len || own.len) ? object_spec(o) : NULL;
 
 	return val_get(spec, "selfSigned") || val_get(spec, "ca") ||
-			       strstr(val_cstr(val_path(spec, "acme.server")), "staging") ?
-		       o :
-		       NULL;
+	                       strstr(val_cstr(val_path(spec, "acme.server")), "staging")
+	               ? o
+	               : NULL;
 }
 
 static void origin_certificate(struct check *c, const struct behaviour *b)
@@ -184,26 +197,34 @@ static void origin_certificate(struct check *c, const struct behaviour *b)
 	}
 	if (slice_has_suffix(host, SLICE(".amazonaws.com")) && strstr(host.p, ".elb.")) {
 		f = check_found(c, b->dist, at,
-				"Distribution " SLICE_FMT " speaks TLS with " SLICE_FMT
-				", a name of AWS for which nobody else gets a certificate.",
-				SLICE_ARG(b->dist->name), SLICE_ARG(host));
-		finding_repair(c, f, "Give the balancer a name of your own domain (origin.example.com), with a certificate, and "
-				     "make that the origin; or forward Host.");
-	} else if (ingress && !ingress_is_alb(c->subject, ingress) && !ends_before_ingress(c->subject) &&
-		   !ingress_has_tls(ingress, host)) {
+		                "Distribution " SLICE_FMT " speaks TLS with " SLICE_FMT
+		                ", a name of AWS for which nobody else gets a certificate.",
+		                SLICE_ARG(b->dist->name), SLICE_ARG(host));
+		finding_repair(c, f,
+		               "Give the balancer a name of your own domain (origin.example.com), "
+		               "with a certificate, and "
+		               "make that the origin; or forward Host.");
+	} else if (ingress && !ingress_is_alb(c->subject, ingress) &&
+	           !ends_before_ingress(c->subject) && !ingress_has_tls(ingress, host)) {
 		f = check_found(c, ingress, val_get(object_spec(ingress), "rules"),
-				"Distribution " SLICE_FMT " speaks TLS with " SLICE_FMT ", for which Ingress " SLICE_FMT
-				" has no certificate.",
-				SLICE_ARG(b->dist->name), SLICE_ARG(host), SLICE_ARG(ingress->name));
+		                "Distribution " SLICE_FMT " speaks TLS with " SLICE_FMT
+		                ", for which Ingress " SLICE_FMT " has no certificate.",
+		                SLICE_ARG(b->dist->name), SLICE_ARG(host),
+		                SLICE_ARG(ingress->name));
 		finding_shows(c, f, b->dist, at, "the origin.");
-		finding_repair(c, f, "Add a tls entry with host " SLICE_FMT " and a certificate that the world trusts.",
-			       SLICE_ARG(host));
-	} else if (ingress && ingress_has_tls(ingress, host) && (issuer = private_issuer(c->subject, ingress))) {
-		f = check_found(c, ingress, object_annotation_at(ingress, "cert-manager.io/cluster-issuer"),
-				"The certificate of " SLICE_FMT " comes from " OBJECT_FMT ", which Distribution " SLICE_FMT
-				" does not trust.",
-				SLICE_ARG(host), OBJECT_ARG(issuer), SLICE_ARG(b->dist->name));
-		finding_shows(c, f, issuer, NULL, "self-signed, by a CA of your own, or for tests.");
+		finding_repair(c, f,
+		               "Add a tls entry with host " SLICE_FMT
+		               " and a certificate that the world trusts.",
+		               SLICE_ARG(host));
+	} else if (ingress && ingress_has_tls(ingress, host) &&
+	           (issuer = private_issuer(c->subject, ingress))) {
+		f = check_found(c, ingress,
+		                object_annotation_at(ingress, "cert-manager.io/cluster-issuer"),
+		                "The certificate of " SLICE_FMT " comes from " OBJECT_FMT
+		                ", which Distribution " SLICE_FMT " does not trust.",
+		                SLICE_ARG(host), OBJECT_ARG(issuer), SLICE_ARG(b->dist->name));
+		finding_shows(c, f, issuer, NULL,
+		              "self-signed, by a CA of your own, or for tests.");
 		finding_shows(c, f, b->dist, at, "the origin.");
 		finding_repair(c, f, "Let an issuer that the world trusts sign it.");
 	}
@@ -213,9 +234,11 @@ static void origin_certificate(struct check *c, const struct behaviour *b)
 typedef void behaviour_fn(struct check *c, const struct behaviour *b);
 static void each_behaviour(struct check *c, behaviour_fn *fn)
 {
-	written_each (c->subject, OBJECT_DISTRIBUTION, dist) {
+	written_each(c->subject, OBJECT_DISTRIBUTION, dist)
+	{
 		scoped_map struct map seen = { 0 };
-		const struct val *otherwise = val_get(distribution_config(dist), "defaultCacheBehavior");
+		const struct val *otherwise =
+			val_get(distribution_config(dist), "defaultCacheBehavior");
 		struct behaviour b = behaviour_read(dist, otherwise);
 
 		if (otherwise && origin_is_plain_server(b.origin)) {
@@ -224,7 +247,8 @@ static void each_behaviour(struct check *c, behaviour_fn *fn)
 		}
 		val_for_each (val_path(distribution_config(dist), "cacheBehaviors.items"), v) {
 			b = behaviour_read(dist, v);
-			if (origin_is_plain_server(b.origin) && !map_set(&seen, origin_host(&b), (void *)dist)) {
+			if (origin_is_plain_server(b.origin) &&
+			    !map_set(&seen, origin_host(&b), (void *)dist)) {
 				fn(c, &b);
 			}
 		}
@@ -242,8 +266,8 @@ static void host_seen(struct check *c, const struct behaviour *b)
 {
 	struct slice host = origin_host(b);
 
-	if (behaviour_sends_header(c->subject, b, "Host") != ANSWER_NO || ingress_of_host(c->subject, host) ||
-	    !is_balancer_name(c->subject, host)) {
+	if (behaviour_sends_header(c->subject, b, "Host") != ANSWER_NO ||
+	    ingress_of_host(c->subject, host) || !is_balancer_name(c->subject, host)) {
 		return;
 	}
 	val_for_each (val_path(distribution_config(b->dist), "aliases.items"), a) {
@@ -254,12 +278,16 @@ static void host_seen(struct check *c, const struct behaviour *b)
 			continue;
 		}
 		f = check_found(c, b->dist, behaviour_at(b, "originRequestPolicyID"),
-				"Distribution " SLICE_FMT " asks for host " SLICE_FMT ", while Ingress " SLICE_FMT
-				" routes host " SLICE_FMT ".",
-				SLICE_ARG(b->dist->name), SLICE_ARG(host), SLICE_ARG(ingress->name), SLICE_ARG(val_str(a)));
-		finding_shows(c, f, ingress, val_get(object_spec(ingress), "rules"), "it has no rule for the origin's name.");
-		finding_repair(c, f, "Forward Host (origin request policy AllViewer, "
-				     "216adef6-5c7f-47e4-b989-5492eafa07d3), or add a rule for the origin's name.");
+		                "Distribution " SLICE_FMT " asks for host " SLICE_FMT
+		                ", while Ingress " SLICE_FMT " routes host " SLICE_FMT ".",
+		                SLICE_ARG(b->dist->name), SLICE_ARG(host), SLICE_ARG(ingress->name),
+		                SLICE_ARG(val_str(a)));
+		finding_shows(c, f, ingress, val_get(object_spec(ingress), "rules"),
+		              "it has no rule for the origin's name.");
+		finding_repair(c, f,
+		               "Forward Host (origin request policy AllViewer, "
+		               "216adef6-5c7f-47e4-b989-5492eafa07d3), or add a rule for the "
+		               "origin's name.");
 		return;
 	}
 }
@@ -271,8 +299,8 @@ static void cdn002(struct check *c)
 
 /* ---- CDN003, CDN004, CDN007: an API behind it ---- */
 
-static void is_kept(struct check *c, const struct behaviour *b, struct slice path, const struct object *ingress,
-		    const struct val *at)
+static void is_kept(struct check *c, const struct behaviour *b, struct slice path,
+                    const struct object *ingress, const struct val *at)
 {
 	int64_t ttl = behaviour_default_ttl(c->subject, b);
 	struct finding *f;
@@ -281,15 +309,19 @@ static void is_kept(struct check *c, const struct behaviour *b, struct slice pat
 		return;
 	}
 	f = check_found(c, b->dist, behaviour_at(b, "cachePolicyID"),
-			"Distribution " SLICE_FMT " keeps answers of " SLICE_FMT " for %lld s (" SLICE_FMT
-			"), the same for everybody.",
-			SLICE_ARG(b->dist->name), SLICE_ARG(path), (long long)ttl, SLICE_ARG(behaviour_name(b)));
+	                "Distribution " SLICE_FMT " keeps answers of " SLICE_FMT
+	                " for %lld s (" SLICE_FMT "), the same for everybody.",
+	                SLICE_ARG(b->dist->name), SLICE_ARG(path), (long long)ttl,
+	                SLICE_ARG(behaviour_name(b)));
 	show_route(c, f, ingress, at, path);
-	finding_repair(c, f, "Add a behaviour for " SLICE_FMT
-			     "/* with policy CachingDisabled (4135ea2d-6df8-44a3-9df3-4b5a84be39ad) and all methods.",
-		       SLICE_ARG(path));
+	finding_repair(c, f,
+	               "Add a behaviour for " SLICE_FMT
+	               "/* with policy CachingDisabled (4135ea2d-6df8-44a3-9df3-4b5a84be39ad) and "
+	               "all methods.",
+	               SLICE_ARG(path));
 	if (val_get(b->v, "pathPattern") && val_get(b->v, "cachePolicyID")) {
-		finding_replace(c, f, b->dist, val_get(b->v, "cachePolicyID"), "4135ea2d-6df8-44a3-9df3-4b5a84be39ad");
+		finding_replace(c, f, b->dist, val_get(b->v, "cachePolicyID"),
+		                "4135ea2d-6df8-44a3-9df3-4b5a84be39ad");
 	}
 }
 
@@ -298,8 +330,8 @@ static void cdn003(struct check *c)
 	each_api(c, is_kept);
 }
 
-static void takes_writes(struct check *c, const struct behaviour *b, struct slice path, const struct object *ingress,
-			 const struct val *at)
+static void takes_writes(struct check *c, const struct behaviour *b, struct slice path,
+                         const struct object *ingress, const struct val *at)
 {
 	struct finding *f;
 
@@ -307,12 +339,17 @@ static void takes_writes(struct check *c, const struct behaviour *b, struct slic
 		return;
 	}
 	f = check_found(c, b->dist, behaviour_at(b, "allowedMethods"),
-			"Distribution " SLICE_FMT " refuses POST, PUT and DELETE to " SLICE_FMT " (" SLICE_FMT "%s).",
-			SLICE_ARG(b->dist->name), SLICE_ARG(path), SLICE_ARG(behaviour_name(b)),
-			val_get(b->v, "allowedMethods") ? "" : ": allowedMethods is not written, and that means GET and HEAD");
+	                "Distribution " SLICE_FMT " refuses POST, PUT and DELETE to " SLICE_FMT
+	                " (" SLICE_FMT "%s).",
+	                SLICE_ARG(b->dist->name), SLICE_ARG(path), SLICE_ARG(behaviour_name(b)),
+	                val_get(b->v, "allowedMethods")
+	                        ? ""
+	                        : ": allowedMethods is not written, and that means GET and HEAD");
 	show_route(c, f, ingress, at, path);
-	finding_repair(c, f, "Allow GET, HEAD, OPTIONS, PUT, PATCH, POST and DELETE in the behaviour of " SLICE_FMT "/*.",
-		       SLICE_ARG(path));
+	finding_repair(c, f,
+	               "Allow GET, HEAD, OPTIONS, PUT, PATCH, POST and DELETE in the behaviour "
+	               "of " SLICE_FMT "/*.",
+	               SLICE_ARG(path));
 }
 
 static void cdn004(struct check *c)
@@ -325,28 +362,39 @@ static bool wants_upgrade(struct slice path)
 	return slice_is(path, "/ws") || slice_is(path, "/socket.io");
 }
 
-static void passes_on(struct check *c, const struct behaviour *b, struct slice path, const struct object *ingress,
-		      const struct val *at)
+static void passes_on(struct check *c, const struct behaviour *b, struct slice path,
+                      const struct object *ingress, const struct val *at)
 {
 	bool query = behaviour_sends_query(c->subject, b) == ANSWER_NO;
 	bool cookies = behaviour_sends_cookies(c->subject, b) == ANSWER_NO;
-	bool upgrade = wants_upgrade(path) && behaviour_sends_header(c->subject, b, "Sec-WebSocket-Key") == ANSWER_NO;
-	bool origin = ingress && slice_is(object_annotation(ingress, "nginx.ingress.kubernetes.io/enable-cors"), "true") &&
-		      behaviour_sends_header(c->subject, b, "Origin") == ANSWER_NO;
+	bool upgrade = wants_upgrade(path) &&
+	               behaviour_sends_header(c->subject, b, "Sec-WebSocket-Key") == ANSWER_NO;
+	bool origin =
+		ingress &&
+		slice_is(object_annotation(ingress, "nginx.ingress.kubernetes.io/enable-cors"),
+	                 "true") &&
+		behaviour_sends_header(c->subject, b, "Origin") == ANSWER_NO;
 	struct finding *f;
 
 	if (!query && !upgrade && !origin) {
 		return;
 	}
 	f = check_found(c, b->dist, behaviour_at(b, "originRequestPolicyID"),
-			"Distribution " SLICE_FMT " drops %s%s%s of requests to " SLICE_FMT " (" SLICE_FMT ").",
-			SLICE_ARG(b->dist->name), query ? "the query" : "headers", query && cookies ? " and the cookies" : "",
-			upgrade ? " (Sec-WebSocket-Key)" : origin && !query ? " (Origin)" : "", SLICE_ARG(path),
-			SLICE_ARG(behaviour_name(b)));
+	                "Distribution " SLICE_FMT " drops %s%s%s of requests to " SLICE_FMT
+	                " (" SLICE_FMT ").",
+	                SLICE_ARG(b->dist->name), query ? "the query" : "headers",
+	                query && cookies ? " and the cookies" : "",
+	                upgrade            ? " (Sec-WebSocket-Key)"
+	                : origin && !query ? " (Origin)"
+	                                   : "",
+	                SLICE_ARG(path), SLICE_ARG(behaviour_name(b)));
 	show_route(c, f, ingress, at, path);
-	finding_repair(c, f, "Add origin request policy AllViewer (216adef6-5c7f-47e4-b989-5492eafa07d3), or "
-			     "AllViewerExceptHostHeader (b689b0a8-53d0-40ab-baf2-68738e2966ac) when the origin has a name of its "
-			     "own.");
+	finding_repair(
+		c, f,
+		"Add origin request policy AllViewer (216adef6-5c7f-47e4-b989-5492eafa07d3), or "
+		"AllViewerExceptHostHeader (b689b0a8-53d0-40ab-baf2-68738e2966ac) when the origin "
+		"has a name of its "
+		"own.");
 }
 
 static void cdn007(struct check *c)
@@ -363,13 +411,15 @@ static bool is_nginx(const struct subject *s, const struct object *ingress)
 
 	name = name.len ? name : object_annotation(ingress, "kubernetes.io/ingress.class");
 	class = subject_find(s, OBJECT_INGRESSCLASS, (struct slice){ "", 0 }, name);
-	return class ? slice_is(val_get_str(object_spec(class), "controller"), "k8s.io/ingress-nginx") :
-		       slice_is(name, "nginx");
+	return class ? slice_is(val_get_str(object_spec(class), "controller"),
+	                        "k8s.io/ingress-nginx")
+	             : slice_is(name, "nginx");
 }
 
 static bool redirects_nowhere(const struct subject *s)
 {
-	object_each (s, OBJECT_CONFIGMAP, o) {
+	object_each(s, OBJECT_CONFIGMAP, o)
+	{
 		if (slice_is(val_str(val_get(val_get(o->v, "data"), "ssl-redirect")), "false")) {
 			return true;
 		}
@@ -377,23 +427,28 @@ static bool redirects_nowhere(const struct subject *s)
 	return false;
 }
 
-static const char *redirects(const struct subject *s, const struct object *ingress, struct slice host)
+static const char *redirects(const struct subject *s, const struct object *ingress,
+                             struct slice host)
 {
 	if (ingress_is_alb(s, ingress)) {
-		return object_annotation(ingress, "alb.ingress.kubernetes.io/ssl-redirect").len ?
-			       "it is annotated ssl-redirect." :
-			       NULL;
+		return object_annotation(ingress, "alb.ingress.kubernetes.io/ssl-redirect").len
+		               ? "it is annotated ssl-redirect."
+		               : NULL;
 	}
 	if (!is_nginx(s, ingress)) {
 		return NULL;
 	}
-	if (slice_is(object_annotation(ingress, "nginx.ingress.kubernetes.io/force-ssl-redirect"), "true")) {
+	if (slice_is(object_annotation(ingress, "nginx.ingress.kubernetes.io/force-ssl-redirect"),
+	             "true")) {
 		return "it is annotated force-ssl-redirect.";
 	}
 	return ingress_has_tls(ingress, host) && !redirects_nowhere(s) &&
-			       !slice_is(object_annotation(ingress, "nginx.ingress.kubernetes.io/ssl-redirect"), "false") ?
-		       "it has a certificate for the host, and that redirects HTTP to HTTPS." :
-		       NULL;
+	                       !slice_is(
+				       object_annotation(
+					       ingress, "nginx.ingress.kubernetes.io/ssl-redirect"),
+				       "false")
+	               ? "it has a certificate for the host, and that redirects HTTP to HTTPS."
+	               : NULL;
 }
 
 static bool loops(struct check *c, const struct behaviour *b, struct slice host)
@@ -407,9 +462,10 @@ static bool loops(struct check *c, const struct behaviour *b, struct slice host)
 		return false;
 	}
 	f = check_found(c, b->dist, at,
-			"Distribution " SLICE_FMT " fetches " SLICE_FMT " by HTTP, and Ingress " SLICE_FMT
-			" answers with a redirect to HTTPS, for ever.",
-			SLICE_ARG(b->dist->name), SLICE_ARG(host), SLICE_ARG(ingress->name));
+	                "Distribution " SLICE_FMT " fetches " SLICE_FMT
+	                " by HTTP, and Ingress " SLICE_FMT
+	                " answers with a redirect to HTTPS, for ever.",
+	                SLICE_ARG(b->dist->name), SLICE_ARG(host), SLICE_ARG(ingress->name));
 	finding_shows(c, f, ingress, NULL, "%s", why);
 	finding_replace(c, f, b->dist, at, "https-only");
 	return true;
@@ -442,12 +498,14 @@ static void cdn005(struct check *c)
 
 static bool is_private(struct prefix p)
 {
-	static const char *const nets[] = { "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10" };
+	static const char *const nets[] = { "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+		                            "100.64.0.0/10" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(nets); i++) {
 		struct prefix net;
 
-		if (prefix_parse(slice_of(nets[i]), &net) && p.len >= net.len && prefix_contains(net, p.ip)) {
+		if (prefix_parse(slice_of(nets[i]), &net) && p.len >= net.len &&
+		    prefix_contains(net, p.ip)) {
 			return true;
 		}
 	}
@@ -489,7 +547,8 @@ static bool source_ranges_close(const struct svc *x, const struct val **at)
 	if (val_len(ranges)) {
 		return true;
 	}
-	*at = object_annotation_at(x->object, "service.beta.kubernetes.io/load-balancer-source-ranges");
+	*at = object_annotation_at(x->object,
+	                           "service.beta.kubernetes.io/load-balancer-source-ranges");
 	return list_closes(val_str(*at));
 }
 
@@ -521,9 +580,11 @@ static const struct object *closing_group(const struct subject *s, struct slice 
 	while (slice_next(&names, ',', &name)) {
 		const struct object *group = NULL;
 
-		object_each (s, OBJECT_SECURITYGROUP, o) {
-			if (slice_trim(name).len && (slice_eq(val_get_str(object_spec(o), "name"), slice_trim(name)) ||
-						     slice_eq(val_str(val_path(o->v, "status.id")), slice_trim(name)))) {
+		object_each(s, OBJECT_SECURITYGROUP, o)
+		{
+			if (slice_trim(name).len &&
+			    (slice_eq(val_get_str(object_spec(o), "name"), slice_trim(name)) ||
+			     slice_eq(val_str(val_path(o->v, "status.id")), slice_trim(name)))) {
 				group = o;
 			}
 		}
@@ -535,15 +596,17 @@ static const struct object *closing_group(const struct subject *s, struct slice 
 	return found;
 }
 
-static void closed(struct check *c, const struct behaviour *b, const struct object *front, const struct object *what,
-		   const struct val *at)
+static void closed(struct check *c, const struct behaviour *b, const struct object *front,
+                   const struct object *what, const struct val *at)
 {
-	struct finding *f = check_found(c, what, at,
-					OBJECT_FMT " admits only private or single addresses, and Distribution " SLICE_FMT
-					" comes from others.",
-					OBJECT_ARG(what), SLICE_ARG(b->dist->name));
+	struct finding *f = check_found(
+		c, what, at,
+		OBJECT_FMT " admits only private or single addresses, and Distribution " SLICE_FMT
+			   " comes from others.",
+		OBJECT_ARG(what), SLICE_ARG(b->dist->name));
 
-	finding_shows(c, f, b->dist, val_get(b->origin, "domainName"), "the origin is this balancer.");
+	finding_shows(c, f, b->dist, val_get(b->origin, "domainName"),
+	              "the origin is this balancer.");
 	if (front != what) {
 		finding_shows(c, f, front, NULL, "the balancer has this group.");
 	}
@@ -557,9 +620,11 @@ static void origin_is_open(struct check *c, const struct behaviour *b)
 
 	if (ingress && ingress_is_alb(c->subject, ingress)) {
 		at = object_annotation_at(ingress, "alb.ingress.kubernetes.io/inbound-cidrs");
-		group = closing_group(c->subject, alb_setting(c->subject, ingress, NULL, "security-groups"));
+		group = closing_group(c->subject,
+		                      alb_setting(c->subject, ingress, NULL, "security-groups"));
 		if (group || list_closes(val_str(at))) {
-			closed(c, b, ingress, group ? group : ingress, group ? val_get(object_spec(group), "ingressRules") : at);
+			closed(c, b, ingress, group ? group : ingress,
+			       group ? val_get(object_spec(group), "ingressRules") : at);
 		}
 		return;
 	}
@@ -588,13 +653,15 @@ static void cdn006(struct check *c)
 
 static void cdn008(struct check *c)
 {
-	written_each (c->subject, OBJECT_DISTRIBUTION, dist) {
+	written_each(c->subject, OBJECT_DISTRIBUTION, dist)
+	{
 		struct behaviour b = behaviour_of_path(dist, SLICE("/index.html"));
 		const struct object *ingress = NULL;
 		int64_t ttl = behaviour_default_ttl(c->subject, &b);
 		struct finding *f;
 
-		object_each (c->subject, OBJECT_INGRESS, o) {
+		object_each(c->subject, OBJECT_INGRESS, o)
+		{
 			scoped_ingress_paths struct ingress_paths paths = { 0 };
 
 			if (serves(dist, o)) {
@@ -608,12 +675,17 @@ static void cdn008(struct check *c)
 			continue;
 		}
 		f = check_found(c, dist, behaviour_at(&b, "cachePolicyID"),
-				"Distribution " SLICE_FMT " keeps pages for %lld s unless they say otherwise (" SLICE_FMT
-				"), longer than the pods that have their scripts may live.",
-				SLICE_ARG(dist->name), (long long)ttl, SLICE_ARG(behaviour_name(&b)));
+		                "Distribution " SLICE_FMT
+		                " keeps pages for %lld s unless they say otherwise (" SLICE_FMT
+		                "), longer than the pods that have their scripts may live.",
+		                SLICE_ARG(dist->name), (long long)ttl,
+		                SLICE_ARG(behaviour_name(&b)));
 		finding_shows(c, f, ingress, NULL, "pages come from pods.");
-		finding_repair(c, f, "Use CachingDisabled or UseOriginCacheControlHeaders for pages and keep only hashed files "
-				     "(/assets/*) long; let the server send Cache-Control: no-cache with pages.");
+		finding_repair(c, f,
+		               "Use CachingDisabled or UseOriginCacheControlHeaders for pages and "
+		               "keep only hashed files "
+		               "(/assets/*) long; let the server send Cache-Control: no-cache with "
+		               "pages.");
 	}
 }
 
@@ -621,152 +693,38 @@ static void cdn008(struct check *c)
 
 static void cdn009(struct check *c)
 {
-	written_each (c->subject, OBJECT_DISTRIBUTION, dist) {
-		struct behaviour b = behaviour_read(dist, val_get(distribution_config(dist), "defaultCacheBehavior"));
+	written_each(c->subject, OBJECT_DISTRIBUTION, dist)
+	{
+		struct behaviour b = behaviour_read(
+			dist, val_get(distribution_config(dist), "defaultCacheBehavior"));
 		const struct val *read = val_path(b.origin, "customOriginConfig.originReadTimeout");
 
-		object_each (c->subject, OBJECT_INGRESS, ingress) {
-			const struct val *at = object_annotation_at(ingress, "nginx.ingress.kubernetes.io/proxy-read-timeout");
+		object_each(c->subject, OBJECT_INGRESS, ingress)
+		{
+			const struct val *at = object_annotation_at(
+				ingress, "nginx.ingress.kubernetes.io/proxy-read-timeout");
 			long long patience = (long long)val_int(read, ORIGIN_READ_S);
 			struct finding *f;
 			int64_t s;
 
-			if (!serves(dist, ingress) || !slice_to_i64(val_str(at), &s) || s <= patience ||
-			    !origin_is_plain_server(b.origin)) {
+			if (!serves(dist, ingress) || !slice_to_i64(val_str(at), &s) ||
+			    s <= patience || !origin_is_plain_server(b.origin)) {
 				continue;
 			}
 			f = check_found(c, dist, read ? read : val_get(b.origin, "domainName"),
-					"Distribution " SLICE_FMT " waits %lld s for an answer%s, Ingress " SLICE_FMT " waits %lld s.",
-					SLICE_ARG(dist->name), patience, read ? "" : " (its default)", SLICE_ARG(ingress->name),
-					(long long)s);
+			                "Distribution " SLICE_FMT
+			                " waits %lld s for an answer%s, Ingress " SLICE_FMT
+			                " waits %lld s.",
+			                SLICE_ARG(dist->name), patience,
+			                read ? "" : " (its default)", SLICE_ARG(ingress->name),
+			                (long long)s);
 			finding_shows(c, f, ingress, at, "so long the program is thought to need.");
-			finding_repair(c, f, "Set originReadTimeout to %lld%s, or let long work be asked for again.",
-				       (long long)(s > 60 ? 60 : s), s > 60 ? " (more needs a quota)" : "");
+			finding_repair(c, f,
+			               "Set originReadTimeout to %lld%s, or let long work be asked "
+			               "for again.",
+			               (long long)(s > 60 ? 60 : s),
+			               s > 60 ? " (more needs a quota)" : "");
 		}
-	}
-}
-
-/* ---- CDN010: aliases ---- */
-
-static bool covers_name(const struct object *certificate, struct slice host)
-{
-	const struct val *spec = object_spec(certificate);
-	struct slice head, tail, own;
-
-	(void)slice_cut(host, '.', &head, &tail);
-	own = val_get_str(spec, "domainName");
-	if (slice_eq_nocase(own, host) || (slice_has_prefix(own, SLICE("*.")) && slice_eq_nocase(slice_from(own, 2), tail))) {
-		return true;
-	}
-	val_for_each (val_get(spec, "subjectAlternativeNames"), n) {
-		own = val_str(n);
-		if (slice_eq_nocase(own, host) ||
-		    (slice_has_prefix(own, SLICE("*.")) && slice_eq_nocase(slice_from(own, 2), tail))) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static void alias_certificate(struct check *c, const struct object *dist)
-{
-	const struct val *viewer = val_get(distribution_config(dist), "viewerCertificate");
-	const struct object *certificate =
-		cloud_ref(c->subject, dist, val_get(viewer, "acmCertificateRef"), OBJECT_ACMCERTIFICATE);
-	bool own = val_bool(val_get(viewer, "cloudFrontDefaultCertificate"), false) || !viewer;
-
-	val_for_each (val_path(distribution_config(dist), "aliases.items"), a) {
-		struct finding *f;
-
-		if (own) {
-			f = check_found(c, dist, a,
-					"Distribution " SLICE_FMT " has the alias " SLICE_FMT " and no certificate but that of CloudFront.",
-					SLICE_ARG(dist->name), SLICE_ARG(val_str(a)));
-			finding_repair(c, f, "Set viewerCertificate.acmCertificateRef to a certificate for it.");
-			return;
-		}
-		/* an imported certificate says its names inside */
-		if (certificate && val_get(object_spec(certificate), "domainName") && !covers_name(certificate, val_str(a))) {
-			f = check_found(c, certificate, val_get(object_spec(certificate), "domainName"),
-					"The certificate of Distribution " SLICE_FMT " does not cover its alias " SLICE_FMT ".",
-					SLICE_ARG(dist->name), SLICE_ARG(val_str(a)));
-			finding_shows(c, f, dist, a, "the alias.");
-			finding_repair(c, f, "Add " SLICE_FMT " to subjectAlternativeNames.", SLICE_ARG(val_str(a)));
-		}
-	}
-}
-
-/* The full name of a record: relative to its zone unless it ends with a dot. Empty when the zone is not known. */
-static void record_name(const struct subject *s, const struct object *record, struct strbuf *out)
-{
-	const struct val *spec = object_spec(record);
-	const struct object *zone = cloud_ref(s, record, val_get(spec, "hostedZoneRef"), OBJECT_HOSTEDZONE);
-	struct slice name = val_get_str(spec, "name"), apex = zone ? val_get_str(object_spec(zone), "name") : (struct slice){ "", 0 };
-
-	if (name.len && name.p[name.len - 1] == '.') {
-		strbuf_add(out, name.p, name.len - 1);
-		return;
-	}
-	if (!apex.len) {
-		return;
-	}
-	strbuf_add_slice(out, name);
-	strbuf_adds(out, name.len ? "." : "");
-	strbuf_add(out, apex.p, apex.len - (apex.p[apex.len - 1] == '.'));
-}
-
-static bool leads_to_cdn(const struct val *spec)
-{
-	if (strstr(val_cstr(val_path(spec, "aliasTarget.dnsName")), ".cloudfront.net")) {
-		return true;
-	}
-	val_for_each (slice_is(val_get_str(spec, "recordType"), "CNAME") ? val_get(spec, "resourceRecords") : NULL, r) {
-		if (strstr(val_cstr(val_get(r, "value")), ".cloudfront.net")) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static void record_has_alias(struct check *c, const struct object *record)
-{
-	scoped_strbuf struct strbuf name = { 0 };
-	const struct object *some = NULL;
-	struct finding *f;
-
-	record_name(c->subject, record, &name);
-	if (!name.size || !leads_to_cdn(object_spec(record))) {
-		return;
-	}
-	object_each (c->subject, OBJECT_DISTRIBUTION, dist) {
-		if (distribution_has_alias(dist, strbuf_slice(&name))) {
-			return;
-		}
-		some = dist;
-	}
-	if (!some) {
-		return;
-	}
-	f = check_found(c, record, val_get(object_spec(record), "name") ? val_get(object_spec(record), "name") :
-									   val_get(object_spec(record), "recordType"),
-			"RecordSet " SLICE_FMT " sends %s to CloudFront, and no distribution has this alias.",
-			SLICE_ARG(record->name), strbuf_str(&name));
-	val_for_each (val_path(distribution_config(some), "aliases.items"), a) {
-		finding_shows(c, f, some, a, "an alias.");
-	}
-	finding_repair(c, f, "Add %s to aliases and to the certificate%s.", strbuf_str(&name),
-		       slice_find(val_get_str(object_spec(record), "name"), '.') >= 0 ?
-			       ", or write the record's name with a final dot (without one it is relative to the zone)" :
-			       "");
-}
-
-static void cdn010(struct check *c)
-{
-	written_each (c->subject, OBJECT_DISTRIBUTION, dist) {
-		alias_certificate(c, dist);
-	}
-	written_each (c->subject, OBJECT_RECORDSET, record) {
-		record_has_alias(c, record);
 	}
 }
 
@@ -778,10 +736,13 @@ static const struct rule rules[] = {
 		.certainty = CERTAINTY_EXACT,
 		.hop = HOP_CDN,
 		.symptom = "The distribution answers 502.",
-		.cause = "It speaks TLS with the origin's name and wants a certificate for it that the world trusts.",
-		.evidence = "Origin name and protocol against certificates of the Ingress that serves it, and their issuer.",
+		.cause = "It speaks TLS with the origin's name and wants a certificate for it that "
+			 "the world trusts.",
+		.evidence = "Origin name and protocol against certificates of the Ingress that "
+			    "serves it, and their issuer.",
 		.probe = "A handshake with the origin by its name.",
-		.fix = "A name of your own for the origin, with a public certificate, or Host forwarded.",
+		.fix = "A name of your own for the origin, with a public certificate, or Host "
+		       "forwarded.",
 		.sources = "Amazon CloudFront developer guide, HTTP 502",
 		.check = cdn001,
 	},
@@ -792,7 +753,8 @@ static const struct rule rules[] = {
 		.certainty = CERTAINTY_EXACT,
 		.hop = HOP_CDN,
 		.symptom = "404 from the ingress's default backend.",
-		.cause = "The distribution asks for the origin's name, the Ingress routes the name people see.",
+		.cause = "The distribution asks for the origin's name, the Ingress routes the name "
+			 "people see.",
 		.evidence = "Origin name and policy against the hosts of Ingresses.",
 		.probe = "Ask the origin with both names.",
 		.fix = "Forward Host, or add a rule for the origin's name.",
@@ -806,7 +768,8 @@ static const struct rule rules[] = {
 		.certainty = CERTAINTY_EXACT,
 		.hop = HOP_CDN,
 		.symptom = "People see data of others, or old data, until the time is over.",
-		.cause = "A behaviour that takes the API keeps answers, and its key has neither Authorization nor cookies.",
+		.cause = "A behaviour that takes the API keeps answers, and its key has neither "
+			 "Authorization nor cookies.",
 		.evidence = "Cache policy of the behaviour that takes each path of an API.",
 		.probe = "The same URL as two people; compare X-Cache and content.",
 		.fix = "CachingDisabled for the API; Cache-Control: private.",
@@ -820,7 +783,8 @@ static const struct rule rules[] = {
 		.certainty = CERTAINTY_EXACT,
 		.hop = HOP_CDN,
 		.symptom = "403 for POST, PUT and DELETE, GET works.",
-		.cause = "The behaviour allows GET and HEAD, which is what it means when nothing is written.",
+		.cause = "The behaviour allows GET and HEAD, which is what it means when nothing "
+			 "is written.",
 		.evidence = "allowedMethods of the behaviour that takes each path of an API.",
 		.probe = "POST through the distribution.",
 		.fix = "All seven methods for the API.",
@@ -834,8 +798,10 @@ static const struct rule rules[] = {
 		.certainty = CERTAINTY_EXACT,
 		.hop = HOP_CDN,
 		.symptom = "The browser gives up: too many redirects.",
-		.cause = "The distribution asks by HTTP, the ingress redirects to HTTPS, the distribution asks by HTTP.",
-		.evidence = "originProtocolPolicy http-only and an Ingress that redirects for the host it sees.",
+		.cause = "The distribution asks by HTTP, the ingress redirects to HTTPS, the "
+			 "distribution asks by HTTP.",
+		.evidence = "originProtocolPolicy http-only and an Ingress that redirects for the "
+			    "host it sees.",
 		.probe = "Follow the redirects.",
 		.fix = "originProtocolPolicy: https-only.",
 		.sources = "AWS re:Post, redirect loops",
@@ -851,7 +817,8 @@ static const struct rule rules[] = {
 		.cause = "The balancer admits only addresses that are not CloudFront's.",
 		.evidence = "Source ranges and security groups of the balancer that is the origin.",
 		.probe = "Connect from outside the admitted ranges.",
-		.fix = "Admit the managed prefix list com.amazonaws.global.cloudfront.origin-facing.",
+		.fix = "Admit the managed prefix list "
+		       "com.amazonaws.global.cloudfront.origin-facing.",
 		.sources = "Amazon CloudFront developer guide, restricting access to origins",
 		.check = cdn006,
 	},
@@ -862,7 +829,8 @@ static const struct rule rules[] = {
 		.certainty = CERTAINTY_EXACT,
 		.hop = HOP_CDN,
 		.symptom = "Filters have no effect, sessions are lost, CORS or WebSockets fail.",
-		.cause = "What is neither in the key nor in an origin request policy does not reach the origin.",
+		.cause = "What is neither in the key nor in an origin request policy does not "
+			 "reach the origin.",
 		.evidence = "Policies of the behaviour that takes each path of an API.",
 		.probe = "Send a query and a cookie, let the program show them.",
 		.fix = "Origin request policy AllViewer for the API.",
@@ -877,7 +845,8 @@ static const struct rule rules[] = {
 		.hop = HOP_CDN,
 		.symptom = "A blank page, \"failed to load chunk\" in the console.",
 		.cause = "Pages are kept for long, the scripts they name went with the old pods.",
-		.evidence = "Default time of the behaviour that takes pages, with pods as their source.",
+		.evidence = "Default time of the behaviour that takes pages, with pods as their "
+			    "source.",
 		.probe = "Fetch the page, roll out, fetch its scripts.",
 		.fix = "no-cache for pages; scripts in a bucket, or those of two versions.",
 		.sources = "Vite documentation, load error handling",
@@ -890,8 +859,10 @@ static const struct rule rules[] = {
 		.certainty = CERTAINTY_EXACT,
 		.hop = HOP_CDN,
 		.symptom = "504 after 30 s, while the program goes on.",
-		.cause = "The origin's read timeout is shorter than what the ingress allows the program.",
-		.evidence = "originReadTimeout against proxy-read-timeout of the Ingress behind it.",
+		.cause = "The origin's read timeout is shorter than what the ingress allows the "
+			 "program.",
+		.evidence =
+			"originReadTimeout against proxy-read-timeout of the Ingress behind it.",
 		.probe = "A slow request.",
 		.fix = "Raise the timeout, or answer at once and let the result be fetched.",
 		.sources = "Amazon CloudFront developer guide, response timeout",
@@ -904,8 +875,10 @@ static const struct rule rules[] = {
 		.certainty = CERTAINTY_EXACT,
 		.hop = HOP_CDN,
 		.symptom = "403 from the distribution, or a certificate warning.",
-		.cause = "A record leads to it and the name is not among its aliases, or its certificate does not cover an alias.",
-		.evidence = "Records that lead to CloudFront, aliases, and names of the certificate.",
+		.cause = "A record leads to it and the name is not among its aliases, or its "
+			 "certificate does not cover an alias.",
+		.evidence =
+			"Records that lead to CloudFront, aliases, and names of the certificate.",
 		.probe = "Ask with the host.",
 		.fix = "Add alias and certificate.",
 		.sources = "Amazon CloudFront developer guide, alternate domain names",

@@ -19,8 +19,10 @@ static struct slice public_host(const struct subject *s, const struct object *in
 /* A content delivery network asks for it from outside. */
 static const struct object *distribution_to(const struct subject *s, struct slice host)
 {
-	object_each (s, OBJECT_DISTRIBUTION, o) {
-		val_for_each (val_path(object_spec(o), "distributionConfig.origins.items"), origin) {
+	object_each(s, OBJECT_DISTRIBUTION, o)
+	{
+		val_for_each (val_path(object_spec(o), "distributionConfig.origins.items"),
+		              origin) {
 			if (host.len && slice_eq_nocase(val_get_str(origin, "domainName"), host) &&
 			    !val_get(origin, "vpcOriginConfig")) {
 				return o;
@@ -42,9 +44,11 @@ static void alb_scheme(struct check *c, const struct object *ingress)
 		return;
 	}
 	f = check_found(c, ingress, at ? at : val_path(ingress->v, "metadata.name"),
-			"Ingress " SLICE_FMT " serves " SLICE_FMT " from an internal load balancer: %s.",
-			SLICE_ARG(ingress->name), SLICE_ARG(host),
-			scheme.len ? "the scheme says so" : "no scheme is written, and that means internal");
+	                "Ingress " SLICE_FMT " serves " SLICE_FMT
+	                " from an internal load balancer: %s.",
+	                SLICE_ARG(ingress->name), SLICE_ARG(host),
+	                scheme.len ? "the scheme says so"
+	                           : "no scheme is written, and that means internal");
 	if (cdn) {
 		finding_shows(c, f, cdn, NULL, "this distribution comes from the internet.");
 	}
@@ -64,8 +68,10 @@ static struct slice nlb_public_name(const struct subject *s, const struct svc *x
 			return slice_trim(name);
 		}
 	}
-	object_each (s, OBJECT_INGRESS, ingress) {
-		if (svc_is_controller(x) && !ingress_is_alb(s, ingress) && public_host(s, ingress).len) {
+	object_each(s, OBJECT_INGRESS, ingress)
+	{
+		if (svc_is_controller(x) && !ingress_is_alb(s, ingress) &&
+		    public_host(s, ingress).len) {
 			return public_host(s, ingress);
 		}
 	}
@@ -79,30 +85,36 @@ static void nlb_scheme(struct check *c, const struct svc *x)
 	bool written = scheme.len || nlb_setting(x, "internal").len;
 	struct finding *f;
 
-	if (!name.len || slice_is(scheme, "internet-facing") || slice_is(nlb_setting(x, "internal"), "false") ||
-	    (written && !cdn)) {
+	if (!name.len || slice_is(scheme, "internet-facing") ||
+	    slice_is(nlb_setting(x, "internal"), "false") || (written && !cdn)) {
 		return;
 	}
 	f = check_found(c, x->object,
-			nlb_setting_at(x, "scheme") ? nlb_setting_at(x, "scheme") :
-						      val_get(object_spec(x->object), "type"),
-			"Service " SLICE_FMT " makes an internal load balancer for " SLICE_FMT ": %s.", SLICE_ARG(x->name),
-			SLICE_ARG(name),
-			written ? "its annotations say so" : "no scheme is written, and that means internal");
+	                nlb_setting_at(x, "scheme") ? nlb_setting_at(x, "scheme")
+	                                            : val_get(object_spec(x->object), "type"),
+	                "Service " SLICE_FMT " makes an internal load balancer for " SLICE_FMT
+	                ": %s.",
+	                SLICE_ARG(x->name), SLICE_ARG(name),
+	                written ? "its annotations say so"
+	                        : "no scheme is written, and that means internal");
 	if (cdn) {
 		finding_shows(c, f, cdn, NULL, "this distribution comes from the internet.");
 	}
-	finding_repair(c, f, "Annotate service.beta.kubernetes.io/aws-load-balancer-scheme: internet-facing.");
+	finding_repair(
+		c, f,
+		"Annotate service.beta.kubernetes.io/aws-load-balancer-scheme: internet-facing.");
 }
 
 void lb003(struct check *c)
 {
-	written_each (c->subject, OBJECT_INGRESS, ingress) {
+	written_each(c->subject, OBJECT_INGRESS, ingress)
+	{
 		if (ingress_is_alb(c->subject, ingress)) {
 			alb_scheme(c, ingress);
 		}
 	}
-	service_each (c, x) {
+	service_each(c, x)
+	{
 		if (svc_is_nlb(x)) {
 			nlb_scheme(c, x);
 		}
@@ -111,21 +123,27 @@ void lb003(struct check *c)
 
 /* ---- LB004: instance targets ---- */
 
-static void lacks_node_port(struct check *c, const struct object *ingress, const struct ingress_path *p)
+static void lacks_node_port(struct check *c, const struct object *ingress,
+                            const struct ingress_path *p)
 {
 	struct slice type = alb_setting(c->subject, ingress, p->svc->object, "target-type");
-	struct finding *f = check_found(
-		c, ingress, val_get(p->service, "name"),
-		"Ingress " SLICE_FMT " registers nodes as targets, but Service " SLICE_FMT
-		" is of type ClusterIP and has no node port.",
-		SLICE_ARG(ingress->name), SLICE_ARG(p->svc->name));
+	struct finding *f = check_found(c, ingress, val_get(p->service, "name"),
+	                                "Ingress " SLICE_FMT
+	                                " registers nodes as targets, but Service " SLICE_FMT
+	                                " is of type ClusterIP and has no node port.",
+	                                SLICE_ARG(ingress->name), SLICE_ARG(p->svc->name));
 
-	finding_shows(c, f, p->svc->object, val_get(object_spec(p->svc->object), "type"), "type " SLICE_FMT ".",
-		      SLICE_ARG(p->svc->type));
-	finding_repair(c, f, "Annotate alb.ingress.kubernetes.io/target-type: ip%s, or make the Service a NodePort.",
-		       type.len ? "" : " (not written, it means instance)");
+	finding_shows(c, f, p->svc->object, val_get(object_spec(p->svc->object), "type"),
+	              "type " SLICE_FMT ".", SLICE_ARG(p->svc->type));
+	finding_repair(c, f,
+	               "Annotate alb.ingress.kubernetes.io/target-type: ip%s, or make the Service "
+	               "a NodePort.",
+	               type.len ? "" : " (not written, it means instance)");
 	if (object_annotation_at(ingress, "alb.ingress.kubernetes.io/target-type")) {
-		finding_replace(c, f, ingress, object_annotation_at(ingress, "alb.ingress.kubernetes.io/target-type"), "ip");
+		finding_replace(
+			c, f, ingress,
+			object_annotation_at(ingress, "alb.ingress.kubernetes.io/target-type"),
+			"ip");
 	}
 }
 
@@ -150,14 +168,16 @@ static void alb_targets(struct check *c, const struct object *ingress)
 
 static void binding_targets(struct check *c, const struct object *binding)
 {
-	const struct val *ref = val_get(object_spec(binding), "serviceRef"), *type = val_get(object_spec(binding), "targetType");
+	const struct val *ref = val_get(object_spec(binding), "serviceRef"),
+			 *type = val_get(object_spec(binding), "targetType");
 	const struct svc *x = subject_service(c->subject, binding->ns, val_get_str(ref, "name"));
 
 	if (x && slice_is(val_str(type), "instance") && slice_is(x->type, "ClusterIP")) {
-		struct finding *f = check_found(c, binding, type,
-						"TargetGroupBinding " SLICE_FMT " registers nodes as targets, but Service "
-						SLICE_FMT " has no node port.",
-						SLICE_ARG(binding->name), SLICE_ARG(x->name));
+		struct finding *f = check_found(
+			c, binding, type,
+			"TargetGroupBinding " SLICE_FMT
+			" registers nodes as targets, but Service " SLICE_FMT " has no node port.",
+			SLICE_ARG(binding->name), SLICE_ARG(x->name));
 
 		finding_shows(c, f, x->object, NULL, "type ClusterIP.");
 	}
@@ -165,21 +185,26 @@ static void binding_targets(struct check *c, const struct object *binding)
 
 void lb004(struct check *c)
 {
-	written_each (c->subject, OBJECT_INGRESS, ingress) {
+	written_each(c->subject, OBJECT_INGRESS, ingress)
+	{
 		if (ingress_is_alb(c->subject, ingress)) {
 			alb_targets(c, ingress);
 		}
 	}
-	written_each (c->subject, OBJECT_TARGETGROUPBINDING, binding) {
+	written_each(c->subject, OBJECT_TARGETGROUPBINDING, binding)
+	{
 		binding_targets(c, binding);
 	}
-	service_each (c, x) {
-		const struct val *at = val_get(object_spec(x->object), "allocateLoadBalancerNodePorts");
+	service_each(c, x)
+	{
+		const struct val *at =
+			val_get(object_spec(x->object), "allocateLoadBalancerNodePorts");
 
 		if (svc_is_nlb(x) && !nlb_targets_ip(x) && !val_bool(at, true)) {
 			check_found(c, x->object, at,
-				    "Service " SLICE_FMT " registers nodes as targets, but asks for no node ports.",
-				    SLICE_ARG(x->name));
+			            "Service " SLICE_FMT
+			            " registers nodes as targets, but asks for no node ports.",
+			            SLICE_ARG(x->name));
 		}
 	}
 }
@@ -189,7 +214,8 @@ void lb004(struct check *c)
 static const struct val *readiness_of(const struct svc *x)
 {
 	for (size_t i = 0; i < x->n_pods; i++) {
-		container_each (x->pods[i]->spec, k) {
+		container_each(x->pods[i]->spec, k)
+		{
 			const struct val *http = val_path(k, "readinessProbe.httpGet");
 
 			if (http) {
@@ -203,8 +229,8 @@ static const struct val *readiness_of(const struct svc *x)
 static bool has_path(const struct ingress_paths *paths, const struct svc *x, const char *path)
 {
 	for (size_t i = 0; i < paths->all.n; i++) {
-		if (paths->all.at[i].svc == x &&
-		    (slice_is(paths->all.at[i].path, path) || slice_is(paths->all.at[i].path, "/*"))) {
+		if (paths->all.at[i].svc == x && (slice_is(paths->all.at[i].path, path) ||
+		                                  slice_is(paths->all.at[i].path, "/*"))) {
 			return true;
 		}
 	}
@@ -212,8 +238,8 @@ static bool has_path(const struct ingress_paths *paths, const struct svc *x, con
 }
 
 /* The balancer asks for '/', which nobody routes to this program and which is not what tells that it is ready. */
-static void alb_health_path(struct check *c, const struct object *ingress, const struct ingress_paths *paths,
-			    const struct ingress_path *p)
+static void alb_health_path(struct check *c, const struct object *ingress,
+                            const struct ingress_paths *paths, const struct ingress_path *p)
 {
 	const struct val *ready = val_get(readiness_of(p->svc), "path");
 	struct finding *f;
@@ -222,17 +248,22 @@ static void alb_health_path(struct check *c, const struct object *ingress, const
 	    alb_setting(c->subject, ingress, p->svc->object, "healthcheck-path").len) {
 		return;
 	}
-	f = check_found(c, ingress, p->at,
-			"The load balancer of Ingress " SLICE_FMT " asks Service " SLICE_FMT
-			" for '/' to see whether it is healthy, the program is ready when " SLICE_FMT " answers.",
-			SLICE_ARG(ingress->name), SLICE_ARG(p->svc->name), SLICE_ARG(val_str(ready)));
+	f = check_found(
+		c, ingress, p->at,
+		"The load balancer of Ingress " SLICE_FMT " asks Service " SLICE_FMT
+		" for '/' to see whether it is healthy, the program is ready when " SLICE_FMT
+		" answers.",
+		SLICE_ARG(ingress->name), SLICE_ARG(p->svc->name), SLICE_ARG(val_str(ready)));
 	finding_shows(c, f, p->svc->pods[0]->object, ready, "its readiness probe.");
-	finding_repair(c, f, "Annotate alb.ingress.kubernetes.io/healthcheck-path: " SLICE_FMT " (on the Service when several "
-			     "are behind one Ingress).",
-		       SLICE_ARG(val_str(ready)));
+	finding_repair(c, f,
+	               "Annotate alb.ingress.kubernetes.io/healthcheck-path: " SLICE_FMT
+	               " (on the Service when several "
+	               "are behind one Ingress).",
+	               SLICE_ARG(val_str(ready)));
 }
 
-static void health_port(struct check *c, const struct object *o, const struct val *at, struct slice text, const struct svc *x)
+static void health_port(struct check *c, const struct object *o, const struct val *at,
+                        struct slice text, const struct svc *x)
 {
 	int64_t number = 0;
 
@@ -242,19 +273,25 @@ static void health_port(struct check *c, const struct object *o, const struct va
 	for (size_t i = 0; i < x->n_pods; i++) {
 		const struct val *spec = x->pods[i]->spec;
 
-		if (pod_has_ports(spec) && !pod_port_numbered(spec, (uint16_t)number, PROTO_TCP) && !x->pods[i]->object->assumed) {
-			struct finding *f = check_found(c, o, at,
-							"The load balancer checks the health of Service " SLICE_FMT
-							" on port %lld, which its pods do not have.",
-							SLICE_ARG(x->name), (long long)number);
+		if (pod_has_ports(spec) && !pod_port_numbered(spec, (uint16_t)number, PROTO_TCP) &&
+		    !x->pods[i]->object->assumed) {
+			struct finding *f = check_found(
+				c, o, at,
+				"The load balancer checks the health of Service " SLICE_FMT
+				" on port %lld, which its pods do not have.",
+				SLICE_ARG(x->name), (long long)number);
 
-			container_each (spec, k) {
+			container_each(spec, k)
+			{
 				val_for_each (val_get(k, "ports"), p) {
-					finding_shows(c, f, x->pods[i]->object, val_get(p, "containerPort"), "it has port %lld.",
-						      (long long)val_int(val_get(p, "containerPort"), 0));
+					finding_shows(
+						c, f, x->pods[i]->object,
+						val_get(p, "containerPort"), "it has port %lld.",
+						(long long)val_int(val_get(p, "containerPort"), 0));
 				}
 			}
-			finding_repair(c, f, "Check traffic-port, or a port that the pods declare.");
+			finding_repair(c, f,
+			               "Check traffic-port, or a port that the pods declare.");
 			return;
 		}
 	}
@@ -276,7 +313,9 @@ static void alb_health(struct check *c, const struct object *ingress)
 			alb_health_path(c, ingress, &paths, p);
 			if (alb_targets_ip(c->subject, ingress, p->svc->object)) {
 				health_port(c, ingress, p->at,
-					    alb_setting(c->subject, ingress, p->svc->object, "healthcheck-port"), p->svc);
+				            alb_setting(c->subject, ingress, p->svc->object,
+				                        "healthcheck-port"),
+				            p->svc);
 			}
 		}
 	}
@@ -284,14 +323,17 @@ static void alb_health(struct check *c, const struct object *ingress)
 
 void lb010(struct check *c)
 {
-	written_each (c->subject, OBJECT_INGRESS, ingress) {
+	written_each(c->subject, OBJECT_INGRESS, ingress)
+	{
 		if (ingress_is_alb(c->subject, ingress)) {
 			alb_health(c, ingress);
 		}
 	}
-	service_each (c, x) {
+	service_each(c, x)
+	{
 		if (svc_is_nlb(x) && nlb_targets_ip(x)) {
-			health_port(c, x->object, nlb_setting_at(x, "healthcheck-port"), nlb_setting(x, "healthcheck-port"), x);
+			health_port(c, x->object, nlb_setting_at(x, "healthcheck-port"),
+			            nlb_setting(x, "healthcheck-port"), x);
 		}
 	}
 }
@@ -300,7 +342,8 @@ void lb010(struct check *c)
 
 static bool waits_before_end(const struct workload *w)
 {
-	container_each (w->spec, k) {
+	container_each(w->spec, k)
+	{
 		if (val_path(k, "lifecycle.preStop")) {
 			return true;
 		}
@@ -316,13 +359,16 @@ static void dies_at_once(struct check *c, const struct object *front, const stru
 	if (waits_before_end(w)) {
 		return;
 	}
-	f = check_found(c, w->object, val_get(val_first(val_get(w->spec, "containers")), "name"),
-			"Pods of " OBJECT_FMT " are targets of a load balancer and end without waiting for it to stop sending.",
-			OBJECT_ARG(w->object));
+	f = check_found(
+		c, w->object, val_get(val_first(val_get(w->spec, "containers")), "name"),
+		"Pods of " OBJECT_FMT
+		" are targets of a load balancer and end without waiting for it to stop sending.",
+		OBJECT_ARG(w->object));
 	finding_shows(c, f, front, NULL, "it registers the pods' addresses as targets.");
 	if (space && !val_get(w->space->labels, "elbv2.k8s.aws/pod-readiness-gate-inject")) {
-		finding_shows(c, f, space, NULL, "nor do new pods wait until they are targets: the label "
-						 "elbv2.k8s.aws/pod-readiness-gate-inject is missing.");
+		finding_shows(c, f, space, NULL,
+		              "nor do new pods wait until they are targets: the label "
+		              "elbv2.k8s.aws/pod-readiness-gate-inject is missing.");
 	}
 }
 
@@ -340,12 +386,14 @@ static void alb_target_dies(struct check *c, const struct object *ingress, const
 
 void lb012(struct check *c)
 {
-	written_each (c->subject, OBJECT_INGRESS, ingress) {
+	written_each(c->subject, OBJECT_INGRESS, ingress)
+	{
 		if (ingress_is_alb(c->subject, ingress)) {
 			lb_each_behind(c, ingress, alb_target_dies);
 		}
 	}
-	service_each (c, x) {
+	service_each(c, x)
+	{
 		for (size_t i = 0; svc_is_nlb(x) && nlb_targets_ip(x) && i < x->n_pods; i++) {
 			if (!x->pods[i]->object->assumed) {
 				dies_at_once(c, x->object, x->pods[i]);
@@ -358,7 +406,8 @@ void lb012(struct check *c)
 
 static bool keeps_client_address(const struct svc *x)
 {
-	struct slice text = attribute_of(nlb_setting(x, "target-group-attributes"), "preserve_client_ip.enabled");
+	struct slice text = attribute_of(nlb_setting(x, "target-group-attributes"),
+	                                 "preserve_client_ip.enabled");
 
 	return text.len ? slice_is(text, "true") : !nlb_targets_ip(x);
 }
@@ -381,19 +430,21 @@ static const struct svc *balancer_of_host(const struct subject *s, struct slice 
 
 static void calls_itself(struct check *c, const struct call *x)
 {
-	const struct svc *balancer = x->r->host[0] ? balancer_of_host(c->subject, slice_of(x->r->host)) : NULL;
+	const struct svc *balancer =
+		x->r->host[0] ? balancer_of_host(c->subject, slice_of(x->r->host)) : NULL;
 	struct finding *f;
 
 	if (!balancer || !keeps_client_address(balancer)) {
 		return;
 	}
 	f = check_found(c, x->from->object, x->by == x->from->object ? x->r->where.node : NULL,
-			OBJECT_FMT " calls %s through the load balancer of Service " SLICE_FMT
-			", which cannot send a connection back to the node it came from.",
-			OBJECT_ARG(x->from->object), x->r->host, SLICE_ARG(balancer->name));
+	                OBJECT_FMT
+	                " calls %s through the load balancer of Service " SLICE_FMT
+	                ", which cannot send a connection back to the node it came from.",
+	                OBJECT_ARG(x->from->object), x->r->host, SLICE_ARG(balancer->name));
 	finding_shows(c, f, balancer->object, nlb_setting_at(balancer, "target-group-attributes"),
-		      nlb_targets_ip(balancer) ? "it keeps client addresses." :
-						 "it registers nodes and keeps client addresses.");
+	              nlb_targets_ip(balancer) ? "it keeps client addresses."
+	                                       : "it registers nodes and keeps client addresses.");
 }
 
 void lb013(struct check *c)
@@ -401,8 +452,10 @@ void lb013(struct check *c)
 	if (!c->subject->profile->on_aws) {
 		return;
 	}
-	call_each (c->subject, x) {
-		if (!x->from->object->assumed && (x->to.kind == TARGET_EDGE || x->to.kind == TARGET_OUTSIDE)) {
+	call_each(c->subject, x)
+	{
+		if (!x->from->object->assumed &&
+		    (x->to.kind == TARGET_EDGE || x->to.kind == TARGET_OUTSIDE)) {
 			calls_itself(c, x);
 		}
 	}
@@ -419,9 +472,11 @@ static bool is_spread_over_zones(const struct workload *w)
 	}
 	val_for_each (val_path(w->spec, "affinity.podAntiAffinity"), terms) {
 		val_for_each (terms, t) {
-			const struct val *term = val_get(t, "podAffinityTerm") ? val_get(t, "podAffinityTerm") : t;
+			const struct val *term =
+				val_get(t, "podAffinityTerm") ? val_get(t, "podAffinityTerm") : t;
 
-			if (slice_is(val_get_str(term, "topologyKey"), "topology.kubernetes.io/zone")) {
+			if (slice_is(val_get_str(term, "topologyKey"),
+			             "topology.kubernetes.io/zone")) {
 				return true;
 			}
 		}
@@ -431,17 +486,24 @@ static bool is_spread_over_zones(const struct workload *w)
 
 static bool crosses_zones(const struct svc *x)
 {
-	return slice_is(attribute_of(nlb_setting(x, "attributes"), "load_balancing.cross_zone.enabled"), "true") ||
-	       slice_is(attribute_of(nlb_setting(x, "target-group-attributes"), "load_balancing.cross_zone.enabled"), "true") ||
+	return slice_is(attribute_of(nlb_setting(x, "attributes"),
+	                             "load_balancing.cross_zone.enabled"),
+	                "true") ||
+	       slice_is(attribute_of(nlb_setting(x, "target-group-attributes"),
+	                             "load_balancing.cross_zone.enabled"),
+	                "true") ||
 	       slice_is(nlb_setting(x, "cross-zone-load-balancing-enabled"), "true");
 }
 
 void lb014(struct check *c)
 {
-	service_each (c, x) {
-		bool local = slice_is(val_get_str(object_spec(x->object), "externalTrafficPolicy"), "Local");
+	service_each(c, x)
+	{
+		bool local = slice_is(val_get_str(object_spec(x->object), "externalTrafficPolicy"),
+		                      "Local");
 
-		if (!c->subject->profile->on_aws || !svc_is_nlb(x) || crosses_zones(x) || !(nlb_targets_ip(x) || local)) {
+		if (!c->subject->profile->on_aws || !svc_is_nlb(x) || crosses_zones(x) ||
+		    !(nlb_targets_ip(x) || local)) {
 			continue;
 		}
 		for (size_t i = 0; i < x->n_pods; i++) {
@@ -452,12 +514,14 @@ void lb014(struct check *c)
 				continue;
 			}
 			f = check_found(c, x->object, val_get(object_spec(x->object), "type"),
-					"The load balancer of Service " SLICE_FMT " sends within a zone only, and nothing puts a pod "
-					"of " OBJECT_FMT " into every zone.",
-					SLICE_ARG(x->name), OBJECT_ARG(w->object));
-			finding_shows(c, f, w->object, NULL, "no topologySpreadConstraints over topology.kubernetes.io/zone.");
+			                "The load balancer of Service " SLICE_FMT
+			                " sends within a zone only, and nothing puts a pod "
+			                "of " OBJECT_FMT " into every zone.",
+			                SLICE_ARG(x->name), OBJECT_ARG(w->object));
+			finding_shows(
+				c, f, w->object, NULL,
+				"no topologySpreadConstraints over topology.kubernetes.io/zone.");
 			break;
 		}
 	}
 }
-

@@ -26,8 +26,8 @@ static const char *use_text(enum range_use u)
 	return texts[u];
 }
 
-static void take_range(struct ranges *r, enum range_use use, const struct object *o, const struct val *at,
-		       const struct object *vpc)
+static void take_range(struct ranges *r, enum range_use use, const struct object *o,
+                       const struct val *at, const struct object *vpc)
 {
 	struct range x = { .use = use, .object = o, .at = at, .vpc = vpc };
 
@@ -40,32 +40,40 @@ static const struct object *cluster_vpc(const struct subject *s, const struct ob
 {
 	scoped_cloud_list struct cloud_list subnets = { 0 };
 
-	cloud_links(s, cluster, val_get(object_spec(cluster), "resourcesVPCConfig"), "subnetRefs", "subnetIDs", "subnetID",
-		    OBJECT_SUBNET, &subnets);
+	cloud_links(s, cluster, val_get(object_spec(cluster), "resourcesVPCConfig"), "subnetRefs",
+	            "subnetIDs", "subnetID", OBJECT_SUBNET, &subnets);
 	return subnets.at.n ? cloud_vpc(s, subnets.at.at[0]) : NULL;
 }
 
 static void gather_ranges(const struct subject *s, struct ranges *r)
 {
-	object_each (s, OBJECT_VPC, o) {
+	object_each(s, OBJECT_VPC, o)
+	{
 		val_for_each (val_get(object_spec(o), "cidrBlocks"), cidr) {
 			take_range(r, RANGE_VPC, o, cidr, o);
 		}
 	}
-	object_each (s, OBJECT_SUBNET, o) {
-		take_range(r, RANGE_SUBNET, o, val_get(object_spec(o), "cidrBlock"), cloud_vpc(s, o));
+	object_each(s, OBJECT_SUBNET, o)
+	{
+		take_range(r, RANGE_SUBNET, o, val_get(object_spec(o), "cidrBlock"),
+		           cloud_vpc(s, o));
 	}
-	object_each (s, OBJECT_EKSCLUSTER, o) {
-		take_range(r, RANGE_SERVICES, o, val_path(object_spec(o), "kubernetesNetworkConfig.serviceIPv4CIDR"),
-			   cluster_vpc(s, o));
+	object_each(s, OBJECT_EKSCLUSTER, o)
+	{
+		take_range(r, RANGE_SERVICES, o,
+		           val_path(object_spec(o), "kubernetesNetworkConfig.serviceIPv4CIDR"),
+		           cluster_vpc(s, o));
 	}
-	object_each (s, OBJECT_IPPOOL, o) {
+	object_each(s, OBJECT_IPPOOL, o)
+	{
 		take_range(r, RANGE_PODS, o, val_get(object_spec(o), "cidr"), NULL);
 	}
-	object_each (s, OBJECT_CALICOPOOL, o) {
+	object_each(s, OBJECT_CALICOPOOL, o)
+	{
 		take_range(r, RANGE_PODS, o, val_get(object_spec(o), "cidr"), NULL);
 	}
-	object_each (s, OBJECT_CALICOINSTALLATION, o) {
+	object_each(s, OBJECT_CALICOINSTALLATION, o)
+	{
 		val_for_each (val_path(object_spec(o), "calicoNetwork.ipPools"), pool) {
 			take_range(r, RANGE_PODS, o, val_get(pool, "cidr"), NULL);
 		}
@@ -74,9 +82,11 @@ static void gather_ranges(const struct subject *s, struct ranges *r)
 
 static bool are_peers(const struct subject *s, const struct object *a, const struct object *b)
 {
-	object_each (s, OBJECT_VPCPEERING, o) {
+	object_each(s, OBJECT_VPCPEERING, o)
+	{
 		const struct object *x = cloud_vpc(s, o);
-		const struct object *y = cloud_ref(s, o, val_get(object_spec(o), "peerVPCRef"), OBJECT_VPC);
+		const struct object *y =
+			cloud_ref(s, o, val_get(object_spec(o), "peerVPCRef"), OBJECT_VPC);
 
 		if ((x == a && y == b) || (x == b && y == a)) {
 			return true;
@@ -109,17 +119,19 @@ static bool must_differ(const struct subject *s, const struct range *a, const st
 static void overlap(struct check *c, const struct range *a, const struct range *b)
 {
 	char x[PREFIX_TEXT_SIZE], y[PREFIX_TEXT_SIZE];
-	struct finding *f = check_found(c, b->object, b->at, "The range of %s (" OBJECT_FMT ", %s) overlaps that of %s (" OBJECT_FMT
-							     ", %s).",
-					use_text(b->use), OBJECT_ARG(b->object), prefix_format(b->net, y), use_text(a->use),
-					OBJECT_ARG(a->object), prefix_format(a->net, x));
+	struct finding *f = check_found(
+		c, b->object, b->at,
+		"The range of %s (" OBJECT_FMT ", %s) overlaps that of %s (" OBJECT_FMT ", %s).",
+		use_text(b->use), OBJECT_ARG(b->object), prefix_format(b->net, y), use_text(a->use),
+		OBJECT_ARG(a->object), prefix_format(a->net, x));
 
 	finding_shows(c, f, a->object, a->at, "%s.", x);
 }
 
 static void subnet_in_vpc(struct check *c, const struct range *subnet)
 {
-	const struct val *blocks = subnet->vpc ? val_get(object_spec(subnet->vpc), "cidrBlocks") : NULL;
+	const struct val *blocks =
+		subnet->vpc ? val_get(object_spec(subnet->vpc), "cidrBlocks") : NULL;
 	char text[PREFIX_TEXT_SIZE];
 	struct finding *f;
 
@@ -134,9 +146,12 @@ static void subnet_in_vpc(struct check *c, const struct range *subnet)
 	if (!val_len(blocks)) {
 		return;
 	}
-	f = check_found(c, subnet->object, subnet->at, "Subnet " SLICE_FMT " (%s) is not inside its VPC " SLICE_FMT ".",
-			SLICE_ARG(subnet->object->name), prefix_format(subnet->net, text), SLICE_ARG(subnet->vpc->name));
-	finding_shows(c, f, subnet->vpc, val_first(blocks), SLICE_FMT ".", SLICE_ARG(val_str(val_first(blocks))));
+	f = check_found(c, subnet->object, subnet->at,
+	                "Subnet " SLICE_FMT " (%s) is not inside its VPC " SLICE_FMT ".",
+	                SLICE_ARG(subnet->object->name), prefix_format(subnet->net, text),
+	                SLICE_ARG(subnet->vpc->name));
+	finding_shows(c, f, subnet->vpc, val_first(blocks), SLICE_FMT ".",
+	              SLICE_ARG(val_str(val_first(blocks))));
 }
 
 /* A cluster IP that is written down lies in the range of Services, so that range reaches into the VPC. */
@@ -149,12 +164,14 @@ static void cluster_ip_in_vpc(struct check *c, const struct svc *x, const struct
 	for (size_t i = 0; ip_parse(val_str(at), &ip) && i < r->all.n; i++) {
 		const struct range *v = &r->all.at[i];
 
-		if ((v->use == RANGE_VPC || v->use == RANGE_SUBNET) && prefix_contains(v->net, ip)) {
-			struct finding *f = check_found(c, x->object, at,
-							"Service " SLICE_FMT " has the cluster IP " SLICE_FMT ", an address of " OBJECT_FMT
-							" (%s).",
-							SLICE_ARG(x->name), SLICE_ARG(val_str(at)), OBJECT_ARG(v->object),
-							prefix_format(v->net, text));
+		if ((v->use == RANGE_VPC || v->use == RANGE_SUBNET) &&
+		    prefix_contains(v->net, ip)) {
+			struct finding *f =
+				check_found(c, x->object, at,
+			                    "Service " SLICE_FMT " has the cluster IP " SLICE_FMT
+			                    ", an address of " OBJECT_FMT " (%s).",
+			                    SLICE_ARG(x->name), SLICE_ARG(val_str(at)),
+			                    OBJECT_ARG(v->object), prefix_format(v->net, text));
 
 			finding_shows(c, f, v->object, v->at, "%s.", text);
 			return;
@@ -169,15 +186,18 @@ static void profile_meets(struct check *c, const struct range *vpc)
 	const struct profile *p = c->subject->profile;
 	const char *const ranges[] = { p->service_cidr, p->pod_cidr };
 
-	for (size_t i = 0; vpc->use == RANGE_VPC && p->declared && !p->on_aws && i < ARRAY_SIZE(ranges); i++) {
+	for (size_t i = 0;
+	     vpc->use == RANGE_VPC && p->declared && !p->on_aws && i < ARRAY_SIZE(ranges); i++) {
 		struct prefix net;
 
 		if (prefix_parse(slice_of(ranges[i]), &net) && prefix_overlaps(net, vpc->net)) {
 			char text[PREFIX_TEXT_SIZE];
 
-			check_found(c, vpc->object, vpc->at, "VPC " SLICE_FMT " (%s) overlaps the range of %s on a cluster as '%s' (%s).",
-				    SLICE_ARG(vpc->object->name), prefix_format(vpc->net, text), i ? "pods" : "Services", p->name,
-				    ranges[i]);
+			check_found(c, vpc->object, vpc->at,
+			            "VPC " SLICE_FMT
+			            " (%s) overlaps the range of %s on a cluster as '%s' (%s).",
+			            SLICE_ARG(vpc->object->name), prefix_format(vpc->net, text),
+			            i ? "pods" : "Services", p->name, ranges[i]);
 			return;
 		}
 	}
@@ -241,9 +261,9 @@ static const struct {
 
 static enum object_kind target_of(const struct object *o, struct slice key)
 {
-	struct slice name = slice_has_suffix(key, SLICE("Refs")) ? slice_head(key, key.len - 4) :
-			    slice_has_suffix(key, SLICE("Ref"))	 ? slice_head(key, key.len - 3) :
-								   (struct slice){ "", 0 };
+	struct slice name = slice_has_suffix(key, SLICE("Refs"))  ? slice_head(key, key.len - 4)
+	                    : slice_has_suffix(key, SLICE("Ref")) ? slice_head(key, key.len - 3)
+	                                                          : (struct slice){ "", 0 };
 
 	if (slice_is(name, "group") && o->id == OBJECT_SECURITYGROUP) {
 		return OBJECT_SECURITYGROUP;
@@ -268,7 +288,8 @@ static const char *kind_text(enum object_kind id)
 	return names[id];
 }
 
-static void one_reference(struct check *c, const struct object *o, const struct val *ref, enum object_kind id)
+static void one_reference(struct check *c, const struct object *o, const struct val *ref,
+                          enum object_kind id)
 {
 	const struct val *at = val_path(ref, "from.name");
 	struct slice ns = val_str(val_path(ref, "from.namespace")), name = val_str(at);
@@ -279,14 +300,18 @@ static void one_reference(struct check *c, const struct object *o, const struct 
 		return;
 	}
 	ns = ns.len ? ns : o->ns;
-	f = check_found(c, o, at, OBJECT_FMT " refers to %s " SLICE_FMT ", which namespace " SLICE_FMT " does not have.",
-			OBJECT_ARG(o), kind_text(id), SLICE_ARG(name), SLICE_ARG(ns));
+	f = check_found(c, o, at,
+	                OBJECT_FMT " refers to %s " SLICE_FMT ", which namespace " SLICE_FMT
+	                           " does not have.",
+	                OBJECT_ARG(o), kind_text(id), SLICE_ARG(name), SLICE_ARG(ns));
 	other = subject_find_elsewhere(c->subject, id, ns, name);
 	near = nearest_object(c->subject, id, ns, name);
 	if (other) {
-		finding_shows(c, f, other, NULL, "this one is in namespace " SLICE_FMT ".", SLICE_ARG(other->ns));
+		finding_shows(c, f, other, NULL, "this one is in namespace " SLICE_FMT ".",
+		              SLICE_ARG(other->ns));
 	} else if (near) {
-		finding_shows(c, f, near, NULL, "there is %s " SLICE_FMT ".", kind_text(id), SLICE_ARG(near->name));
+		finding_shows(c, f, near, NULL, "there is %s " SLICE_FMT ".", kind_text(id),
+		              SLICE_ARG(near->name));
 		finding_replace(c, f, o, at, SLICE_FMT, SLICE_ARG(near->name));
 	}
 }
@@ -310,28 +335,38 @@ static void walk_references(struct check *c, const struct object *o, const struc
 
 static void exported(struct check *c, const struct object *o)
 {
-	const struct val *from = val_path(object_spec(o), "from.resource"), *to = val_get(object_spec(o), "to");
+	const struct val *from = val_path(object_spec(o), "from.resource"),
+			 *to = val_get(object_spec(o), "to");
 	struct slice group = val_get_str(from, "group"), ns = val_get_str(to, "namespace");
 	scoped_strbuf struct strbuf version = { 0 };
-	enum object_kind id, target = slice_is(val_get_str(to, "kind"), "secret") ? OBJECT_SECRET : OBJECT_CONFIGMAP;
+	enum object_kind id, target = slice_is(val_get_str(to, "kind"), "secret")
+	                                      ? OBJECT_SECRET
+	                                      : OBJECT_CONFIGMAP;
 
 	strbuf_addf(&version, SLICE_FMT "/v1alpha1", SLICE_ARG(group));
 	id = object_kind_of(strbuf_slice(&version), val_get_str(from, "kind"));
 	if (id != OBJECT_OTHER && !subject_find(c->subject, id, o->ns, val_get_str(from, "name"))) {
 		check_found(c, o, val_get(from, "name"),
-			    "FieldExport " SLICE_FMT " reads %s " SLICE_FMT ", which namespace " SLICE_FMT " does not have.",
-			    SLICE_ARG(o->name), kind_text(id), SLICE_ARG(val_get_str(from, "name")), SLICE_ARG(o->ns));
+		            "FieldExport " SLICE_FMT " reads %s " SLICE_FMT
+		            ", which namespace " SLICE_FMT " does not have.",
+		            SLICE_ARG(o->name), kind_text(id), SLICE_ARG(val_get_str(from, "name")),
+		            SLICE_ARG(o->ns));
 	}
 	ns = ns.len ? ns : o->ns;
 	if (to && !subject_find(c->subject, target, ns, val_get_str(to, "name")) &&
 	    !subject_find(c->subject, OBJECT_EXTERNALSECRET, ns, val_get_str(to, "name")) &&
 	    !subject_find(c->subject, OBJECT_SEALEDSECRET, ns, val_get_str(to, "name"))) {
-		struct finding *f = check_found(c, o, val_get(to, "name"),
-						"FieldExport " SLICE_FMT " writes into %s " SLICE_FMT ", which does not exist.",
-						SLICE_ARG(o->name), kind_text(target), SLICE_ARG(val_get_str(to, "name")));
+		struct finding *f = check_found(
+			c, o, val_get(to, "name"),
+			"FieldExport " SLICE_FMT " writes into %s " SLICE_FMT
+			", which does not exist.",
+			SLICE_ARG(o->name), kind_text(target), SLICE_ARG(val_get_str(to, "name")));
 
-		finding_repair(c, f, "Add an empty %s " SLICE_FMT " in namespace " SLICE_FMT ": the export makes none.",
-			       kind_text(target), SLICE_ARG(val_get_str(to, "name")), SLICE_ARG(ns));
+		finding_repair(c, f,
+		               "Add an empty %s " SLICE_FMT " in namespace " SLICE_FMT
+		               ": the export makes none.",
+		               kind_text(target), SLICE_ARG(val_get_str(to, "name")),
+		               SLICE_ARG(ns));
 	}
 }
 
@@ -346,13 +381,15 @@ static bool is_ack(const struct object *o)
 void lb019(struct check *c)
 {
 	for (int id = 0; id < OBJECT_OTHER; id++) {
-		written_each (c->subject, id, o) {
+		written_each(c->subject, id, o)
+		{
 			if (is_ack(o)) {
 				walk_references(c, o, object_spec(o));
 			}
 		}
 	}
-	written_each (c->subject, OBJECT_FIELDEXPORT, o) {
+	written_each(c->subject, OBJECT_FIELDEXPORT, o)
+	{
 		exported(c, o);
 	}
 }

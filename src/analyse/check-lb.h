@@ -3,9 +3,10 @@
 
 #include "analyse/family.h"
 
-#define service_each(c, it)                                                  \
-	for (size_t it##_i = 0; it##_i < (c)->subject->services.n; it##_i++) \
-		for (const struct svc *it = (c)->subject->services.at[it##_i]; it && !it->object->assumed; it = NULL)
+#define service_each(c, it)                                                                        \
+	for (size_t it##_i = 0; it##_i < (c)->subject->services.n; it##_i++)                       \
+		for (const struct svc *it = (c)->subject->services.at[it##_i];                     \
+		     it && !it->object->assumed; it = NULL)
 
 /* Calls for each workload behind an Ingress, once per Ingress. */
 typedef void behind_fn(struct check *c, const struct object *ingress, const struct workload *w);

@@ -2,7 +2,7 @@
 #include "analyse/cloud.h"
 
 const enum object_kind cloud_stores[] = { OBJECT_DBINSTANCE, OBJECT_DBCLUSTER, OBJECT_CACHECLUSTER,
-					  OBJECT_REPLICATIONGROUP, OBJECT_OTHER };
+	                                  OBJECT_REPLICATIONGROUP, OBJECT_OTHER };
 
 void cloud_list_fini(struct cloud_list *l)
 {
@@ -11,8 +11,8 @@ void cloud_list_fini(struct cloud_list *l)
 
 /* ---- references ---- */
 
-const struct object *cloud_ref(const struct subject *s, const struct object *holder, const struct val *ref,
-			       enum object_kind id)
+const struct object *cloud_ref(const struct subject *s, const struct object *holder,
+                               const struct val *ref, enum object_kind id)
 {
 	const struct val *from = val_get(ref, "from");
 	struct slice ns = val_get_str(from, "namespace");
@@ -20,10 +20,13 @@ const struct object *cloud_ref(const struct subject *s, const struct object *hol
 	return subject_find(s, id, ns.len ? ns : holder->ns, val_get_str(from, "name"));
 }
 
-static const struct object *by_status(const struct subject *s, enum object_kind id, const char *status, struct slice text)
+static const struct object *by_status(const struct subject *s, enum object_kind id,
+                                      const char *status, struct slice text)
 {
-	object_each (s, id, o) {
-		if (text.len && slice_eq(val_str(val_path(val_get(o->v, "status"), status)), text)) {
+	object_each(s, id, o)
+	{
+		if (text.len &&
+		    slice_eq(val_str(val_path(val_get(o->v, "status"), status)), text)) {
 			return o;
 		}
 	}
@@ -40,8 +43,9 @@ static void take_link(struct cloud_list *ret, const struct object *o)
 	}
 }
 
-void cloud_links(const struct subject *s, const struct object *holder, const struct val *spec, const char *refs,
-		 const char *ids, const char *status, enum object_kind id, struct cloud_list *ret)
+void cloud_links(const struct subject *s, const struct object *holder, const struct val *spec,
+                 const char *refs, const char *ids, const char *status, enum object_kind id,
+                 struct cloud_list *ret)
 {
 	const struct val *ref = val_get(spec, refs), *literal = val_get(spec, ids);
 
@@ -86,11 +90,13 @@ uint16_t cloud_store_port(const struct object *store)
 	if (store->id == OBJECT_CACHECLUSTER || store->id == OBJECT_REPLICATIONGROUP) {
 		return slice_is(engine, "memcached") ? 11211 : 6379;
 	}
-	return slice_is(engine, "mysql") || slice_is(engine, "mariadb") || slice_is(engine, "aurora-mysql") ? 3306 :
-	       slice_is(engine, "postgres") || slice_is(engine, "aurora-postgresql") ? 5432 :
-	       slice_has_prefix(engine, SLICE("oracle")) ? 1521 :
-	       slice_has_prefix(engine, SLICE("sqlserver")) ? 1433 :
-							      0;
+	return slice_is(engine, "mysql") || slice_is(engine, "mariadb") ||
+	                       slice_is(engine, "aurora-mysql")
+	               ? 3306
+	       : slice_is(engine, "postgres") || slice_is(engine, "aurora-postgresql") ? 5432
+	       : slice_has_prefix(engine, SLICE("oracle"))                             ? 1521
+	       : slice_has_prefix(engine, SLICE("sqlserver"))                          ? 1433
+	                                                                               : 0;
 }
 
 static bool is_cache(const struct object *store)
@@ -100,25 +106,33 @@ static bool is_cache(const struct object *store)
 
 void cloud_store_groups(const struct subject *s, const struct object *store, struct cloud_list *ret)
 {
-	cloud_links(s, store, object_spec(store), is_cache(store) ? "securityGroupRefs" : "vpcSecurityGroupRefs",
-		    is_cache(store) ? "securityGroupIDs" : "vpcSecurityGroupIDs", "id", OBJECT_SECURITYGROUP, ret);
+	cloud_links(s, store, object_spec(store),
+	            is_cache(store) ? "securityGroupRefs" : "vpcSecurityGroupRefs",
+	            is_cache(store) ? "securityGroupIDs" : "vpcSecurityGroupIDs", "id",
+	            OBJECT_SECURITYGROUP, ret);
 }
 
-void cloud_store_subnets(const struct subject *s, const struct object *store, struct cloud_list *ret)
+void cloud_store_subnets(const struct subject *s, const struct object *store,
+                         struct cloud_list *ret)
 {
 	enum object_kind id = is_cache(store) ? OBJECT_CACHESUBNETGROUP : OBJECT_DBSUBNETGROUP;
 	const char *own_name = is_cache(store) ? "cacheSubnetGroupName" : "name";
 	const struct val *spec = object_spec(store);
-	const struct object *group = cloud_ref(s, store, val_get(spec, is_cache(store) ? "cacheSubnetGroupRef" : "dbSubnetGroupRef"), id);
-	struct slice name = val_get_str(spec, is_cache(store) ? "cacheSubnetGroupName" : "dbSubnetGroupName");
+	const struct object *group = cloud_ref(
+		s, store,
+		val_get(spec, is_cache(store) ? "cacheSubnetGroupRef" : "dbSubnetGroupRef"), id);
+	struct slice name =
+		val_get_str(spec, is_cache(store) ? "cacheSubnetGroupName" : "dbSubnetGroupName");
 
-	object_each (s, id, o) {
+	object_each(s, id, o)
+	{
 		if (!group && name.len && slice_eq(val_get_str(object_spec(o), own_name), name)) {
 			group = o;
 		}
 	}
 	if (group) {
-		cloud_links(s, group, object_spec(group), "subnetRefs", "subnetIDs", "subnetID", OBJECT_SUBNET, ret);
+		cloud_links(s, group, object_spec(group), "subnetRefs", "subnetIDs", "subnetID",
+		            OBJECT_SUBNET, ret);
 	}
 }
 
@@ -127,13 +141,15 @@ void cloud_store_subnets(const struct subject *s, const struct object *store, st
 bool sg_rule_covers(const struct val *rule, enum proto proto, uint16_t port)
 {
 	struct slice p = val_get_str(rule, "ipProtocol");
-	int64_t number = 0, from = val_int(val_get(rule, "fromPort"), -1), to = val_int(val_get(rule, "toPort"), -1);
+	int64_t number = 0, from = val_int(val_get(rule, "fromPort"), -1),
+		to = val_int(val_get(rule, "toPort"), -1);
 
 	if (slice_is(p, "-1")) {
 		return true;
 	}
 	(void)slice_to_i64(p, &number);
-	if (!(number == proto || (slice_is(p, "tcp") && proto == PROTO_TCP) || (slice_is(p, "udp") && proto == PROTO_UDP))) {
+	if (!(number == proto || (slice_is(p, "tcp") && proto == PROTO_TCP) ||
+	      (slice_is(p, "udp") && proto == PROTO_UDP))) {
 		return false;
 	}
 	return !port || from == -1 || (port >= from && port <= (to < 0 ? from : to));
@@ -173,13 +189,14 @@ bool sg_rule_admits_net(const struct val *rule, struct prefix net)
 	return false;
 }
 
-bool sg_rule_admits_group(const struct subject *s, const struct object *holder, const struct val *rule,
-			  const struct object *group)
+bool sg_rule_admits_group(const struct subject *s, const struct object *holder,
+                          const struct val *rule, const struct object *group)
 {
 	val_for_each (val_get(rule, "userIDGroupPairs"), pair) {
 		struct slice id = val_get_str(pair, "groupID");
 
-		if (cloud_ref(s, holder, val_get(pair, "groupRef"), OBJECT_SECURITYGROUP) == group ||
+		if (cloud_ref(s, holder, val_get(pair, "groupRef"), OBJECT_SECURITYGROUP) ==
+		            group ||
 		    (id.len && slice_eq(id, val_str(val_path(group->v, "status.id"))))) {
 			return true;
 		}
@@ -189,13 +206,15 @@ bool sg_rule_admits_group(const struct subject *s, const struct object *holder, 
 
 bool sg_rule_names_groups(const struct val *rule)
 {
-	return val_len(val_get(rule, "userIDGroupPairs")) || val_len(val_get(rule, "prefixListIDs"));
+	return val_len(val_get(rule, "userIDGroupPairs")) ||
+	       val_len(val_get(rule, "prefixListIDs"));
 }
 
 void sg_rule_text(struct strbuf *out, const struct val *rule)
 {
 	struct slice p = val_get_str(rule, "ipProtocol");
-	long long from = (long long)val_int(val_get(rule, "fromPort"), -1), to = (long long)val_int(val_get(rule, "toPort"), from);
+	long long from = (long long)val_int(val_get(rule, "fromPort"), -1),
+		  to = (long long)val_int(val_get(rule, "toPort"), from);
 
 	if (slice_is(p, "-1")) {
 		strbuf_adds(out, "everything");
@@ -211,7 +230,8 @@ void sg_rule_text(struct strbuf *out, const struct val *rule)
 
 static void tables_of(const struct subject *s, const struct object *subnet, struct cloud_list *ret)
 {
-	cloud_links(s, subnet, object_spec(subnet), "routeTableRefs", "routeTables", "routeTableID", OBJECT_ROUTETABLE, ret);
+	cloud_links(s, subnet, object_spec(subnet), "routeTableRefs", "routeTables", "routeTableID",
+	            OBJECT_ROUTETABLE, ret);
 }
 
 /* A subnet without a table has the VPC's main one, which routes inside only. That is believed when other tables of
@@ -220,7 +240,8 @@ static bool others_have_tables(const struct subject *s, const struct object *sub
 {
 	const struct object *vpc = cloud_vpc(s, subnet);
 
-	object_each (s, OBJECT_ROUTETABLE, o) {
+	object_each(s, OBJECT_ROUTETABLE, o)
+	{
 		if (vpc && cloud_vpc(s, o) == vpc) {
 			return true;
 		}
@@ -228,7 +249,8 @@ static bool others_have_tables(const struct subject *s, const struct object *sub
 	return false;
 }
 
-static enum route_target target_of(const struct subject *s, const struct object *table, const struct val *route)
+static enum route_target target_of(const struct subject *s, const struct object *table,
+                                   const struct val *route)
 {
 	struct slice gateway = val_get_str(route, "gatewayID");
 
@@ -242,8 +264,8 @@ static enum route_target target_of(const struct subject *s, const struct object 
 	return ROUTE_OTHER;
 }
 
-enum route_target cloud_way_out(const struct subject *s, const struct object *subnet, const struct object **ret_table,
-				const struct val **ret_route)
+enum route_target cloud_way_out(const struct subject *s, const struct object *subnet,
+                                const struct object **ret_table, const struct val **ret_route)
 {
 	scoped_cloud_list struct cloud_list tables = { 0 };
 
@@ -263,8 +285,8 @@ enum route_target cloud_way_out(const struct subject *s, const struct object *su
 			}
 		}
 	}
-	return tables.n_named ? (tables.complete ? ROUTE_NONE : ROUTE_UNKNOWN) :
-				(others_have_tables(s, subnet) ? ROUTE_NONE : ROUTE_UNKNOWN);
+	return tables.n_named ? (tables.complete ? ROUTE_NONE : ROUTE_UNKNOWN)
+	                      : (others_have_tables(s, subnet) ? ROUTE_NONE : ROUTE_UNKNOWN);
 }
 
 enum answer cloud_routes_to(const struct subject *s, const struct object *subnet, struct prefix net)

@@ -17,27 +17,32 @@ void cloud_list_fini(struct cloud_list *l);
 #define scoped_cloud_list __attribute__((cleanup(cloud_list_fini)))
 
 /* The object that a "{from: {name, namespace}}" of the holder names, or null. */
-const struct object *cloud_ref(const struct subject *s, const struct object *holder, const struct val *ref,
-			       enum object_kind id);
+const struct object *cloud_ref(const struct subject *s, const struct object *holder,
+                               const struct val *ref, enum object_kind id);
 /* Objects a spec names by 'refs' ("subnetRefs") or by ids ("subnetIDs", found in status by 'status' "subnetID").
  * A single reference ("vpcRef") works too. Appends; initialise *ret with zeros. */
-void cloud_links(const struct subject *s, const struct object *holder, const struct val *spec, const char *refs,
-		 const char *ids, const char *status, enum object_kind id, struct cloud_list *ret);
-const struct object *cloud_vpc(const struct subject *s, const struct object *holder); /* by vpcRef/vpcID, or null */
+void cloud_links(const struct subject *s, const struct object *holder, const struct val *spec,
+                 const char *refs, const char *ids, const char *status, enum object_kind id,
+                 struct cloud_list *ret);
+const struct object *cloud_vpc(const struct subject *s,
+                               const struct object *holder); /* by vpcRef/vpcID, or null */
 /* A managed database or cache: DBInstance, DBCluster, CacheCluster, ReplicationGroup. */
-extern const enum object_kind cloud_stores[]; /* ends with OBJECT_OTHER */
+extern const enum object_kind cloud_stores[];          /* ends with OBJECT_OTHER */
 uint16_t cloud_store_port(const struct object *store); /* 0: the engine is not known */
-void cloud_store_groups(const struct subject *s, const struct object *store, struct cloud_list *ret);
-void cloud_store_subnets(const struct subject *s, const struct object *store, struct cloud_list *ret);
+void cloud_store_groups(const struct subject *s, const struct object *store,
+                        struct cloud_list *ret);
+void cloud_store_subnets(const struct subject *s, const struct object *store,
+                         struct cloud_list *ret);
 
 /* ---- security groups ---- */
 /* Does the rule (element of ingressRules, egressRules) cover the port? Port 0: any. */
 bool sg_rule_covers(const struct val *rule, enum proto proto, uint16_t port);
-bool sg_rule_is_open(const struct val *rule); /* from everywhere */
+bool sg_rule_is_open(const struct val *rule);                       /* from everywhere */
 bool sg_rule_admits_net(const struct val *rule, struct prefix net); /* some of it */
-bool sg_rule_admits_group(const struct subject *s, const struct object *holder, const struct val *rule,
-			  const struct object *group);
-bool sg_rule_names_groups(const struct val *rule); /* groups or prefix lists: sources that are no range */
+bool sg_rule_admits_group(const struct subject *s, const struct object *holder,
+                          const struct val *rule, const struct object *group);
+bool sg_rule_names_groups(
+	const struct val *rule); /* groups or prefix lists: sources that are no range */
 /* "tcp 80-443" */
 void sg_rule_text(struct strbuf *out, const struct val *rule);
 
@@ -51,10 +56,11 @@ enum route_target {
 };
 /* Where packets for the internet go from a subnet. *ret_route (may be null): the route, else null; *ret_table: the
  * last table looked at. */
-enum route_target cloud_way_out(const struct subject *s, const struct object *subnet, const struct object **ret_table,
-				const struct val **ret_route);
+enum route_target cloud_way_out(const struct subject *s, const struct object *subnet,
+                                const struct object **ret_table, const struct val **ret_route);
 /* Is there a route to the range that is not the VPC's own? */
-enum answer cloud_routes_to(const struct subject *s, const struct object *subnet, struct prefix net);
+enum answer cloud_routes_to(const struct subject *s, const struct object *subnet,
+                            struct prefix net);
 
 /* ---- ranges ---- */
 bool cloud_has_tag(const struct object *o, const char *key); /* tags: list of {key, value} */

@@ -15,6 +15,6 @@ static inline const struct object *written_from(const struct object *o)
 	}
 	return o;
 }
-#define written_each(s, id, it)                                         \
-	for (const struct object *it = written_from((s)->first[id]); it; \
+#define written_each(s, id, it)                                                                    \
+	for (const struct object *it = written_from((s)->first[id]); it;                           \
 	     it = written_from(it->next))

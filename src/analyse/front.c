@@ -11,8 +11,9 @@
 
 /* ---- paths ---- */
 
-static void take_path(const struct subject *s, const struct object *ingress, struct slice host, struct slice path,
-		      const struct val *at, const struct val *backend, struct ingress_paths *ret)
+static void take_path(const struct subject *s, const struct object *ingress, struct slice host,
+                      struct slice path, const struct val *at, const struct val *backend,
+                      struct ingress_paths *ret)
 {
 	struct ingress_path p = { .host = host, .path = path.len ? path : SLICE("/"), .at = at };
 	const struct val *port;
@@ -32,17 +33,20 @@ static void take_path(const struct subject *s, const struct object *ingress, str
 	vec_push(&ret->all, p);
 }
 
-void ingress_paths_read(const struct subject *s, const struct object *ingress, struct ingress_paths *ret)
+void ingress_paths_read(const struct subject *s, const struct object *ingress,
+                        struct ingress_paths *ret)
 {
 	const struct val *spec = object_spec(ingress), *otherwise = val_get(spec, "defaultBackend");
 
 	val_for_each (val_get(spec, "rules"), rule) {
 		val_for_each (val_path(rule, "http.paths"), p) {
-			take_path(s, ingress, val_get_str(rule, "host"), val_get_str(p, "path"), p, val_get(p, "backend"), ret);
+			take_path(s, ingress, val_get_str(rule, "host"), val_get_str(p, "path"), p,
+			          val_get(p, "backend"), ret);
 		}
 	}
 	if (otherwise) {
-		take_path(s, ingress, (struct slice){ "", 0 }, SLICE("/"), otherwise, otherwise, ret);
+		take_path(s, ingress, (struct slice){ "", 0 }, SLICE("/"), otherwise, otherwise,
+		          ret);
 	}
 }
 
@@ -65,7 +69,8 @@ bool ingress_has_host(const struct object *ingress, struct slice host)
 
 const struct object *ingress_of_host(const struct subject *s, struct slice host)
 {
-	object_each (s, OBJECT_INGRESS, o) {
+	object_each(s, OBJECT_INGRESS, o)
+	{
 		if (host.len && ingress_has_host(o, host)) {
 			return o;
 		}
@@ -97,7 +102,8 @@ static const struct object *class_of(const struct subject *s, const struct objec
 	struct slice name = val_get_str(object_spec(ingress), "ingressClassName");
 
 	return subject_find(s, OBJECT_INGRESSCLASS, (struct slice){ "", 0 },
-			    name.len ? name : object_annotation(ingress, "kubernetes.io/ingress.class"));
+	                    name.len ? name
+	                             : object_annotation(ingress, "kubernetes.io/ingress.class"));
 }
 
 bool ingress_is_alb(const struct subject *s, const struct object *ingress)
@@ -106,27 +112,31 @@ bool ingress_is_alb(const struct subject *s, const struct object *ingress)
 	struct slice name = val_get_str(object_spec(ingress), "ingressClassName");
 
 	if (class) {
-		return slice_is(val_get_str(object_spec(class), "controller"), "ingress.k8s.aws/alb");
+		return slice_is(val_get_str(object_spec(class), "controller"),
+		                "ingress.k8s.aws/alb");
 	}
-	return slice_is(name.len ? name : object_annotation(ingress, "kubernetes.io/ingress.class"), "alb");
+	return slice_is(name.len ? name : object_annotation(ingress, "kubernetes.io/ingress.class"),
+	                "alb");
 }
 
-static struct slice of_params(const struct subject *s, const struct object *ingress, const char *key)
+static struct slice of_params(const struct subject *s, const struct object *ingress,
+                              const char *key)
 {
 	const struct object *class = class_of(s, ingress), *params = NULL;
 
 	if (class) {
 		params = subject_find(s, OBJECT_INGRESSCLASSPARAMS, (struct slice){ "", 0 },
-				      val_str(val_path(object_spec(class), "parameters.name")));
+		                      val_str(val_path(object_spec(class), "parameters.name")));
 	}
 	if (!params) {
 		return (struct slice){ "", 0 };
 	}
-	return val_get_str(object_spec(params), strcmp(key, "target-type") == 0 ? "targetType" : key);
+	return val_get_str(object_spec(params),
+	                   strcmp(key, "target-type") == 0 ? "targetType" : key);
 }
 
-struct slice alb_setting(const struct subject *s, const struct object *ingress, const struct object *service,
-			 const char *key)
+struct slice alb_setting(const struct subject *s, const struct object *ingress,
+                         const struct object *service, const char *key)
 {
 	scoped_free char *name = mem_printf(ALB "%s", key);
 	struct slice params = of_params(s, ingress, key), own;
@@ -141,10 +151,12 @@ struct slice alb_setting(const struct subject *s, const struct object *ingress, 
 /* Was the controller told on its command line to register addresses unless something else is said? */
 static bool controller_defaults_to_ip(const struct subject *s)
 {
-	const struct object *o = subject_find_anywhere(s, OBJECT_DEPLOYMENT, SLICE("aws-load-balancer-controller"));
+	const struct object *o =
+		subject_find_anywhere(s, OBJECT_DEPLOYMENT, SLICE("aws-load-balancer-controller"));
 	const struct workload *w = o ? subject_workload(s, o) : NULL;
 
-	container_each (w ? w->spec : NULL, k) {
+	container_each(w ? w->spec : NULL, k)
+	{
 		val_for_each (val_get(k, "args"), arg) {
 			if (slice_is(val_str(arg), "--default-target-type=ip")) {
 				return true;
@@ -154,7 +166,8 @@ static bool controller_defaults_to_ip(const struct subject *s)
 	return false;
 }
 
-bool alb_targets_ip(const struct subject *s, const struct object *ingress, const struct object *service)
+bool alb_targets_ip(const struct subject *s, const struct object *ingress,
+                    const struct object *service)
 {
 	struct slice type = alb_setting(s, ingress, service, "target-type");
 
@@ -177,15 +190,18 @@ const struct val *nlb_setting_at(const struct svc *x, const char *key)
 
 bool svc_is_nlb(const struct svc *x)
 {
-	struct slice class = val_get_str(object_spec(x->object), "loadBalancerClass"), type = nlb_setting(x, "type");
+	struct slice class = val_get_str(object_spec(x->object), "loadBalancerClass"),
+		     type = nlb_setting(x, "type");
 
 	return slice_is(x->type, "LoadBalancer") &&
-	       (slice_is(class, "service.k8s.aws/nlb") || slice_is(type, "external") || slice_is(type, "nlb-ip"));
+	       (slice_is(class, "service.k8s.aws/nlb") || slice_is(type, "external") ||
+	        slice_is(type, "nlb-ip"));
 }
 
 bool nlb_targets_ip(const struct svc *x)
 {
-	return slice_is(nlb_setting(x, "nlb-target-type"), "ip") || slice_is(nlb_setting(x, "type"), "nlb-ip");
+	return slice_is(nlb_setting(x, "nlb-target-type"), "ip") ||
+	       slice_is(nlb_setting(x, "type"), "nlb-ip");
 }
 
 struct slice attribute_of(struct slice list, const char *name)
@@ -205,8 +221,10 @@ struct slice attribute_of(struct slice list, const char *name)
 
 static bool is_controller_name(struct slice name)
 {
-	static const char *const names[] = { "ingress-nginx", "nginx-ingress", "traefik", "haproxy-ingress",
-					     "kubernetes-ingress", "nginx-ingress-controller" };
+	static const char *const names[] = {
+		"ingress-nginx",   "nginx-ingress",      "traefik",
+		"haproxy-ingress", "kubernetes-ingress", "nginx-ingress-controller"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (slice_is(name, names[i])) {
@@ -222,14 +240,16 @@ bool svc_is_controller(const struct svc *x)
 
 	return slice_is(x->type, "LoadBalancer") &&
 	       (is_controller_name(val_get_str(selector, "app.kubernetes.io/name")) ||
-		is_controller_name(val_get_str(selector, "app")));
+	        is_controller_name(val_get_str(selector, "app")));
 }
 
 struct slice svc_external_names(const struct svc *x)
 {
-	struct slice names = object_annotation(x->object, "external-dns.alpha.kubernetes.io/hostname");
+	struct slice names =
+		object_annotation(x->object, "external-dns.alpha.kubernetes.io/hostname");
 
-	return names.len ? names : object_annotation(x->object, "external-dns.kubernetes.io/hostname");
+	return names.len ? names
+	                 : object_annotation(x->object, "external-dns.kubernetes.io/hostname");
 }
 
 bool list_has(struct slice list, struct slice name)
@@ -255,8 +275,10 @@ static bool is_in_zone(struct slice host, struct slice zone)
 
 bool host_is_public(const struct subject *s, struct slice host)
 {
-	static const char *const inside[] = { ".local", ".localhost", ".internal", ".svc", ".lan", ".corp", ".home",
-					      ".arpa",	".intranet",  ".private",  ".test", ".nip.io", ".sslip.io" };
+	static const char *const inside[] = { ".local",    ".localhost", ".internal", ".svc",
+		                              ".lan",      ".corp",      ".home",     ".arpa",
+		                              ".intranet", ".private",   ".test",     ".nip.io",
+		                              ".sslip.io" };
 	struct ip ip;
 
 	if (slice_find(host, '.') < 0 || ip_parse(host, &ip)) {
@@ -267,7 +289,8 @@ bool host_is_public(const struct subject *s, struct slice host)
 			return false;
 		}
 	}
-	object_each (s, OBJECT_HOSTEDZONE, zone) {
+	object_each(s, OBJECT_HOSTEDZONE, zone)
+	{
 		const struct val *spec = object_spec(zone);
 
 		if (is_in_zone(host, val_get_str(spec, "name")) &&

@@ -16,7 +16,8 @@ struct ingress_path {
 struct ingress_paths {
 	VEC(struct ingress_path) all;
 };
-void ingress_paths_read(const struct subject *s, const struct object *ingress, struct ingress_paths *ret);
+void ingress_paths_read(const struct subject *s, const struct object *ingress,
+                        struct ingress_paths *ret);
 void ingress_paths_fini(struct ingress_paths *p); /* accepts zeroed */
 #define scoped_ingress_paths __attribute__((cleanup(ingress_paths_fini)))
 /* The first Ingress with a rule for the host (exact or wildcard), or null. */
@@ -29,9 +30,10 @@ bool ingress_has_tls(const struct object *ingress, struct slice host);
 bool ingress_is_alb(const struct subject *s, const struct object *ingress);
 /* alb.ingress.kubernetes.io/KEY of the Service (may be null), else of the Ingress, else of its class's parameters
  * (scheme, targetType). Empty when nobody says. */
-struct slice alb_setting(const struct subject *s, const struct object *ingress, const struct object *service,
-			 const char *key);
-bool alb_targets_ip(const struct subject *s, const struct object *ingress, const struct object *service);
+struct slice alb_setting(const struct subject *s, const struct object *ingress,
+                         const struct object *service, const char *key);
+bool alb_targets_ip(const struct subject *s, const struct object *ingress,
+                    const struct object *service);
 
 /* ---- AWS's network load balancer ---- */
 bool svc_is_nlb(const struct svc *x); /* the AWS Load Balancer Controller acts on it */

@@ -25,7 +25,8 @@ enum answer mesh_has_proxy(const struct workload *w)
 	enum answer own = pod_says(w);
 	struct slice injection, mode;
 
-	container_each (w->spec, k) {
+	container_each(w->spec, k)
+	{
 		if (slice_is(val_get_str(k, "name"), "istio-proxy")) {
 			return ANSWER_YES;
 		}
@@ -39,9 +40,9 @@ enum answer mesh_has_proxy(const struct workload *w)
 	injection = val_get_str(w->space->labels, "istio-injection");
 	mode = val_get_str(w->space->labels, "istio.io/dataplane-mode");
 	return slice_is(injection, "enabled") || slice_is(mode, "ambient") ||
-			       (!injection.len && val_get(w->space->labels, "istio.io/rev")) ?
-		       ANSWER_YES :
-		       ANSWER_NO;
+	                       (!injection.len && val_get(w->space->labels, "istio.io/rev"))
+	               ? ANSWER_YES
+	               : ANSWER_NO;
 }
 
 bool mesh_is_there(const struct subject *s)
@@ -61,7 +62,8 @@ bool mesh_selects(const struct object *policy, const struct workload *w)
 	const struct val *labels = val_path(object_spec(policy), "selector.matchLabels");
 	bool root = slice_is(policy->ns, MESH_ROOT);
 
-	return (root || slice_eq(policy->ns, w->ns)) && (!val_len(labels) || labels_have(w->labels, labels));
+	return (root || slice_eq(policy->ns, w->ns)) &&
+	       (!val_len(labels) || labels_have(w->labels, labels));
 }
 
 static bool read_mode(const struct val *at, enum mtls *ret)
@@ -95,18 +97,21 @@ static const struct val *port_mode(const struct object *policy, uint16_t port)
 /* 0: selects the workload; 1: the namespace's; 2: the mesh's. */
 static unsigned level_of(const struct object *policy, const struct workload *w)
 {
-	return val_len(val_path(object_spec(policy), "selector.matchLabels")) ? 0 : slice_eq(policy->ns, w->ns) ? 1 : 2;
+	return val_len(val_path(object_spec(policy), "selector.matchLabels")) ? 0
+	       : slice_eq(policy->ns, w->ns)                                  ? 1
+	                                                                      : 2;
 }
 
-enum mtls mesh_mtls(const struct subject *s, const struct workload *w, uint16_t port, const struct object **ret_by,
-		    const struct val **ret_at)
+enum mtls mesh_mtls(const struct subject *s, const struct workload *w, uint16_t port,
+                    const struct object **ret_by, const struct val **ret_at)
 {
 	const struct object *by = NULL;
 	const struct val *at = NULL;
 	enum mtls mode = MTLS_PERMISSIVE, m;
 
 	for (unsigned level = 0; level < 3 && !by; level++) {
-		object_each (s, OBJECT_PEERAUTHENTICATION, o) {
+		object_each(s, OBJECT_PEERAUTHENTICATION, o)
+		{
 			const struct val *own = level == 0 ? port_mode(o, port) : NULL;
 			const struct val *all = val_path(object_spec(o), "mtls.mode");
 
@@ -139,29 +144,36 @@ static bool truth(const struct val *v)
 static void take_config(struct mesh_config *ret, const struct object *o, const struct val *mesh)
 {
 	ret->object = o;
-	ret->holds = ret->holds || truth(val_path(mesh, "defaultConfig.holdApplicationUntilProxyStarts"));
+	ret->holds = ret->holds ||
+	             truth(val_path(mesh, "defaultConfig.holdApplicationUntilProxyStarts"));
 	ret->registry_only =
-		ret->registry_only || slice_is(val_str(val_path(mesh, "outboundTrafficPolicy.mode")), "REGISTRY_ONLY");
+		ret->registry_only ||
+		slice_is(val_str(val_path(mesh, "outboundTrafficPolicy.mode")), "REGISTRY_ONLY");
 }
 
 struct mesh_config mesh_config_read(const struct subject *s)
 {
 	struct mesh_config c = { 0 };
 
-	object_each (s, OBJECT_ISTIOOPERATOR, o) {
+	object_each(s, OBJECT_ISTIOOPERATOR, o)
+	{
 		const struct val *values = val_get(object_spec(o), "values");
 
 		take_config(&c, o, val_get(object_spec(o), "meshConfig"));
-		c.holds = c.holds || truth(val_path(values, "global.proxy.holdApplicationUntilProxyStarts")) ||
-			  truth(val_path(values, "pilot.env.ENABLE_NATIVE_SIDECARS"));
+		c.holds = c.holds ||
+		          truth(val_path(values, "global.proxy.holdApplicationUntilProxyStarts")) ||
+		          truth(val_path(values, "pilot.env.ENABLE_NATIVE_SIDECARS"));
 	}
-	object_each (s, OBJECT_CONFIGMAP, o) {
+	object_each(s, OBJECT_CONFIGMAP, o)
+	{
 		scoped_arena struct arena a = { 0 };
 		struct err err = { 0 };
 		struct val *mesh;
 
-		if (slice_is(o->ns, MESH_ROOT) && (slice_is(o->name, "istio") || slice_has_prefix(o->name, SLICE("istio-"))) &&
-		    yaml_parse(&a, val_get_str(val_get(o->v, "data"), "mesh"), &mesh, &err) == 0 && mesh) {
+		if (slice_is(o->ns, MESH_ROOT) &&
+		    (slice_is(o->name, "istio") || slice_has_prefix(o->name, SLICE("istio-"))) &&
+		    yaml_parse(&a, val_get_str(val_get(o->v, "data"), "mesh"), &mesh, &err) == 0 &&
+		    mesh) {
 			take_config(&c, o, mesh);
 		}
 	}
@@ -172,7 +184,8 @@ struct mesh_config mesh_config_read(const struct subject *s)
 
 static const struct object *entry_of(const struct subject *s, struct slice host)
 {
-	object_each (s, OBJECT_SERVICEENTRY, o) {
+	object_each(s, OBJECT_SERVICEENTRY, o)
+	{
 		val_for_each (val_get(object_spec(o), "hosts"), h) {
 			if (val_str(h).len && hosts_meet(val_str(h), host)) {
 				return o;
@@ -196,7 +209,8 @@ struct mesh_host mesh_host_of(const struct subject *s, struct slice ns, struct s
 	if (r.svc || r.entry) {
 		r.known = ANSWER_YES;
 	} else if (!host.len || slice_find(host, '*') >= 0 ||
-		   (dotted && (inside || !more.len) && !slice_eq(space, ns) && !subject_space(s, space))) {
+	           (dotted && (inside || !more.len) && !slice_eq(space, ns) &&
+	            !subject_space(s, space))) {
 		r.known = ANSWER_UNKNOWN; /* in a namespace of which nothing is among the objects */
 	}
 	return r;

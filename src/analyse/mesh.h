@@ -16,8 +16,8 @@ bool mesh_is_there(const struct subject *s);
 enum mtls { MTLS_DISABLE, MTLS_PERMISSIVE, MTLS_STRICT };
 /* What the workload's proxy wants on a port of the pod. *ret_by (may be null): the PeerAuthentication that says so, or
  * null; *ret_at: the mode in it. */
-enum mtls mesh_mtls(const struct subject *s, const struct workload *w, uint16_t port, const struct object **ret_by,
-		    const struct val **ret_at);
+enum mtls mesh_mtls(const struct subject *s, const struct workload *w, uint16_t port,
+                    const struct object **ret_by, const struct val **ret_at);
 
 struct mesh_config {
 	const struct object *object; /* that says so; null: none is among the objects */
@@ -28,9 +28,9 @@ struct mesh_config mesh_config_read(const struct subject *s);
 
 /* A host of a VirtualService or DestinationRule as Istio reads it in a namespace. */
 struct mesh_host {
-	enum answer known;               /* NO: neither Service nor ServiceEntry */
-	const struct svc *svc;           /* null: none */
-	const struct object *entry;      /* ServiceEntry, or null */
+	enum answer known;          /* NO: neither Service nor ServiceEntry */
+	const struct svc *svc;      /* null: none */
+	const struct object *entry; /* ServiceEntry, or null */
 };
 struct mesh_host mesh_host_of(const struct subject *s, struct slice ns, struct slice host);
 /* Does the selector ({matchLabels}) of a policy take the workload? Absent: all of its namespace; in the root

@@ -2,7 +2,7 @@
 #include "analyse/route.h"
 
 const enum object_kind route_kinds[] = { OBJECT_HTTPROUTE, OBJECT_GRPCROUTE, OBJECT_TLSROUTE,
-					 OBJECT_TCPROUTE,  OBJECT_UDPROUTE,  OBJECT_OTHER };
+	                                 OBJECT_TCPROUTE,  OBJECT_UDPROUTE,  OBJECT_OTHER };
 
 static bool text_is(const struct val *v, const char *wanted, const char *otherwise)
 {
@@ -10,9 +10,10 @@ static bool text_is(const struct val *v, const char *wanted, const char *otherwi
 }
 
 bool ref_is(const struct val *ref, const char *group, const char *kind, const char *default_group,
-	    const char *default_kind)
+            const char *default_kind)
 {
-	return text_is(val_get(ref, "group"), group, default_group) && text_is(val_get(ref, "kind"), kind, default_kind);
+	return text_is(val_get(ref, "group"), group, default_group) &&
+	       text_is(val_get(ref, "kind"), kind, default_kind);
 }
 
 struct slice ref_namespace(const struct object *holder, const struct val *ref)
@@ -39,9 +40,9 @@ static bool protocol_takes(struct slice protocol, enum object_kind route)
 	if (slice_is(protocol, "TLS")) {
 		return route == OBJECT_TLSROUTE || route == OBJECT_TCPROUTE;
 	}
-	return slice_is(protocol, "TCP") ? route == OBJECT_TCPROUTE :
-	       slice_is(protocol, "UDP") ? route == OBJECT_UDPROUTE :
-					   true; /* a protocol of the implementation's own */
+	return slice_is(protocol, "TCP")   ? route == OBJECT_TCPROUTE
+	       : slice_is(protocol, "UDP") ? route == OBJECT_UDPROUTE
+	                                   : true; /* a protocol of the implementation's own */
 }
 
 static bool kind_is_admitted(const struct val *listener, const struct object *route)
@@ -89,8 +90,8 @@ static enum answer selector_admits(struct subject *s, const struct val *selector
 	return space->object || asks_for_name_only(selector) ? ANSWER_NO : ANSWER_UNKNOWN;
 }
 
-enum answer listener_admits(struct subject *s, const struct object *gateway, const struct val *listener,
-			    const struct object *route)
+enum answer listener_admits(struct subject *s, const struct object *gateway,
+                            const struct val *listener, const struct object *route)
 {
 	const struct val *namespaces = val_path(listener, "allowedRoutes.namespaces");
 	struct slice from = val_get_str(namespaces, "from");
@@ -109,7 +110,8 @@ enum answer listener_admits(struct subject *s, const struct object *gateway, con
 
 bool listener_is_meant(const struct val *listener, const struct val *parent_ref)
 {
-	const struct val *section = val_get(parent_ref, "sectionName"), *port = val_get(parent_ref, "port");
+	const struct val *section = val_get(parent_ref, "sectionName"),
+			 *port = val_get(parent_ref, "port");
 
 	return (!section || slice_eq(val_str(section), val_get_str(listener, "name"))) &&
 	       (!port || val_int(port, 0) == val_int(val_get(listener, "port"), -1));
@@ -151,7 +153,8 @@ bool route_meets_listener(const struct object *route, const struct val *listener
 static bool grants_from(const struct val *grant, const struct object *holder)
 {
 	val_for_each (val_get(grant, "from"), f) {
-		if (slice_is(val_get_str(f, "group"), GATEWAY_GROUP) && slice_eq(val_get_str(f, "kind"), holder->kind) &&
+		if (slice_is(val_get_str(f, "group"), GATEWAY_GROUP) &&
+		    slice_eq(val_get_str(f, "kind"), holder->kind) &&
 		    slice_eq(val_get_str(f, "namespace"), holder->ns)) {
 			return true;
 		}
@@ -159,12 +162,14 @@ static bool grants_from(const struct val *grant, const struct object *holder)
 	return false;
 }
 
-static bool grants_to(const struct val *grant, const char *group, const char *kind, struct slice name)
+static bool grants_to(const struct val *grant, const char *group, const char *kind,
+                      struct slice name)
 {
 	val_for_each (val_get(grant, "to"), t) {
 		struct slice wanted = val_get_str(t, "name");
 
-		if (slice_is(val_get_str(t, "group"), group) && slice_is(val_get_str(t, "kind"), kind) &&
+		if (slice_is(val_get_str(t, "group"), group) &&
+		    slice_is(val_get_str(t, "kind"), kind) &&
 		    (!wanted.len || slice_eq(wanted, name))) {
 			return true;
 		}
@@ -172,13 +177,15 @@ static bool grants_to(const struct val *grant, const char *group, const char *ki
 	return false;
 }
 
-bool reference_is_granted(const struct subject *s, const struct object *holder, struct slice ns, const char *group,
-			  const char *kind, struct slice name)
+bool reference_is_granted(const struct subject *s, const struct object *holder, struct slice ns,
+                          const char *group, const char *kind, struct slice name)
 {
-	object_each (s, OBJECT_REFERENCEGRANT, o) {
+	object_each(s, OBJECT_REFERENCEGRANT, o)
+	{
 		const struct val *grant = object_spec(o);
 
-		if (slice_eq(o->ns, ns) && grants_from(grant, holder) && grants_to(grant, group, kind, name)) {
+		if (slice_eq(o->ns, ns) && grants_from(grant, holder) &&
+		    grants_to(grant, group, kind, name)) {
 			return true;
 		}
 	}
