@@ -636,6 +636,7 @@ static const struct rule rules[] = {
 		.probe = "Resolve it from the pod.",
 		.fix = "Deploy it or remove the value.",
 		.sources = "podman-container-tools/podman#27712",
+		.after = "DNS001",
 		.check = app008,
 	},
 	{
