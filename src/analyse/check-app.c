@@ -529,6 +529,7 @@ static const struct rule rules[] = {
 			 "from outside.",
 		.fix = "A relative path such as /api on the page's own host.",
 		.sources = "youssef-khaya.com; a public three-tier example",
+		.after = "SVC001 SVC002",
 		.check = app001,
 	},
 	{
@@ -561,6 +562,7 @@ static const struct rule rules[] = {
 		.probe = "A preflight request with the page's origin.",
 		.fix = "The page's origin, or one host for both.",
 		.sources = "developer.mozilla.org, CORS; a public three-tier example",
+		.after = "ING009",
 		.check = app003,
 	},
 	{
@@ -636,6 +638,7 @@ static const struct rule rules[] = {
 		.probe = "Resolve it from the pod.",
 		.fix = "Deploy it or remove the value.",
 		.sources = "podman-container-tools/podman#27712",
+		.after = "DNS001",
 		.check = app008,
 	},
 	{

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analyse/finding.h"
+#include "analyse/target.h"
 #include "analyse/nearest.h"
 #include "analyse/path-ingress.h"
 #include "analyse/value.h"
@@ -35,8 +36,13 @@ static void judge_page(struct walk *w, struct explain_step *s, const struct work
 	for (size_t i = 0; i < n; i++) {
 		const struct reference *r = &all[i];
 		struct slice host = slice_of(r->host);
+		const struct target t = target_of(w->s, r);
 		scoped_strbuf struct strbuf text = { 0 };
 
+		/* a server in the pod reads it, and the browser has a way of its own */
+		if (target_is_proxied(w->s, r, &t)) {
+			continue;
+		}
 		if (r->use != USE_CONNECT || (r->place != PLACE_BROWSER && r->place != PLACE_BUILD) || !host.len) {
 			continue;
 		}

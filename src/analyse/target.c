@@ -342,15 +342,15 @@ static bool may_call(struct subject *s, const struct workload *w, const struct s
 	return false;
 }
 
-static bool leads_to(const struct object *ingress, struct slice url_path, const struct svc *x)
+/* A path of its own for what the page asks: below "/", where the page itself is. */
+static bool takes_path(const struct object *ingress, struct slice url_path, struct slice ns)
 {
 	val_for_each (val_get(object_spec(ingress), "rules"), rule) {
 		val_for_each (val_path(rule, "http.paths"), it) {
 			struct slice path = val_get_str(it, "path");
 
 			if (path.len > 1 && slice_has_prefix(url_path, path) &&
-			    slice_eq(val_str(val_path(it, "backend.service.name")), x->name) &&
-			    slice_eq(ingress->ns, x->ns)) {
+			    slice_eq(ingress->ns, ns)) {
 				return true;
 			}
 		}
@@ -369,7 +369,7 @@ bool target_is_proxied(struct subject *s, const struct reference *r, const struc
 	}
 	object_each(s, OBJECT_INGRESS, ingress)
 	{
-		if (leads_to(ingress, slice_of(r->url_path), t->service)) {
+		if (takes_path(ingress, slice_of(r->url_path), t->ns)) {
 			return true;
 		}
 	}

@@ -32,7 +32,7 @@ struct target target_of(struct subject *s, const struct reference *r);
 struct target target_of_host(struct subject *s, struct slice ns, struct slice host, uint16_t port);
 /* A value under a browser's name (VITE_API_URL) that names a Service may be meant for a server in the same image that
  * passes requests on. It is when the pod's egress policy admits the Service's pods by their labels, and an Ingress
- * leads the same path to the same Service, so that the browser has a way of its own. */
+ * has a rule for the same path, so that the browser has a way of its own. */
 bool target_is_proxied(struct subject *s, const struct reference *r, const struct target *t);
 /* The managed database or cache that has this endpoint (status, or by the form of AWS's names), or null. */
 const struct object *target_store_of_host(const struct subject *s, struct slice host);
