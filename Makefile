@@ -4,16 +4,22 @@
 #   make test   every test                    make down    stop it and leave no trace
 #   make lint   format, tidy, our checkers    make bench   figures (BENCH=name for one)
 #   make fuzz   FUZZ=json SECONDS=60: one harness of tests/fuzz with clang's engine
+#   make deps   only install what all of these need; each of them installs what it needs itself
+#   make format, make san (tests' build), make images (of Happy Tails), make install, make clean
 BUILD ?= build
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PREFIX ?= /usr/local
 
-.PHONY: all deps images up down test lint format bench fuzz install clean san
+.PHONY: all help deps images up down test lint format bench fuzz install clean san
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
+help:
+	@sed -n 's/^#//p' Makefile
+
 $(BUILD)/build.ninja:
+	@dev/deps build
 	@meson setup $(BUILD) >/dev/null
 
 $(BUILD)-san/build.ninja:
@@ -22,44 +28,54 @@ $(BUILD)-san/build.ninja:
 deps:
 	@dev/deps
 
-images: all
+images: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) kennel
 	@$(SUDO) examples/happy-tails/build-images $(BUILD)/images
 
-up: deps images
+up:
+	@dev/deps build run images
+	@$(MAKE) --no-print-directory images
 	@$(SUDO) $(BUILD)/kennel up --load $(BUILD)/images -f examples/happy-tails/manifests
 
 down:
+	@test -x $(BUILD)/kennel || { echo "make down: no $(BUILD)/kennel here; 'make' builds it" >&2; exit 2; }
 	@$(SUDO) $(BUILD)/kennel down
 
 san: $(BUILD)-san/build.ninja
 	@ninja -C $(BUILD)-san
 
-test: deps images
-	@$(MAKE) --no-print-directory $(BUILD)/build.ninja $(BUILD)-san/build.ninja
-	@ninja -C $(BUILD)
-	@ninja -C $(BUILD)-san
+test:
+	@dev/deps build run images tests
+	@$(MAKE) --no-print-directory all san images
 	@$(SUDO) tests/run --build $(BUILD) --san $(BUILD)-san
 
-lint: $(BUILD)/build.ninja
+lint:
+	@dev/deps build tests lint
+	@$(MAKE) --no-print-directory all
 	@dev/lint $(BUILD)
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-bench: deps images
-	@ninja -C $(BUILD)
+bench:
+	@dev/deps build run images tests bench
+	@$(MAKE) --no-print-directory all images
 	@$(SUDO) tests/bench/run --build $(BUILD) $(BENCH)
 
 SECONDS ?= 60
 $(BUILD)-fuzz/build.ninja:
+	@dev/deps build fuzz
 	@CC=clang-14 meson setup $(BUILD)-fuzz -Dengine=true -Db_sanitize=address,undefined -Db_lundef=false \
 		-Dbuildtype=debug -Doptimization=1 -Dwerror=false >/dev/null
 
 fuzz: $(BUILD)-fuzz/build.ninja
 	@dev/fuzz $(BUILD)-fuzz "$(FUZZ)" "$(SECONDS)"
 
-install: all
+# Builds nothing that is there, so that 'make && sudo make install' leaves no file of root's in the build.
+install:
+	@test -x $(BUILD)/kennel || $(MAKE) --no-print-directory all
 	install -D -m 755 $(BUILD)/kennel $(DESTDIR)$(PREFIX)/bin/kennel
 
+# Images and logs of tests are root's.
 clean:
-	rm -rf $(BUILD) $(BUILD)-san $(BUILD)-fuzz
+	rm -rf $(BUILD) $(BUILD)-san $(BUILD)-fuzz 2>/dev/null || $(SUDO) rm -rf $(BUILD) $(BUILD)-san

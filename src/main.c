@@ -100,7 +100,7 @@ static int ask_door(const struct home *h, const char *verb, struct ip ip, uint16
 	request = mem_printf(ip.family == IP_V6 ? "{\"%s\":\"[%s]:%u\"}" : "{\"%s\":\"%s:%u\"}",
 	                     verb, address, port);
 	r = control_ask(h, request, door_timeout_us, &answer, ret_fd, err);
-	if (r == 0) {
+	if (r >= 0) {
 		r = json_parse_doc(strbuf_slice(&answer), 0, &said, err);
 	}
 	if (r < 0) {

@@ -64,7 +64,7 @@ static void say_nearest(struct check *c, struct finding *f, const struct object 
 	} else if (near->has) {
 		finding_shows(c, f, w, near->has, "its pods carry " SLICE_FMT "=" SLICE_FMT ".",
 			      SLICE_ARG(near->has->key), SLICE_ARG(val_str(near->has)));
-	} else {
+	} else if (near->wanted) {
 		finding_shows(c, f, w, near->workload->labels, "its pods do not carry the label " SLICE_FMT ".",
 			      SLICE_ARG(near->wanted->key));
 	}

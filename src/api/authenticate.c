@@ -38,7 +38,7 @@ bool user_is_anonymous(const struct user *u)
 
 static void set_peer(struct call *c, const struct tls_peer *p)
 {
-	struct slice groups[ARRAY_SIZE(p->groups)];
+	struct slice groups[ARRAY_SIZE(p->groups)] = { 0 };
 
 	for (size_t i = 0; i < p->n_groups; i++) {
 		groups[i] = slice_of(p->groups[i]);

@@ -176,7 +176,7 @@ static void add_resource(struct arena *a, struct val *list, const struct kind *k
 	        s ? val_new_strf(a, "%s/%s", k->plural, s->name) : val_new_cstr(a, k->plural));
 	val_set_cstr(a, v, "singularName", s ? "" : k->singular);
 	val_set_bool(a, v, "namespaced", k->namespaced);
-	if (strcmp(as.group, k->group) != 0 || strcmp(as.version, k->version) != 0) {
+	if (s && (strcmp(as.group, k->group) != 0 || strcmp(as.version, k->version) != 0)) {
 		val_set_cstr(a, v, "group", as.group);
 		val_set_cstr(a, v, "version", as.version);
 	}

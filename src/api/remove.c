@@ -145,7 +145,7 @@ int remove_run(struct call *c, struct key key, const struct store_delete_opts *o
 int remove_object(struct call *c)
 {
 	struct store_delete_opts o;
-	const struct doc *last;
+	const struct doc *last = NULL;
 	int r = body_options(c, &o);
 
 	if (r < 0) {
@@ -156,7 +156,7 @@ int remove_object(struct call *c)
 		                      "this namespace may not be deleted");
 	}
 	r = remove_run(c, call_key(c), &o, &last);
-	if (r < 0) {
+	if (r < 0 || !last) {
 		return r;
 	}
 	if (r == STORE_MARKED || c->kind == c->api->kinds.pod) {
@@ -178,7 +178,7 @@ static int remove_all(struct call *c, const struct kept *chosen, const struct st
 		const struct val *meta = val_get(chosen->docs.at[i]->root, "metadata");
 		struct key key = { c->kind, val_get_str(meta, "namespace"),
 			           val_get_str(meta, "name") };
-		const struct doc *last;
+		const struct doc *last = NULL;
 		int r;
 
 		if (is_sacred(c, key.name)) {
@@ -186,7 +186,7 @@ static int remove_all(struct call *c, const struct kept *chosen, const struct st
 			                      "this namespace may not be deleted");
 		}
 		r = remove_run(c, key, o, &last);
-		if (r < 0) {
+		if (r < 0 || !last) {
 			return r;
 		}
 		view_list_item(items, v, head, last->root, store_json(c->api->store, last));

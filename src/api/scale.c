@@ -88,7 +88,7 @@ int scale_run(struct call *c)
 {
 	struct writing w = { .call = c, .kind = c->kind, .subresource = "scale" };
 	struct slice revision;
-	struct val *scale;
+	struct val *scale = NULL;
 	const struct doc *d;
 	int64_t replicas;
 	int r = call_find(c, &d);

@@ -45,3 +45,22 @@ int err_code_http(enum err_code code);           /* 404 */
 const char *err_code_reason(enum err_code code); /* "NotFound" */
 bool err_code_can_retry(enum err_code code);
 int err_code_exit(enum err_code code); /* exit status of a command: 1 or 2 */
+
+#ifdef __clang_analyzer__
+/* The static analyser sees one file at a time; here is what the functions above promise: a failure is negative. */
+#define err_is_negative(r)                                                                         \
+	({                                                                                         \
+		int negative = (r);                                                                \
+		if (negative >= 0) {                                                               \
+			__builtin_unreachable();                                                   \
+		}                                                                                  \
+		negative;                                                                          \
+	})
+#undef err_raise
+#undef err_sys
+#undef err_while
+#define err_raise(err, code, ...)                                                                  \
+	err_is_negative(err_raise_at((err), (code), __FILE__, __LINE__, __VA_ARGS__))
+#define err_sys(err, ...)      err_is_negative(err_sys_at((err), __FILE__, __LINE__, __VA_ARGS__))
+#define err_while(err, r, ...) err_is_negative(err_while_at((err), (r), __VA_ARGS__))
+#endif

@@ -114,7 +114,7 @@ bool slice_to_u64(struct slice s, uint64_t *ret)
 {
 	uint64_t v = 0;
 
-	if (s.len == 0) {
+	if (s.len == 0 || !s.p) {
 		return false;
 	}
 	for (size_t i = 0; i < s.len; i++) {

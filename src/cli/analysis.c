@@ -47,7 +47,9 @@ void analysis_fini(struct analysis *a)
 int analysis_print(const struct strbuf *out, struct err *err)
 {
 	if (strbuf_failed(out)) {
-		return err_raise(err, ERR_LIMIT, "the answer is larger than 1 GiB; narrow it, or ask for another form");
+		return err_raise(
+			err, ERR_LIMIT,
+			"the answer is larger than 1 GiB; narrow it, or ask for another form");
 	}
 	if (fwrite(strbuf_str(out), 1, out->size, stdout) != out->size || fflush(stdout) != 0) {
 		return err_sys(err, "write the answer");

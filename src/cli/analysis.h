@@ -5,10 +5,12 @@
 #include "analyse/matrix-subject.h"
 #include "cli/gather.h"
 
-#define ANALYSIS_PROFILE_HELP "facts of the target: eks, eks-strict, calico, cilium, k3s, kind or none"
+#define ANALYSIS_PROFILE_HELP                                                                      \
+	"facts of the target: eks, eks-strict, calico, cilium, k3s, kind or none"
 
 /* --profile. Failure: ERR_USAGE with the names there are. */
-MUST_USE int analysis_profile(const struct cli_parsed *p, const struct profile **ret, struct err *err);
+MUST_USE int analysis_profile(const struct cli_parsed *p, const struct profile **ret,
+                              struct err *err);
 /* Prints what could not be read, one line each, on standard error; true when there was something. */
 bool analysis_tell_problems(const struct gathered *g);
 

@@ -53,7 +53,7 @@ static enum err_code code_of_status(int status)
 }
 
 int caller_ask(struct caller *c, const char *method, const char *target, const char *content_type,
-	       const struct val *body, struct doc **ret, struct err *err)
+               const struct val *body, struct doc **ret, struct err *err)
 {
 	struct asking asking = { .caller = c };
 
@@ -63,8 +63,9 @@ int caller_ask(struct caller *c, const char *method, const char *target, const c
 	}
 	if (asking.status < 200 || asking.status > 299) {
 		doc_unref(asking.body);
-		return err_raise(err, asking.status ? code_of_status(asking.status) : ERR_UNAVAILABLE, "%s",
-				 asking.why.msg);
+		return err_raise(err,
+		                 asking.status ? code_of_status(asking.status) : ERR_UNAVAILABLE,
+		                 "%s", asking.why.msg);
 	}
 	if (ret) {
 		*ret = asking.body;

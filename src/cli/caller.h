@@ -15,7 +15,8 @@ MUST_USE int caller_open(struct caller *c, const char *kubeconfig, struct err *e
 void caller_close(struct caller *c);
 /* Asks and waits. On success *ret (may be null) is the answer's document, the caller's share. Failure: the
  * Status' message with the code of its HTTP status (ERR_NOTFOUND, ERR_INVALID, ...). */
-MUST_USE int caller_ask(struct caller *c, const char *method, const char *target, const char *content_type,
-			const struct val *body, struct doc **ret, struct err *err);
+MUST_USE int caller_ask(struct caller *c, const char *method, const char *target,
+                        const char *content_type, const struct val *body, struct doc **ret,
+                        struct err *err);
 /* Lets the loop turn for that long. */
 void caller_wait_us(struct caller *c, int64_t us);

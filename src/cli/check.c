@@ -13,12 +13,15 @@
 #include "codec/yaml.h"
 
 static const struct cli_option options[] = {
-	{ "filename", 'f', "FILE", "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
+	{ "filename", 'f', "FILE",
+	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
 	{ "kubeconfig", 0, "FILE", "read a running cluster instead" },
 	{ "output", 'o', "FORMAT", "text (default), json, yaml, sarif, junit or markdown" },
 	{ "severity", 0, "LEAST", "info (default), warn or error: milder findings are left away" },
-	{ "profile", 0, "NAME", "facts of the target: eks, eks-strict, calico, cilium, k3s, kind or none" },
-	{ "baseline", 0, "FILE", "an earlier report (-o json): what it tells is known and left away" },
+	{ "profile", 0, "NAME",
+	  "facts of the target: eks, eks-strict, calico, cilium, k3s, kind or none" },
+	{ "baseline", 0, "FILE",
+	  "an earlier report (-o json): what it tells is known and left away" },
 	{ "fix-dry-run", 0, NULL, "print mechanical repairs as a patch, change nothing" },
 	{ "list", 0, NULL, "all checks (-o text, json, yaml or markdown)" },
 	{ 0 },
@@ -31,9 +34,12 @@ struct format {
 	void (*catalogue)(struct strbuf *out); /* null: not in this format */
 };
 static const struct format formats[] = {
-	{ "text", report_text, catalogue_text },   { "json", report_json, catalogue_json },
-	{ "yaml", report_yaml, catalogue_yaml },   { "sarif", report_sarif, NULL },
-	{ "junit", report_junit, NULL },	   { "markdown", report_markdown, catalogue_markdown },
+	{ "text", report_text, catalogue_text },
+	{ "json", report_json, catalogue_json },
+	{ "yaml", report_yaml, catalogue_yaml },
+	{ "sarif", report_sarif, NULL },
+	{ "junit", report_junit, NULL },
+	{ "markdown", report_markdown, catalogue_markdown },
 };
 
 struct wish {
@@ -104,7 +110,8 @@ static int read_baseline(struct wish *w, const char *path, struct err *err)
 		return err_while(err, r, "%s", path);
 	}
 	if (!val_get(v, "findings")) {
-		return err_raise(err, ERR_SYNTAX, "%s is no report of 'kennel check -o json'", path);
+		return err_raise(err, ERR_SYNTAX, "%s is no report of 'kennel check -o json'",
+		                 path);
 	}
 	w->filter.baseline = v;
 	return 0;
@@ -130,7 +137,8 @@ static int print_list(const struct wish *w, struct err *err)
 	scoped_strbuf struct strbuf out = { 0 };
 
 	if (!w->format->catalogue) {
-		(void)err_raise(err, ERR_USAGE, "--list -o %s: text, json, yaml or markdown", w->format->name);
+		(void)err_raise(err, ERR_USAGE, "--list -o %s: text, json, yaml or markdown",
+		                w->format->name);
 		return cli_fail(err);
 	}
 	w->format->catalogue(&out);
@@ -144,7 +152,8 @@ static int print_rule(const char *id, struct err *err)
 	const struct rule *rule = rule_find(slice_of(id));
 
 	if (!rule) {
-		(void)err_raise(err, ERR_USAGE, "there is no check %s; 'kennel check --list' shows all", id);
+		(void)err_raise(err, ERR_USAGE,
+		                "there is no check %s; 'kennel check --list' shows all", id);
 		return cli_fail(err);
 	}
 	rule_text(&out, rule);
@@ -154,7 +163,8 @@ static int print_rule(const char *id, struct err *err)
 
 /* ---- the check ---- */
 
-static void print_report(const struct wish *w, const struct gathered *g, const struct findings *found)
+static void print_report(const struct wish *w, const struct gathered *g,
+                         const struct findings *found)
 {
 	scoped_strbuf struct strbuf out = { 0 };
 	struct report r = {
@@ -212,8 +222,9 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 	} else if (p->words.n == 2 && strcmp(p->words.at[0], "explain") == 0) {
 		status = print_rule(p->words.at[1], &err);
 	} else if (p->words.n) {
-		(void)err_raise(&err, ERR_USAGE, "check: 'explain ID' or nothing, not \"%s\"; manifests come by -f",
-				p->words.at[0]);
+		(void)err_raise(&err, ERR_USAGE,
+		                "check: 'explain ID' or nothing, not \"%s\"; manifests come by -f",
+		                p->words.at[0]);
 		status = cli_fail(&err);
 	} else {
 		status = check(&w, p, &err);
@@ -227,7 +238,8 @@ const struct cli_command cli_check = {
 	.words = "[explain ID]",
 	.summary = "Find out why A will not reach B, from manifests or a running cluster",
 	.details = "Without -f and --kubeconfig the running instance is looked at.\n"
-		   "Exit status: 0 nothing found, 1 findings, 2 usage, or input that could not be read (the rest is\n"
+		   "Exit status: 0 nothing found, 1 findings, 2 usage, or input that could not be "
+	           "read (the rest is\n"
 		   "checked all the same).",
 	.options = options,
 	.takes_instance = true,

@@ -13,9 +13,10 @@
 #define KENNEL_VERSION "unknown"
 #endif
 
-static const struct cli_command *const commands[] = { &cli_up,     &cli_down,	&cli_status,
-						      &cli_check,  &cli_matrix, &cli_diff, &cli_explain, &cli_verify,
-						      &cli_graph,  &cli_kubeconfig };
+static const struct cli_command *const commands[] = { &cli_up,        &cli_down,   &cli_status,
+	                                              &cli_check,     &cli_matrix, &cli_diff,
+	                                              &cli_explain,   &cli_verify, &cli_graph,
+	                                              &cli_kubeconfig };
 
 /* Listed by --help beside the commands above; their own rooms run them (main.c). */
 static const char *const elsewhere[][2] = {
@@ -45,16 +46,20 @@ int cli_fail(const struct err *err)
 
 static void usage(FILE *out)
 {
-	fprintf(out, "kennel %s: a Kubernetes application's whole network on one machine\n\n"
-		     "Usage: kennel COMMAND [OPTION]...\n\n", KENNEL_VERSION);
+	fprintf(out,
+	        "kennel %s: a Kubernetes application's whole network on one machine\n\n"
+	        "Usage: kennel COMMAND [OPTION]...\n\n",
+	        KENNEL_VERSION);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(elsewhere); i++) {
 		fprintf(out, "  %-12s %s\n", elsewhere[i][0], elsewhere[i][1]);
 	}
-	fputs("\n'kennel COMMAND --help' tells more. Exit status: 0 ok, 1 the answer is no, 2 usage or "
-	      "environment.\n", out);
+	fputs("\n'kennel COMMAND --help' tells more. Exit status: 0 ok, 1 the answer is no, 2 "
+	      "usage or "
+	      "environment.\n",
+	      out);
 }
 
 static void print_options(const struct cli_option *o)
@@ -63,16 +68,16 @@ static void print_options(const struct cli_option *o)
 		char text[64];
 
 		snprintf(text, sizeof(text), "%s%c%s--%s%s%s", o->letter ? "-" : "",
-			 o->letter ? o->letter : ' ', o->letter ? ", " : "   ", o->name,
-			 o->argument ? " " : "", o->argument ? o->argument : "");
+		         o->letter ? o->letter : ' ', o->letter ? ", " : "   ", o->name,
+		         o->argument ? " " : "", o->argument ? o->argument : "");
 		printf("  %-28s %s\n", text, o->help);
 	}
 }
 
 static void help(const struct cli_command *c)
 {
-	printf("%s\n\nUsage: kennel %s [OPTION]...%s%s\n\n", c->summary, c->name, *c->words ? " " : "",
-	       c->words);
+	printf("%s\n\nUsage: kennel %s [OPTION]...%s%s\n\n", c->summary, c->name,
+	       *c->words ? " " : "", c->words);
 	if (c->details) {
 		printf("%s\n\n", c->details);
 	}
@@ -93,7 +98,8 @@ static const struct cli_option *find_in(const struct cli_option *o, struct slice
 	return NULL;
 }
 
-static const struct cli_option *find_option(const struct cli_command *c, struct slice name, char letter)
+static const struct cli_option *find_option(const struct cli_command *c, struct slice name,
+                                            char letter)
 {
 	const struct cli_option *o = find_in(c->options, name, letter);
 
@@ -103,7 +109,8 @@ static const struct cli_option *find_option(const struct cli_command *c, struct 
 	return o ? o : find_in(help_option, name, letter);
 }
 
-static int parse(const struct cli_command *c, int argc, char **argv, struct cli_parsed *p, struct err *err)
+static int parse(const struct cli_command *c, int argc, char **argv, struct cli_parsed *p,
+                 struct err *err)
 {
 	for (int i = 0; i < argc; i++) {
 		struct slice word = slice_of(argv[i]), name = { 0 }, value = { 0 };
@@ -129,15 +136,17 @@ static int parse(const struct cli_command *c, int argc, char **argv, struct cli_
 			value = slice_from(word, 2);
 		}
 		if (!o) {
-			return err_raise(err, ERR_USAGE, "%s: no option %s; 'kennel %s --help' lists them",
-					 c->name, argv[i], c->name);
+			return err_raise(err, ERR_USAGE,
+			                 "%s: no option %s; 'kennel %s --help' lists them", c->name,
+			                 argv[i], c->name);
 		}
 		if (!o->argument && attached) {
-			return err_raise(err, ERR_USAGE, "%s: --%s takes no value", c->name, o->name);
+			return err_raise(err, ERR_USAGE, "%s: --%s takes no value", c->name,
+			                 o->name);
 		}
 		if (o->argument && !attached && ++i >= argc) {
-			return err_raise(err, ERR_USAGE, "%s: --%s needs a value (%s)", c->name, o->name,
-					 o->argument);
+			return err_raise(err, ERR_USAGE, "%s: --%s needs a value (%s)", c->name,
+			                 o->name, o->argument);
 		}
 		vec_push(&p->options, o);
 		vec_push(&p->values, !o->argument ? NULL : attached ? value.p : argv[i]);
@@ -182,7 +191,8 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 	struct ip ip;
 
 	if (!name_is_valid(name)) {
-		return err_raise(err, ERR_USAGE, "--name %s: 1 to 20 of a-z, 0-9 and '-', not first '-'", name);
+		return err_raise(err, ERR_USAGE,
+		                 "--name %s: 1 to 20 of a-z, 0-9 and '-', not first '-'", name);
 	}
 	if (!ip_parse(slice_of(edge), &ip)) {
 		return err_raise(err, ERR_USAGE, "--edge-address %s: not an IP address", edge);
@@ -202,8 +212,8 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 
 		ret->home = mem_printf("%s/%s", here ? here : "", home);
 	} else {
-		ret->home = strcmp(name, "kennel") == 0 ? mem_strdup("/var/lib/kennel") :
-							  mem_printf("/var/lib/kennel-%s", name);
+		ret->home = strcmp(name, "kennel") == 0 ? mem_strdup("/var/lib/kennel")
+		                                        : mem_printf("/var/lib/kennel-%s", name);
 	}
 	return 0;
 }
@@ -241,8 +251,8 @@ int cli_main(int argc, char **argv, const struct cli_ops *ops)
 			help(c);
 			status = 0;
 		} else if (p.words.n && !*c->words) {
-			(void)err_raise(&err, ERR_USAGE, "%s: what is '%s'? It takes options only", c->name,
-					p.words.at[0]);
+			(void)err_raise(&err, ERR_USAGE, "%s: what is '%s'? It takes options only",
+			                c->name, p.words.at[0]);
 			status = cli_fail(&err);
 		} else {
 			status = c->run(c, &p, ops);

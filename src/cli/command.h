@@ -11,8 +11,8 @@
 
 /* Which instance a command speaks of, and how it is to be started. */
 struct cli_instance {
-	const char *name;         /* --name, default "kennel" */
-	const char *home;         /* --home, absolute; default /var/lib/kennel (then .../NAME for others) */
+	const char *name; /* --name, default "kennel" */
+	const char *home; /* --home, absolute; default /var/lib/kennel (then .../NAME for others) */
 	const char *edge_address; /* --edge-address, default 127.0.0.1 */
 	uint16_t api_port;        /* --api-port; 0: 6443 or the next free one */
 };
@@ -34,7 +34,7 @@ struct cli_ops {
 	int (*status)(const struct cli_instance *i, struct strbuf *out, struct err *err);
 	/* Puts an archive (or every archive of a folder) into the image store; says each name it loaded. */
 	int (*load_images)(const struct cli_instance *i, const char *path,
-			   void (*loaded)(void *arg, const char *name), void *arg, struct err *err);
+	                   void (*loaded)(void *arg, const char *name), void *arg, struct err *err);
 	const struct cli_builtin *builtins; /* ends with a null file */
 };
 
@@ -47,23 +47,24 @@ struct cli_option {
 };
 
 struct cli_parsed {
-	VEC(const char *) words;            /* what is no option */
+	VEC(const char *) words;                /* what is no option */
 	VEC(const struct cli_option *) options; /* as given, in order */
-	VEC(const char *) values;           /* value of options.at[i]; null for switches */
+	VEC(const char *) values;               /* value of options.at[i]; null for switches */
 };
 
 struct cli_command {
 	const char *name;
-	const char *words;   /* "[PATTERN...]" or "" */
-	const char *summary; /* one line */
-	const char *details; /* more lines for --help; may be null */
+	const char *words;                /* "[PATTERN...]" or "" */
+	const char *summary;              /* one line */
+	const char *details;              /* more lines for --help; may be null */
 	const struct cli_option *options; /* ends with a null name; --help is added */
 	bool takes_instance;              /* --name, --home and what follows from them */
-	int (*run)(const struct cli_command *c, const struct cli_parsed *p, const struct cli_ops *ops);
+	int (*run)(const struct cli_command *c, const struct cli_parsed *p,
+	           const struct cli_ops *ops);
 };
 
-extern const struct cli_command cli_check, cli_diff, cli_explain, cli_graph, cli_matrix, cli_verify, cli_up, cli_down, cli_status,
-	cli_kubeconfig;
+extern const struct cli_command cli_check, cli_diff, cli_explain, cli_graph, cli_matrix, cli_verify,
+	cli_up, cli_down, cli_status, cli_kubeconfig;
 
 /* Runs argv[1]; returns the exit status. */
 int cli_main(int argc, char **argv, const struct cli_ops *ops);

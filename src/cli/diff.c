@@ -42,7 +42,8 @@ static int read_wish(struct wish *w, const struct cli_parsed *p, struct err *err
 		return err_raise(err, ERR_USAGE, "--fail-on %s: opened, closed or any", fail);
 	}
 	if (p->words.n != 2) {
-		return err_raise(err, ERR_USAGE, "diff: two things to compare: 'kennel diff OLD NEW'");
+		return err_raise(err, ERR_USAGE,
+		                 "diff: two things to compare: 'kennel diff OLD NEW'");
 	}
 	return analysis_profile(p, &w->profile, err);
 }
@@ -69,11 +70,13 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 	}
 	if (r == 0) {
 		diff_run(&d, &(struct diff_side){ sides[0].gathered.subject, sides[0].matrix },
-			 &(struct diff_side){ sides[1].gathered.subject, sides[1].matrix });
+		         &(struct diff_side){ sides[1].gathered.subject, sides[1].matrix });
 		w.report(&out, &d);
 		r = analysis_print(&out, &err);
 	}
-	status = r < 0 || incomplete ? 2 : (d.opens && w.fail_opened) || (d.closes && w.fail_closed) ? 1 : 0;
+	status = r < 0 || incomplete                                         ? 2
+	         : (d.opens && w.fail_opened) || (d.closes && w.fail_closed) ? 1
+	                                                                     : 0;
 	if (r < 0) {
 		(void)cli_fail(&err);
 	}
@@ -87,8 +90,10 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 const struct cli_command cli_diff = {
 	.name = "diff",
 	.words = "OLD NEW",
-	.summary = "Show which flows a change of manifests opens, closes or alters, and which object did it",
-	.details = "OLD and NEW are files, folders or kustomizations (one may be -). Exit status: 0, 1 when --fail-on says\n"
+	.summary = "Show which flows a change of manifests opens, closes or alters, and which "
+	           "object did it",
+	.details = "OLD and NEW are files, folders or kustomizations (one may be -). Exit status: "
+	           "0, 1 when --fail-on says\n"
 		   "so, 2 usage or unreadable input.",
 	.options = options,
 	.run = run,

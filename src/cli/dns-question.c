@@ -1,7 +1,15 @@
 /* Why: see dns-question.h. Every length in a message is somebody else's word: nothing is read beyond its end. */
 #include "cli/dns-question.h"
 
-enum { HEADER = 12, TYPE_A = 1, CLASS_IN = 1, LABEL_MAX = 63, NAME_MAX_LEN = 253, RESPONSE = 0x8000, POINTER = 0xc0 };
+enum {
+	HEADER = 12,
+	TYPE_A = 1,
+	CLASS_IN = 1,
+	LABEL_MAX = 63,
+	NAME_MAX_LEN = 253,
+	RESPONSE = 0x8000,
+	POINTER = 0xc0
+};
 
 static void add16(struct strbuf *out, uint16_t n)
 {
@@ -88,7 +96,8 @@ static void read_record(struct cursor *c, struct dns_reply *r)
 		const unsigned char *p = (const unsigned char *)c->left.p;
 
 		if (!r->n++) {
-			r->ip = ip_v4((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]);
+			r->ip = ip_v4((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+			              (uint32_t)p[2] << 8 | p[3]);
 		}
 	}
 	skip(c, size);

@@ -27,7 +27,8 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 		status = cli_fail(&err);
 	} else {
 		progress_done(&progress, "%s is down%s", instance.name,
-			      cli_has(p, "purge") ? " and its home removed" : "; its data is kept for the next up");
+		              cli_has(p, "purge") ? " and its home removed"
+		                                  : "; its data is kept for the next up");
 	}
 	cli_instance_fini(&instance);
 	return status;

@@ -85,7 +85,8 @@ static ptrdiff_t scalar_start(struct slice line, const struct val *at)
 		struct slice rest = slice_from(line, from);
 		ptrdiff_t colon;
 
-		rest = rest.len && (rest.p[0] == '"' || rest.p[0] == '\'') ? slice_from(rest, 1) : rest;
+		rest = rest.len && (rest.p[0] == '"' || rest.p[0] == '\'') ? slice_from(rest, 1)
+		                                                           : rest;
 		if (!slice_has_prefix(rest, at->key)) {
 			return -1;
 		}
@@ -107,7 +108,8 @@ static ptrdiff_t scalar_start(struct slice line, const struct val *at)
 /* Would YAML take the plain text for something else than text? */
 static bool needs_quotes(const char *text)
 {
-	static const char *const words[] = { "true", "false", "yes", "no", "on", "off", "null", "y", "n", "~", "" };
+	static const char *const words[] = { "true", "false", "yes", "no", "on", "off",
+		                             "null", "y",     "n",   "~",  "" };
 	bool number = true;
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
@@ -125,13 +127,18 @@ static bool replace(struct line *line, const struct edit *e)
 {
 	ptrdiff_t from = scalar_start(line->was, e->at);
 	char before = from > 0 ? line->was.p[from - 1] : ' ';
-	const char *quote = before != '"' && before != '\'' && e->at->type == VAL_STRING && needs_quotes(e->text) ? "\"" : "";
+	const char *quote = before != '"' && before != '\'' && e->at->type == VAL_STRING &&
+	                                    needs_quotes(e->text)
+	                            ? "\""
+	                            : "";
 
 	if (from < 0 || line->now) {
-		return line->now != NULL; /* one change of a line is enough; the next run shows the other */
+		return line->now !=
+		       NULL; /* one change of a line is enough; the next run shows the other */
 	}
-	line->now = mem_printf(SLICE_FMT "%s%s%s" SLICE_FMT, (int)from, line->was.p, quote, e->text, quote,
-			       SLICE_ARG(slice_from(line->was, (size_t)from + e->at->s.len)));
+	line->now =
+		mem_printf(SLICE_FMT "%s%s%s" SLICE_FMT, (int)from, line->was.p, quote, e->text,
+	                   quote, SLICE_ARG(slice_from(line->was, (size_t)from + e->at->s.len)));
 	return true;
 }
 
@@ -146,7 +153,7 @@ static bool rename_member(struct line *line, const struct edit *e)
 		return false;
 	}
 	line->now = mem_printf(SLICE_FMT "%s" SLICE_FMT, (int)from, line->was.p, e->text,
-			       SLICE_ARG(slice_from(line->was, from + e->at->key.len)));
+	                       SLICE_ARG(slice_from(line->was, from + e->at->key.len)));
 	return true;
 }
 
@@ -176,7 +183,7 @@ static bool insert(struct line *line, const struct edit *e)
 
 		end += end < line->was.len && (line->was.p[end] == '"' || line->was.p[end] == '\'');
 		line->now = mem_printf(SLICE_FMT ", %s" SLICE_FMT, (int)end, line->was.p, e->text,
-				       SLICE_ARG(slice_from(line->was, end)));
+		                       SLICE_ARG(slice_from(line->was, end)));
 		return true;
 	}
 	while (slice_next(&rest, '\n', &one)) {
@@ -196,9 +203,9 @@ static void apply(struct files *all, const struct edit *e)
 		return;
 	}
 	line = &f->lines.at[e->at->line - 1];
-	all->n_left += !(e->type == EDIT_REPLACE ? replace(line, e) :
-			 e->type == EDIT_RENAME	 ? rename_member(line, e) :
-						   insert(line, e));
+	all->n_left += !(e->type == EDIT_REPLACE  ? replace(line, e)
+	                 : e->type == EDIT_RENAME ? rename_member(line, e)
+	                                          : insert(line, e));
 }
 
 /* ---- the diff ---- */
@@ -225,7 +232,8 @@ static void print_hunk(FILE *out, const struct file *f, size_t from, size_t to, 
 	for (size_t i = from; i < to; i++) {
 		added += count_lines(f->lines.at[i].below);
 	}
-	fprintf(out, "@@ -%zu,%zu +%zu,%zu @@\n", from + 1, to - from, (size_t)((ptrdiff_t)from + 1 + shift), to - from + added);
+	fprintf(out, "@@ -%zu,%zu +%zu,%zu @@\n", from + 1, to - from,
+	        (size_t)((ptrdiff_t)from + 1 + shift), to - from + added);
 	for (size_t i = from; i < to; i++) {
 		const struct line *l = &f->lines.at[i];
 		struct slice rest = slice_of(l->below ? l->below : ""), one;
@@ -288,8 +296,9 @@ int edits_print(FILE *out, const struct findings *found, struct err *err)
 	}
 	vec_fini(&all.all);
 	if (n_without + all.n_left) {
-		fprintf(stderr, "kennel: %zu finding%s left to a person: 'kennel check' tells them\n", n_without + all.n_left,
-			n_without + all.n_left == 1 ? " is" : "s are");
+		fprintf(stderr,
+		        "kennel: %zu finding%s left to a person: 'kennel check' tells them\n",
+		        n_without + all.n_left, n_without + all.n_left == 1 ? " is" : "s are");
 	}
 	return 0;
 }

@@ -6,4 +6,5 @@
 #include "cli/command.h"
 
 /* Failure: the instance does not run, or we may not ask it. A hop that cannot be asked stays without observation. */
-MUST_USE int explain_live(struct explanation *x, const struct cli_instance *i, const struct cli_ops *ops, struct err *err);
+MUST_USE int explain_live(struct explanation *x, const struct cli_instance *i,
+                          const struct cli_ops *ops, struct err *err);

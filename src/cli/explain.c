@@ -10,16 +10,21 @@
 #include "cli/gather.h"
 
 static const struct cli_option options[] = {
-	{ "filename", 'f', "FILE", "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
+	{ "filename", 'f', "FILE",
+	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
 	{ "kubeconfig", 0, "FILE", "read a running cluster instead" },
 	{ "output", 'o', "FORMAT", "text (default), json, yaml or markdown" },
-	{ "profile", 0, "NAME", "facts of the target: eks, eks-strict, calico, cilium, k3s, kind or none" },
+	{ "profile", 0, "NAME",
+	  "facts of the target: eks, eks-strict, calico, cilium, k3s, kind or none" },
 	{ "all", 0, NULL, "show everything that was considered" },
-	{ "live", 0, NULL, "probe each hop of the running instance, and show what was seen beside what was predicted" },
+	{ "live", 0, NULL,
+	  "probe each hop of the running instance, and show what was seen beside what was "
+	  "predicted" },
 	{ 0 },
 };
 
-typedef void explain_writer(struct strbuf *out, const struct explanation *x, const struct explain_style *style);
+typedef void explain_writer(struct strbuf *out, const struct explanation *x,
+                            const struct explain_style *style);
 static const struct {
 	const char *name;
 	explain_writer *write;
@@ -38,7 +43,8 @@ struct wish {
 
 static int read_wish(struct wish *w, const struct cli_parsed *p, struct err *err)
 {
-	const char *format = cli_value(p, "output", "text"), *profile = cli_value(p, "profile", NULL);
+	const char *format = cli_value(p, "output", "text"),
+		   *profile = cli_value(p, "profile", NULL);
 
 	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
 		if (strcmp(format, formats[i].name) == 0) {
@@ -50,12 +56,17 @@ static int read_wish(struct wish *w, const struct cli_parsed *p, struct err *err
 	}
 	w->profile = profile ? profile_find(slice_of(profile)) : profile_default();
 	if (!w->profile) {
-		return err_raise(err, ERR_USAGE, "--profile %s: eks, eks-strict, calico, cilium, k3s, kind or none", profile);
+		return err_raise(err, ERR_USAGE,
+		                 "--profile %s: eks, eks-strict, calico, cilium, k3s, kind or none",
+		                 profile);
 	}
 	if (p->words.n != 2) {
-		return err_raise(err, ERR_USAGE, "explain SRC DST: two words, not %zu; see kennel explain --help", p->words.n);
+		return err_raise(err, ERR_USAGE,
+		                 "explain SRC DST: two words, not %zu; see kennel explain --help",
+		                 p->words.n);
 	}
-	w->style = (struct explain_style){ .colours = cli_is_terminal(1), .everything = cli_has(p, "all") };
+	w->style = (struct explain_style){ .colours = cli_is_terminal(1),
+		                           .everything = cli_has(p, "all") };
 	return 0;
 }
 
@@ -66,7 +77,8 @@ static void tell_problems(const struct gathered *g)
 	}
 }
 
-static int observe(struct explanation *x, const struct cli_parsed *p, const struct cli_ops *ops, struct err *err)
+static int observe(struct explanation *x, const struct cli_parsed *p, const struct cli_ops *ops,
+                   struct err *err)
 {
 	struct cli_instance instance = { 0 };
 	int r = cli_instance_of(p, &instance, err);
@@ -78,12 +90,13 @@ static int observe(struct explanation *x, const struct cli_parsed *p, const stru
 	return r;
 }
 
-static int explain(const struct wish *w, struct gathered *g, const struct cli_parsed *p, const struct cli_ops *ops,
-		   struct err *err)
+static int explain(const struct wish *w, struct gathered *g, const struct cli_parsed *p,
+                   const struct cli_ops *ops, struct err *err)
 {
 	scoped_strbuf struct strbuf out = { 0 };
 	struct explanation x = { 0 };
-	int r = explain_make(g->subject, slice_of(p->words.at[0]), slice_of(p->words.at[1]), &x, err);
+	int r = explain_make(g->subject, slice_of(p->words.at[0]), slice_of(p->words.at[1]), &x,
+	                     err);
 
 	if (r == 0 && cli_has(p, "live")) {
 		r = observe(&x, p, ops, err);
@@ -124,11 +137,15 @@ const struct cli_command cli_explain = {
 	.name = "explain",
 	.words = "SRC DST",
 	.summary = "Say hop by hop why SRC reaches DST or not",
-	.details = "SRC: internet, browser, an address, [kind/]name, namespace/name, namespace:label=value\n"
-		   "DST: a URL, host:port, an address, [kind/]name[:port], a database's name or endpoint, database, cache\n"
+	.details = "SRC: internet, browser, an address, [kind/]name, namespace/name, "
+	           "namespace:label=value\n"
+		   "DST: a URL, host:port, an address, [kind/]name[:port], a database's name or "
+	           "endpoint, database, cache\n"
 		   "Without -f and --kubeconfig the running instance is looked at.\n"
-		   "With --live (as root) the instance is probed; with -f too, the files' prediction is held against it.\n"
-		   "Exit status: 0 it reaches, 1 it does not or what was seen disagrees, 2 usage, or nothing to read.",
+		   "With --live (as root) the instance is probed; with -f too, the files' "
+	           "prediction is held against it.\n"
+		   "Exit status: 0 it reaches, 1 it does not or what was seen disagrees, 2 usage, "
+	           "or nothing to read.",
 	.options = options,
 	.takes_instance = true,
 	.run = run,

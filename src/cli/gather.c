@@ -30,19 +30,23 @@ static void not_read(struct gathered *g, const char *what, const struct err *err
 	vec_push(&g->manifests.problems, mem_printf("%s: %s", what, err->msg));
 }
 
-static void take_items(struct gathered *g, struct doc *list, const char *api_version, struct slice kind)
+static void take_items(struct gathered *g, struct doc *list, const char *api_version,
+                       struct slice kind)
 {
 	vec_push(&g->docs, list);
-	for (struct val *it = (struct val *)val_first(val_get(list->root, "items")); it; it = it->next) {
+	for (struct val *it = (struct val *)val_first(val_get(list->root, "items")); it;
+	     it = it->next) {
 		val_set_cstr(&list->arena, it, "apiVersion", api_version);
 		val_set_str(&list->arena, it, "kind", kind);
 		subject_add(g->subject, "(cluster)", it);
 	}
 }
 
-static void read_kind(struct reading *r, const char *prefix, const char *api_version, const struct val *resource)
+static void read_kind(struct reading *r, const char *prefix, const char *api_version,
+                      const struct val *resource)
 {
-	scoped_free char *target = mem_printf("%s/%s/%s", prefix, api_version, val_cstr(val_get(resource, "name")));
+	scoped_free char *target =
+		mem_printf("%s/%s/%s", prefix, api_version, val_cstr(val_get(resource, "name")));
 	struct doc *list = NULL;
 	struct err err = { 0 };
 
@@ -64,7 +68,8 @@ static bool can_list(const struct val *resource)
 }
 
 /* One version of one group: all its kinds that the analysis looks at. */
-static int read_version(struct reading *r, const char *prefix, const char *api_version, struct err *err)
+static int read_version(struct reading *r, const char *prefix, const char *api_version,
+                        struct err *err)
 {
 	scoped_free char *target = mem_printf("%s/%s", prefix, api_version);
 	scoped_doc struct doc *resources = NULL;
@@ -75,7 +80,8 @@ static int read_version(struct reading *r, const char *prefix, const char *api_v
 	}
 	val_for_each (val_get(resources->root, "resources"), resource) {
 		if (can_list(resource) &&
-		    object_kind_of(slice_of(api_version), val_get_str(resource, "kind")) != OBJECT_OTHER) {
+		    object_kind_of(slice_of(api_version), val_get_str(resource, "kind")) !=
+		            OBJECT_OTHER) {
 			read_kind(r, prefix, api_version, resource);
 		}
 	}
@@ -97,7 +103,8 @@ static int read_all(struct reading *r, struct err *err)
 		const char *version = val_cstr(val_path(group, "preferredVersion.groupVersion"));
 		struct err why = { 0 };
 
-		if (object_group_is_known(val_get_str(group, "name")) && read_version(r, "/apis", version, &why) < 0) {
+		if (object_group_is_known(val_get_str(group, "name")) &&
+		    read_version(r, "/apis", version, &why) < 0) {
 			not_read(r->g, version, &why);
 		}
 	}
@@ -129,7 +136,9 @@ static int read_instance(struct gathered *g, const struct cli_parsed *p, struct 
 	kubeconfig = mem_printf("%s/kubeconfig", instance.home);
 	r = read_cluster(g, kubeconfig, err);
 	if (r < 0) {
-		(void)err_while(err, r, "instance %s (give manifests by -f, or a cluster by --kubeconfig)", instance.name);
+		(void)err_while(err, r,
+		                "instance %s (give manifests by -f, or a cluster by --kubeconfig)",
+		                instance.name);
 	}
 	cli_instance_fini(&instance);
 	return r;
@@ -155,7 +164,8 @@ static void end(struct gathered *g)
 	subject_ready(g->subject);
 }
 
-int gather_path(struct gathered *g, const char *path, const struct profile *profile, struct err *err)
+int gather_path(struct gathered *g, const char *path, const struct profile *profile,
+                struct err *err)
 {
 	int r;
 
@@ -167,7 +177,8 @@ int gather_path(struct gathered *g, const char *path, const struct profile *prof
 	return r;
 }
 
-int gather(struct gathered *g, const struct cli_parsed *p, const struct profile *profile, struct err *err)
+int gather(struct gathered *g, const struct cli_parsed *p, const struct profile *profile,
+           struct err *err)
 {
 	const char *kubeconfig = cli_value(p, "kubeconfig", NULL);
 	bool has_files = cli_has(p, "filename");
@@ -175,7 +186,8 @@ int gather(struct gathered *g, const struct cli_parsed *p, const struct profile 
 
 	begin(g, profile, !has_files);
 	if (has_files && kubeconfig) {
-		return err_raise(err, ERR_USAGE, "-f and --kubeconfig are two things to look at; give one");
+		return err_raise(err, ERR_USAGE,
+		                 "-f and --kubeconfig are two things to look at; give one");
 	}
 	for (size_t i = 0; r == 0 && i < p->options.n; i++) {
 		if (strcmp(p->options.at[i]->name, "filename") == 0) {

@@ -79,7 +79,7 @@ const struct cli_command cli_graph = {
 	.words = "",
 	.summary = "Show who depends on whom, read out of values",
 	.details = "URLs, DSNs and host:port in variables, ConfigMaps, Secrets, arguments and "
-	           "server configuration. Nothing\n"
+		   "server configuration. Nothing\n"
 		   "secret is printed. Exit status: 0, or 2 when some input could not be read.",
 	.options = options,
 	.takes_instance = true,

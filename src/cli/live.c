@@ -14,7 +14,8 @@
 
 enum { FLOWS_AT_ONCE = 1000, PLACES_AT_ONCE = 6 };
 
-static const char *const outcomes[] = { "unknown", "connected", "refused", "timeout", "unreachable" };
+static const char *const outcomes[] = { "unknown", "connected", "refused", "timeout",
+	                                "unreachable" };
 
 const char *live_outcome_text(enum live_outcome o)
 {
@@ -36,8 +37,11 @@ int live_open(struct live *l, const struct cli_instance *i, struct err *err)
 
 	*l = (struct live){ .socket = mem_printf("%s/run/node.sock", i->home) };
 	if (access(l->socket, R_OK | W_OK) < 0) {
-		return errno == ENOENT ? err_raise(err, ERR_UNAVAILABLE, "instance %s does not run: no %s", i->name, l->socket)
-				       : err_sys(err, "packets are sent by the node, as root: %s", l->socket);
+		return errno == ENOENT
+		               ? err_raise(err, ERR_UNAVAILABLE, "instance %s does not run: no %s",
+		                           i->name, l->socket)
+		               : err_sys(err, "packets are sent by the node, as root: %s",
+		                         l->socket);
 	}
 	r = caller_open(&l->caller, kubeconfig, err);
 	if (r == 0) {
@@ -116,17 +120,20 @@ static int read_answer(struct portion *p, const struct http_answer *a, struct er
 	if (a->status != 200) {
 		return err_raise(err, ERR_UNAVAILABLE, "%s", val_cstr(val_get(root, "message")));
 	}
-	val_for_each(val_get(root, "results"), it) {
+	val_for_each (val_get(root, "results"), it) {
 		const struct val *ms = val_get(it, "ms");
 
 		if (i < p->from + p->n) {
 			p->ask->flows[i].outcome = outcome_of(val_get_str(it, "outcome"));
 			read_received(p->ask, &p->ask->flows[i], it);
-			p->ask->flows[i].ms = ms && ms->type == VAL_FLOAT ? ms->d : (double)val_int(ms, 0);
+			p->ask->flows[i].ms =
+				ms && ms->type == VAL_FLOAT ? ms->d : (double)val_int(ms, 0);
 			i++;
 		}
 	}
-	return i == p->from + p->n ? 0 : err_raise(err, ERR_SYNTAX, "the node answered for fewer flows than asked");
+	return i == p->from + p->n
+	               ? 0
+	               : err_raise(err, ERR_SYNTAX, "the node answered for fewer flows than asked");
 }
 
 static void on_answer(void *arg, const struct http_answer *a)
@@ -152,10 +159,10 @@ static void add_flow(struct strbuf *body, const struct live_flow *f)
 	char ip[IP_TEXT_SIZE];
 
 	strbuf_addf(body, "{\"proto\":\"%s\",\"ip\":\"%s\",\"port\":%u",
-		    f->proto == PROTO_UDP  ? "UDP" :
-		    f->proto == PROTO_SCTP ? "SCTP" :
-					     "TCP",
-		    ip_format(f->ip, ip), f->port);
+	            f->proto == PROTO_UDP    ? "UDP"
+	            : f->proto == PROTO_SCTP ? "SCTP"
+	                                     : "TCP",
+	            ip_format(f->ip, ip), f->port);
 	if (f->send.len) {
 		strbuf_adds(body, ",\"send\":\"");
 		base64_encode(body, f->send);
@@ -170,7 +177,8 @@ static void send_portion(struct run *run, struct live_ask *ask, size_t from)
 	struct portion *p = NEW(struct portion);
 	struct http_call_spec spec = { .method = "POST", .content_type = "application/json" };
 
-	*p = (struct portion){ run, ask, from, ask->n - from < FLOWS_AT_ONCE ? ask->n - from : FLOWS_AT_ONCE };
+	*p = (struct portion){ run, ask, from,
+		               ask->n - from < FLOWS_AT_ONCE ? ask->n - from : FLOWS_AT_ONCE };
 	strbuf_addf(&body, "{\"timeoutMs\":%d,\"flows\":[", run->timeout_ms);
 	for (size_t i = 0; i < p->n; i++) {
 		strbuf_adds(&body, i ? "," : "");
@@ -178,7 +186,8 @@ static void send_portion(struct run *run, struct live_ask *ask, size_t from)
 	}
 	strbuf_adds(&body, "]}");
 	if (ask->pod.len) {
-		strbuf_addf(&target, "/probe/" SLICE_FMT "/" SLICE_FMT, SLICE_ARG(ask->ns), SLICE_ARG(ask->pod));
+		strbuf_addf(&target, "/probe/" SLICE_FMT "/" SLICE_FMT, SLICE_ARG(ask->ns),
+		            SLICE_ARG(ask->pod));
 	} else {
 		strbuf_adds(&target, ask->in_vpc ? "/probeVpc" : "/probeNode");
 	}
@@ -217,7 +226,7 @@ static bool carries(const struct val *pod, const struct val *labels)
 {
 	const struct val *has = val_path(pod, "metadata.labels");
 
-	val_for_each(labels, it) {
+	val_for_each (labels, it) {
 		if (!val_eq(it, val_get_slice(has, it->key))) {
 			return false;
 		}
@@ -230,8 +239,8 @@ bool live_pod_ip(const struct val *pod, struct ip *ret)
 	return ip_parse(val_str(val_path(pod, "status.podIP")), ret);
 }
 
-const struct val *live_pod(const struct live *l, struct slice ns, struct slice name, const struct val *labels,
-			   const struct val *after)
+const struct val *live_pod(const struct live *l, struct slice ns, struct slice name,
+                           const struct val *labels, const struct val *after)
 {
 	const struct val *it = after ? after->next : val_first(val_get(l->pods->root, "items"));
 
@@ -239,7 +248,8 @@ const struct val *live_pod(const struct live *l, struct slice ns, struct slice n
 		struct ip ip;
 
 		if (slice_eq(val_str(val_path(it, "metadata.namespace")), ns) &&
-		    (name.len ? slice_eq(val_str(val_path(it, "metadata.name")), name) : carries(it, labels)) &&
+		    (name.len ? slice_eq(val_str(val_path(it, "metadata.name")), name)
+		              : carries(it, labels)) &&
 		    slice_is(val_str(val_path(it, "status.phase")), "Running") &&
 		    !val_path(it, "metadata.deletionTimestamp") && live_pod_ip(it, &ip)) {
 			return it;

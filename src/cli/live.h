@@ -24,7 +24,7 @@ struct live_flow {
 	struct slice received;     /* result: in the asking's arena; may be empty */
 };
 
-struct live_ask { /* flows from one place */
+struct live_ask {             /* flows from one place */
 	struct slice ns, pod; /* from inside this pod; pod empty: from the node, or: */
 	bool in_vpc;          /* from the router, where the balancer is */
 	struct arena *arena;  /* for what comes back; null: nothing is wanted */
@@ -48,7 +48,7 @@ void live_probe(struct live *l, struct live_ask *asks, size_t n, int timeout_ms)
 
 /* The next pod after 'after' (null: the first) that runs, has an address, is not leaving, and: is called 'name' (when
  * given), or carries all these labels. Null: none. */
-const struct val *live_pod(const struct live *l, struct slice ns, struct slice name, const struct val *labels,
-                           const struct val *after);
+const struct val *live_pod(const struct live *l, struct slice ns, struct slice name,
+                           const struct val *labels, const struct val *after);
 /* Its address; false when it has none. */
 bool live_pod_ip(const struct val *pod, struct ip *ret);

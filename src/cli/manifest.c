@@ -33,10 +33,11 @@ void manifests_fini(struct manifests *m)
 	arena_fini(&m->arena);
 }
 
-static void problem(struct manifests *m, const char *file, const struct val *at, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+static void problem(struct manifests *m, const char *file, const struct val *at, const char *fmt,
+                    ...) __attribute__((format(printf, 4, 5)));
 
-static void problem(struct manifests *m, const char *file, const struct val *at, const char *fmt, ...)
+static void problem(struct manifests *m, const char *file, const struct val *at, const char *fmt,
+                    ...)
 {
 	scoped_free char *text = NULL;
 	va_list ap;
@@ -46,8 +47,9 @@ static void problem(struct manifests *m, const char *file, const struct val *at,
 		abort();
 	}
 	va_end(ap);
-	vec_push(&m->problems, at && at->line ? mem_printf("%s:%u:%u: %s", file, at->line, at->col, text) :
-						mem_printf("%s: %s", file, text));
+	vec_push(&m->problems, at && at->line
+	                               ? mem_printf("%s:%u:%u: %s", file, at->line, at->col, text)
+	                               : mem_printf("%s: %s", file, text));
 }
 
 struct reading {
@@ -57,7 +59,8 @@ struct reading {
 
 static void add(struct manifests *m, const char *file, struct val *object)
 {
-	struct slice kind = val_get_str(object, "kind"), version = val_get_str(object, "apiVersion");
+	struct slice kind = val_get_str(object, "kind"),
+		     version = val_get_str(object, "apiVersion");
 
 	if (val_is_null(object)) {
 		return;
@@ -67,11 +70,13 @@ static void add(struct manifests *m, const char *file, struct val *object)
 		return;
 	}
 	if (!kind.len || !version.len) {
-		problem(m, file, object, "%s is missing: every manifest names its apiVersion and kind",
-			kind.len ? "apiVersion" : "kind");
+		problem(m, file, object,
+		        "%s is missing: every manifest names its apiVersion and kind",
+		        kind.len ? "apiVersion" : "kind");
 		return;
 	}
-	if (slice_is(version, "v1") && slice_has_suffix(kind, SLICE("List")) && val_get(object, "items")) {
+	if (slice_is(version, "v1") && slice_has_suffix(kind, SLICE("List")) &&
+	    val_get(object, "items")) {
 		struct val *items = val_get(object, "items");
 
 		for (struct val *it = items->type == VAL_ARRAY ? items->first : NULL; it;) {
@@ -111,7 +116,7 @@ static bool cut_position(const char **msg, unsigned *line, unsigned *col)
 static void move_down(struct val *v, uint32_t lines)
 {
 	v->line += v->line ? lines : 0;
-	val_for_each(v, it) {
+	val_for_each (v, it) {
 		move_down((struct val *)it, lines);
 	}
 }
@@ -136,7 +141,8 @@ static void syntax_problem(struct manifests *m, const char *file, const char *ms
 	unsigned line = 0, col = 0;
 
 	if (cut_position(&msg, &line, &col)) {
-		struct val at = { .line = before + line, .col = (uint16_t)(col < UINT16_MAX ? col : UINT16_MAX) };
+		struct val at = { .line = before + line,
+			          .col = (uint16_t)(col < UINT16_MAX ? col : UINT16_MAX) };
 
 		problem(m, file, &at, "%s", msg);
 	} else {
@@ -163,8 +169,9 @@ static void read_yaml(struct manifests *m, const char *file, struct slice text)
 			return;
 		}
 		syntax_problem(m, file, why.msg, before);
-		skipped = cut_position(&msg, &line, &col) && why.code != ERR_LIMIT ?
-				  next_document(text, line, &offset) : 0;
+		skipped = cut_position(&msg, &line, &col) && why.code != ERR_LIMIT
+		                  ? next_document(text, line, &offset)
+		                  : 0;
 		if (!skipped) {
 			return;
 		}
@@ -199,7 +206,8 @@ static int read_stream(struct manifests *m, FILE *f, const char *name, struct er
 		char *to = strbuf_reserve(&text, 65536);
 
 		if (!to) {
-			return err_raise(err, ERR_LIMIT, "%s is larger than %d MiB", name, FILE_MAX >> 20);
+			return err_raise(err, ERR_LIMIT, "%s is larger than %d MiB", name,
+			                 FILE_MAX >> 20);
 		}
 		n = fread(to, 1, 65536, f);
 		strbuf_added(&text, n);
@@ -229,7 +237,8 @@ static int read_path(struct manifests *m, const char *path, int depth, struct er
 
 static char *kustomization_in(const char *folder)
 {
-	static const char *const names[] = { "kustomization.yaml", "kustomization.yml", "Kustomization" };
+	static const char *const names[] = { "kustomization.yaml", "kustomization.yml",
+		                             "Kustomization" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		char *path = mem_printf("%s/%s", folder, names[i]);
@@ -246,7 +255,7 @@ static char *kustomization_in(const char *folder)
  * stay those of the files; any other is built by kubectl's own kustomize. */
 static bool is_plain(const struct val *k)
 {
-	val_for_each(k, field) {
+	val_for_each (k, field) {
 		if (!slice_is(field->key, "apiVersion") && !slice_is(field->key, "kind") &&
 		    !slice_is(field->key, "resources") && !slice_is(field->key, "namespace")) {
 			return false;
@@ -261,22 +270,24 @@ static int build_kustomization(struct manifests *m, const char *folder, struct e
 	scoped_strbuf struct strbuf out = { .max = FILE_MAX }, complaints = { 0 };
 	int status, r;
 
-	r = process_run(&(struct process_spec){ .argv = argv, .max_output = FILE_MAX }, &out, &complaints,
-			&status, err);
+	r = process_run(&(struct process_spec){ .argv = argv, .max_output = FILE_MAX }, &out,
+	                &complaints, &status, err);
 	if (r < 0) {
-		return err_while(err, r, "%s uses more of kustomize than resources and namespace, which needs "
-					 "kubectl",
-				 folder);
+		return err_while(
+			err, r,
+			"%s uses more of kustomize than resources and namespace, which needs "
+			"kubectl",
+			folder);
 	}
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		return err_raise(err, ERR_SYNTAX, "kubectl kustomize %s: " SLICE_FMT, folder,
-				 SLICE_ARG(slice_trim(strbuf_slice(&complaints))));
+		                 SLICE_ARG(slice_trim(strbuf_slice(&complaints))));
 	}
 	return manifests_read_text(m, folder, strbuf_slice(&out), err);
 }
 
 static int read_kustomization(struct manifests *m, const char *folder, const char *file, int depth,
-			      struct err *err)
+                              struct err *err)
 {
 	scoped_file FILE *f = fopen(file, "re");
 	scoped_strbuf struct strbuf text = { .max = FILE_MAX };
@@ -295,7 +306,7 @@ static int read_kustomization(struct manifests *m, const char *folder, const cha
 	if (!is_plain(k)) {
 		return build_kustomization(m, folder, err);
 	}
-	val_for_each(val_get(k, "resources"), resource) {
+	val_for_each (val_get(k, "resources"), resource) {
 		scoped_free char *path = mem_printf("%s/%s", folder, val_cstr(resource));
 
 		r = read_path(m, path, depth + 1, err);
@@ -308,8 +319,9 @@ static int read_kustomization(struct manifests *m, const char *folder, const cha
 		const struct kind *kind = registry_kind_of(m->registry, m->all.at[i].object);
 
 		if (kind && kind->namespaced) {
-			val_set_str(&m->arena, val_need_object(&m->arena, m->all.at[i].object, "metadata"),
-				    "namespace", ns);
+			val_set_str(&m->arena,
+			            val_need_object(&m->arena, m->all.at[i].object, "metadata"),
+			            "namespace", ns);
 		}
 	}
 	return 0;
@@ -354,7 +366,8 @@ static int read_path(struct manifests *m, const char *path, int depth, struct er
 	struct stat st;
 
 	if (depth > DEPTH_MAX) {
-		return err_raise(err, ERR_LIMIT, "%s: kustomizations nest deeper than %d", path, DEPTH_MAX);
+		return err_raise(err, ERR_LIMIT, "%s: kustomizations nest deeper than %d", path,
+		                 DEPTH_MAX);
 	}
 	if (stat(path, &st) < 0) {
 		return err_sys(err, "read %s", path);
@@ -364,8 +377,8 @@ static int read_path(struct manifests *m, const char *path, int depth, struct er
 
 int manifests_read(struct manifests *m, const char *path, struct err *err)
 {
-	return strcmp(path, "-") == 0 ? read_stream(m, stdin, "standard input", err) :
-					read_path(m, path, 0, err);
+	return strcmp(path, "-") == 0 ? read_stream(m, stdin, "standard input", err)
+	                              : read_path(m, path, 0, err);
 }
 
 /* ---- check ---- */
@@ -401,10 +414,11 @@ static void report(struct manifests *m, const struct manifest *x, const struct f
 {
 	for (size_t i = 0; i < e->n; i++) {
 		struct val at = { .line = e->at[i].line ? e->at[i].line : x->object->line,
-				  .col = e->at[i].line ? e->at[i].col : x->object->col };
+			          .col = e->at[i].line ? e->at[i].col : x->object->col };
 
 		problem(m, x->file, &at, "%s %s: %s: %s", val_cstr(val_get(x->object, "kind")),
-			val_cstr(val_path(x->object, "metadata.name")), e->at[i].path, e->at[i].detail);
+		        val_cstr(val_path(x->object, "metadata.name")), e->at[i].path,
+		        e->at[i].detail);
 	}
 }
 
@@ -434,9 +448,10 @@ static void check_one(struct manifests *m, struct manifest *x)
 	x->kind = registry_kind_of(m->registry, x->object);
 	if (!x->kind) {
 		if (is_own_group(m, val_get_str(x->object, "apiVersion"))) {
-			problem(m, x->file, val_get(x->object, "kind"), "no kind \"%s\" in apiVersion \"%s\"",
-				val_cstr(val_get(x->object, "kind")),
-				val_cstr(val_get(x->object, "apiVersion")));
+			problem(m, x->file, val_get(x->object, "kind"),
+			        "no kind \"%s\" in apiVersion \"%s\"",
+			        val_cstr(val_get(x->object, "kind")),
+			        val_cstr(val_get(x->object, "apiVersion")));
 		}
 		return;
 	}

@@ -9,16 +9,17 @@
 #include "schema/kind.h"
 
 struct manifest {
-	const char *file;         /* as a person would name it; in the arena */
-	struct val *object;       /* in the arena; nodes know line and column */
-	const struct kind *kind;  /* null: of a CRD that only the server may know */
+	const char *file;        /* as a person would name it; in the arena */
+	struct val *object;      /* in the arena; nodes know line and column */
+	const struct kind *kind; /* null: of a CRD that only the server may know */
 };
 
 struct manifests {
 	struct arena arena;
 	struct registry *registry; /* owned: built-in kinds and those of CRDs among the manifests */
-	VEC(struct manifest) all;  /* in the order of apply: namespaces and CRDs first, then as read */
-	VEC(char *) problems;      /* "file:line:column: Deployment x: spec.y: sentence"; owned */
+	VEC(struct manifest)
+	all;                  /* in the order of apply: namespaces and CRDs first, then as read */
+	VEC(char *) problems; /* "file:line:column: Deployment x: spec.y: sentence"; owned */
 };
 
 void manifests_init(struct manifests *m);
@@ -27,7 +28,8 @@ void manifests_fini(struct manifests *m);
  * the files go to problems. Failure: unreadable. */
 MUST_USE int manifests_read(struct manifests *m, const char *path, struct err *err);
 /* Reads one text as if it were that file. */
-MUST_USE int manifests_read_text(struct manifests *m, const char *file, struct slice text, struct err *err);
+MUST_USE int manifests_read_text(struct manifests *m, const char *file, struct slice text,
+                                 struct err *err);
 /* Decodes strictly and validates every object of a known kind; mistakes go to problems. Call it once all is
  * read. */
 void manifests_check(struct manifests *m);

@@ -7,10 +7,13 @@
 #include "cli/analysis.h"
 
 static const struct cli_option options[] = {
-	{ "filename", 'f', "FILE", "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
+	{ "filename", 'f', "FILE",
+	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
 	{ "kubeconfig", 0, "FILE", "read a running cluster instead" },
-	{ "output", 'o', "FORMAT", "text (default), csv, json, dot, svg, html or expectations (for 'verify')" },
-	{ "from", 0, "PLACE", "only from here (NAMESPACE/NAME, 'NAMESPACE/*', 10.0.0.0/16, internet...)" },
+	{ "output", 'o', "FORMAT",
+	  "text (default), csv, json, dot, svg, html or expectations (for 'verify')" },
+	{ "from", 0, "PLACE",
+	  "only from here (NAMESPACE/NAME, 'NAMESPACE/*', 10.0.0.0/16, internet...)" },
 	{ "to", 0, "PLACE", "only to there" },
 	{ "profile", 0, "NAME", ANALYSIS_PROFILE_HELP },
 	{ 0 },
@@ -19,12 +22,16 @@ static const struct cli_option options[] = {
 struct form {
 	const char *name;
 	void (*write)(struct strbuf *out, const struct matrix_view *v);
-	void (*write_noted)(struct strbuf *out, const struct matrix_view *v, const struct matrix_notes *notes);
+	void (*write_noted)(struct strbuf *out, const struct matrix_view *v,
+	                    const struct matrix_notes *notes);
 };
 static const struct form forms[] = {
-	{ "text", NULL, matrix_text }, { "csv", matrix_csv, NULL },
-	{ "json", NULL, matrix_json }, { "dot", matrix_dot, NULL },
-	{ "svg", matrix_svg, NULL },   { "html", NULL, matrix_html },
+	{ "text", NULL, matrix_text },
+	{ "csv", matrix_csv, NULL },
+	{ "json", NULL, matrix_json },
+	{ "dot", matrix_dot, NULL },
+	{ "svg", matrix_svg, NULL },
+	{ "html", NULL, matrix_html },
 	{ "expectations", verify_expectations, NULL },
 };
 
@@ -36,11 +43,12 @@ static int read_form(const char *name, const struct form **ret, struct err *err)
 			return 0;
 		}
 	}
-	return err_raise(err, ERR_USAGE, "-o %s: text, csv, json, dot, svg, html or expectations", name);
+	return err_raise(err, ERR_USAGE, "-o %s: text, csv, json, dot, svg, html or expectations",
+	                 name);
 }
 
-static int read_side(struct analysis *a, const struct cli_parsed *p, const char *option, struct ends *ends, bool *ret_given,
-		     struct err *err)
+static int read_side(struct analysis *a, const struct cli_parsed *p, const char *option,
+                     struct ends *ends, bool *ret_given, struct err *err)
 {
 	const char *text = cli_value(p, option, NULL);
 	struct place place;
@@ -58,7 +66,8 @@ static int read_side(struct analysis *a, const struct cli_parsed *p, const char 
 	return 0;
 }
 
-static int print(struct analysis *a, const struct cli_parsed *p, const struct form *form, struct err *err)
+static int print(struct analysis *a, const struct cli_parsed *p, const struct form *form,
+                 struct err *err)
 {
 	struct matrix_notes notes = matrix_notes_of_subject(&a->arena, a->gathered.subject);
 	scoped_strbuf struct strbuf out = { 0 };
@@ -111,8 +120,10 @@ const struct cli_command cli_matrix = {
 	.name = "matrix",
 	.words = "",
 	.summary = "Show who can reach whom on which ports",
-	.details = "Exact, for all workloads and the world outside, after network policies. Without -f and --kubeconfig the\n"
-		   "running instance is looked at. Exit status: 0, or 2 when some input could not be read.",
+	.details = "Exact, for all workloads and the world outside, after network policies. "
+	           "Without -f and --kubeconfig the\n"
+		   "running instance is looked at. Exit status: 0, or 2 when some input could not "
+	           "be read.",
 	.options = options,
 	.takes_instance = true,
 	.run = run,

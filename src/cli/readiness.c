@@ -16,7 +16,8 @@ static bool deployment(const struct val *d, struct strbuf *missing)
 		return false;
 	}
 	if (available < want || updated < want) {
-		strbuf_addf(missing, "%lld of %lld available", (long long)available, (long long)want);
+		strbuf_addf(missing, "%lld of %lld available", (long long)available,
+		            (long long)want);
 		return false;
 	}
 	return true;
@@ -59,16 +60,30 @@ bool readiness_is_stale(const struct val *pod, int64_t since_wall_us)
 	int64_t since_s = since_wall_us / US_PER_S, at_us;
 	bool is_ready = false;
 
-	val_for_each(val_path(pod, "status.conditions"), it) {
+	val_for_each (val_path(pod, "status.conditions"), it) {
 		is_ready = is_ready || (slice_is(val_get_str(it, "type"), "Ready") &&
-					slice_is(val_get_str(it, "status"), "True"));
+		                        slice_is(val_get_str(it, "status"), "True"));
 	}
 	if (!is_ready) {
 		return false;
 	}
-	val_for_each(val_path(pod, "status.containerStatuses"), it) {
+	val_for_each (val_path(pod, "status.containerStatuses"), it) {
 		if (time_parse(val_str(val_path(it, "state.running.startedAt")), &at_us) &&
 		    at_us / US_PER_S < since_s) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool readiness_is_refused(const struct val *event_list, int64_t since_wall_us, struct strbuf *out)
+{
+	int64_t since_s = since_wall_us / US_PER_S, at_us;
+
+	val_for_each(val_get(event_list, "items"), it) {
+		if (slice_is(val_get_str(it, "reason"), "SyncLoadBalancerFailed") &&
+		    time_parse(val_get_str(it, "lastTimestamp"), &at_us) && at_us / US_PER_S >= since_s) {
+			strbuf_add_slice(out, val_get_str(it, "message"));
 			return true;
 		}
 	}
@@ -99,15 +114,16 @@ bool readiness_of(const struct val *object, struct strbuf *missing)
 
 static bool why_of(const struct val *pod, const char *list, struct strbuf *out)
 {
-	val_for_each(val_get(val_get(pod, "status"), list), c) {
+	val_for_each (val_get(val_get(pod, "status"), list), c) {
 		const struct val *waiting = val_path(c, "state.waiting");
-		struct slice reason = val_get_str(waiting, "reason"), message = val_get_str(waiting, "message");
+		struct slice reason = val_get_str(waiting, "reason"),
+			     message = val_get_str(waiting, "message");
 
 		if (reason.len && !slice_is(reason, "ContainerCreating") &&
 		    !slice_is(reason, "PodInitializing")) {
 			strbuf_addf(out, "%s: " SLICE_FMT "%s" SLICE_FMT,
-				    val_cstr(val_path(pod, "metadata.name")), SLICE_ARG(reason),
-				    message.len ? ": " : "", SLICE_ARG(message));
+			            val_cstr(val_path(pod, "metadata.name")), SLICE_ARG(reason),
+			            message.len ? ": " : "", SLICE_ARG(message));
 			return true;
 		}
 	}
@@ -116,15 +132,16 @@ static bool why_of(const struct val *pod, const char *list, struct strbuf *out)
 
 void readiness_why(const struct val *pod_list, struct strbuf *out)
 {
-	val_for_each(val_get(pod_list, "items"), pod) {
-		if (why_of(pod, "initContainerStatuses", out) || why_of(pod, "containerStatuses", out)) {
+	val_for_each (val_get(pod_list, "items"), pod) {
+		if (why_of(pod, "initContainerStatuses", out) ||
+		    why_of(pod, "containerStatuses", out)) {
 			return;
 		}
-		val_for_each(val_path(pod, "status.conditions"), c) {
+		val_for_each (val_path(pod, "status.conditions"), c) {
 			if (slice_is(val_get_str(c, "type"), "PodScheduled") &&
 			    slice_is(val_get_str(c, "status"), "False")) {
 				strbuf_addf(out, "%s: %s", val_cstr(val_path(pod, "metadata.name")),
-					    val_cstr(val_get(c, "message")));
+				            val_cstr(val_get(c, "message")));
 				return;
 			}
 		}

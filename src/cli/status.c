@@ -20,9 +20,9 @@ static struct tally count_pods(const struct val *list)
 {
 	struct tally t = { 0 };
 
-	val_for_each(val_get(list, "items"), pod) {
+	val_for_each (val_get(list, "items"), pod) {
 		t.pods++;
-		val_for_each(val_path(pod, "status.conditions"), c) {
+		val_for_each (val_path(pod, "status.conditions"), c) {
 			if (slice_is(val_get_str(c, "type"), "Ready") &&
 			    slice_is(val_get_str(c, "status"), "True")) {
 				t.ready++;
@@ -50,20 +50,22 @@ static int ask_pods(const struct cli_instance *i, struct tally *ret, struct err 
 	return r;
 }
 
-static void print_text(const struct cli_instance *i, const struct val *status, const struct tally *t,
-		       const struct err *pods_err)
+static void print_text(const struct cli_instance *i, const struct val *status,
+                       const struct tally *t, const struct err *pods_err)
 {
-	printf("instance  %s\nhome      %s\napi       https://127.0.0.1:%lld\nedge      %s\n", i->name, i->home,
-	       (long long)val_int(val_get(status, "apiPort"), 0), val_cstr(val_get(status, "edgeAddress")));
+	printf("instance  %s\nhome      %s\napi       https://127.0.0.1:%lld\nedge      %s\n",
+	       i->name, i->home, (long long)val_int(val_get(status, "apiPort"), 0),
+	       val_cstr(val_get(status, "edgeAddress")));
 	if (pods_err) {
 		printf("pods      unknown: %s\n", pods_err->msg);
 	} else {
 		printf("pods      %zu of %zu ready\n", t->ready, t->pods);
 	}
 	printf("\n%-8s %-10s %8s %9s %10s\n", "ROLE", "STATE", "PID", "RESTARTS", "SECONDS");
-	val_for_each(val_get(status, "roles"), role) {
+	val_for_each (val_get(status, "roles"), role) {
 		printf("%-8s %-10s %8lld %9lld %10lld\n", val_cstr(val_get(role, "name")),
-		       val_cstr(val_get(role, "state")), (long long)val_int(val_get(role, "pid"), 0),
+		       val_cstr(val_get(role, "state")),
+		       (long long)val_int(val_get(role, "pid"), 0),
 		       (long long)val_int(val_get(role, "restarts"), 0),
 		       (long long)val_int(val_get(role, "seconds"), 0));
 	}
@@ -96,7 +98,7 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 		return 1; /* the answer is no: it does not run */
 	}
 	pods_known = ask_pods(&instance, &tally, &pods_err) == 0;
-	val_for_each(val_get(status, "roles"), role) {
+	val_for_each (val_get(status, "roles"), role) {
 		exit_status |= !slice_is(val_get_str(role, "state"), "RUNNING");
 	}
 	if (strcmp(format, "json") == 0) {

@@ -14,17 +14,21 @@
 #include "codec/json.h"
 
 static const struct cli_option options[] = {
-	{ "filename", 'f', "FILE", "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
-	{ "load", 0, "PATH", "image archive, or a folder of them, to load first (may be repeated)" },
+	{ "filename", 'f', "FILE",
+	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
+	{ "load", 0, "PATH",
+	  "image archive, or a folder of them, to load first (may be repeated)" },
 	{ "edge-address", 0, "IP", "where load balancers listen (default 127.0.0.1)" },
-	{ "api-port", 0, "PORT", "port of the API server on loopback (default 6443 or the next free)" },
-	{ "timeout", 0, "SECONDS", "how long to wait until all is up (default 300; 0: do not wait)" },
+	{ "api-port", 0, "PORT",
+	  "port of the API server on loopback (default 6443 or the next free)" },
+	{ "timeout", 0, "SECONDS",
+	  "how long to wait until all is up (default 300; 0: do not wait)" },
 	{ 0 },
 };
 
 /* Manager of the fields that up applies; the annotation lets a later 'kubectl apply' go on from there. */
 #define FIELD_MANAGER "kennel"
-#define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
+#define LAST_APPLIED  "kubectl.kubernetes.io/last-applied-configuration"
 static const int64_t poll_us = 50 * US_PER_MS;
 
 struct up {
@@ -35,6 +39,7 @@ struct up {
 	struct caller caller;
 	struct progress progress;
 	size_t n_loaded;
+	int64_t since_wall_us; /* when this command began */
 };
 
 static int refuse(const struct manifests *m)
@@ -42,8 +47,8 @@ static int refuse(const struct manifests *m)
 	for (size_t i = 0; i < m->problems.n; i++) {
 		fprintf(stderr, "%s\n", m->problems.at[i]);
 	}
-	fprintf(stderr, "kennel: %zu mistake%s in the manifests; nothing was changed\n", m->problems.n,
-		m->problems.n == 1 ? "" : "s");
+	fprintf(stderr, "kennel: %zu mistake%s in the manifests; nothing was changed\n",
+	        m->problems.n, m->problems.n == 1 ? "" : "s");
 	return 2;
 }
 
@@ -82,7 +87,8 @@ static int load_images(struct up *u, const struct cli_parsed *p, struct err *err
 {
 	for (size_t i = 0; i < p->options.n; i++) {
 		if (strcmp(p->options.at[i]->name, "load") == 0) {
-			int r = u->ops->load_images(&u->instance, p->values.at[i], on_loaded, u, err);
+			int r = u->ops->load_images(&u->instance, p->values.at[i], on_loaded, u,
+			                            err);
 
 			if (r < 0) {
 				return r;
@@ -90,7 +96,8 @@ static int load_images(struct up *u, const struct cli_parsed *p, struct err *err
 		}
 	}
 	if (u->n_loaded) {
-		progress_done(&u->progress, "%zu image%s loaded", u->n_loaded, u->n_loaded == 1 ? "" : "s");
+		progress_done(&u->progress, "%zu image%s loaded", u->n_loaded,
+		              u->n_loaded == 1 ? "" : "s");
 	}
 	return 0;
 }
@@ -112,7 +119,7 @@ static int target_of(struct up *u, const struct manifest *x, struct strbuf *out,
 		if (r < 0) {
 			return r;
 		}
-		val_for_each(val_get(resources->root, "resources"), it) {
+		val_for_each (val_get(resources->root, "resources"), it) {
 			if (slice_eq(val_get_str(it, "kind"), val_get_str(x->object, "kind")) &&
 			    slice_find(val_get_str(it, "name"), '/') < 0) {
 				plural = val_cstr(val_get(it, "name"));
@@ -124,7 +131,8 @@ static int target_of(struct up *u, const struct manifest *x, struct strbuf *out,
 		}
 	}
 	client_path(out, api_version.p, plural,
-		    namespaced ? (ns.len ? ns : SLICE("default")) : (struct slice){ 0 }, name, NULL);
+	            namespaced ? (ns.len ? ns : SLICE("default")) : (struct slice){ 0 }, name,
+	            NULL);
 	return 0;
 }
 
@@ -148,14 +156,16 @@ static int apply_one(struct up *u, const struct manifest *x, struct err *err)
 	int r = target_of(u, x, &target, err);
 
 	if (r == 0) {
-		strbuf_adds(&target, "?fieldManager=" FIELD_MANAGER "&force=true&fieldValidation=Strict");
-		r = caller_ask(&u->caller, "PATCH", strbuf_str(&target), "application/apply-patch+yaml",
-			       with_last_applied(&a, x->object), NULL, err);
+		strbuf_adds(&target,
+		            "?fieldManager=" FIELD_MANAGER "&force=true&fieldValidation=Strict");
+		r = caller_ask(&u->caller, "PATCH", strbuf_str(&target),
+		               "application/apply-patch+yaml", with_last_applied(&a, x->object),
+		               NULL, err);
 	}
 	if (r < 0) {
 		return err_while(err, r, "%s:%u: %s %s", x->file, x->object->line,
-				 val_cstr(val_get(x->object, "kind")),
-				 val_cstr(val_path(x->object, "metadata.name")));
+		                 val_cstr(val_get(x->object, "kind")),
+		                 val_cstr(val_path(x->object, "metadata.name")));
 	}
 	return 0;
 }
@@ -163,8 +173,9 @@ static int apply_one(struct up *u, const struct manifest *x, struct err *err)
 static int apply_all(struct up *u, const struct manifests *m, struct err *err)
 {
 	for (size_t i = 0; i < m->all.n; i++) {
-		progress_now(&u->progress, "applying %s %s", val_cstr(val_get(m->all.at[i].object, "kind")),
-			     val_cstr(val_path(m->all.at[i].object, "metadata.name")));
+		progress_now(&u->progress, "applying %s %s",
+		             val_cstr(val_get(m->all.at[i].object, "kind")),
+		             val_cstr(val_path(m->all.at[i].object, "metadata.name")));
 		int r = apply_one(u, &m->all.at[i], err);
 
 		if (r < 0) {
@@ -192,7 +203,8 @@ static bool one_is_ready(struct up *u, const struct manifest *x, struct strbuf *
 		return true;
 	}
 	strbuf_addf(missing, "%s %s: %s", val_cstr(val_get(x->object, "kind")),
-		    val_cstr(val_path(x->object, "metadata.name")), err.msg[0] ? err.msg : strbuf_str(&why));
+	            val_cstr(val_path(x->object, "metadata.name")),
+	            err.msg[0] ? err.msg : strbuf_str(&why));
 	return false;
 }
 
@@ -202,14 +214,15 @@ static void explain_missing(struct up *u, const struct manifest *x, struct strbu
 	scoped_doc struct doc *pods = NULL;
 	struct slice ns = val_str(val_path(x->object, "metadata.namespace"));
 
-	client_path(&target, "v1", "pods", ns.len ? ns : SLICE("default"), (struct slice){ 0 }, NULL);
+	client_path(&target, "v1", "pods", ns.len ? ns : SLICE("default"), (struct slice){ 0 },
+	            NULL);
 	if (caller_ask(&u->caller, "GET", strbuf_str(&target), NULL, NULL, &pods, NULL) == 0) {
 		readiness_why(pods->root, out);
 	}
 }
 
 /* The store remembers what the pods said before the instance was down: waits until none of it is left. */
-static int wait_fresh(struct up *u, int64_t since_wall_us, int64_t timeout_us, struct err *err)
+static int wait_fresh(struct up *u, int64_t timeout_us, struct err *err)
 {
 	int64_t end_us = clock_mono_us() + timeout_us;
 
@@ -221,21 +234,50 @@ static int wait_fresh(struct up *u, int64_t since_wall_us, int64_t timeout_us, s
 		if (r < 0) {
 			return r;
 		}
-		val_for_each(val_get(pods->root, "items"), it) {
-			stale = !stale && readiness_is_stale(it, since_wall_us) ? it : stale;
+		val_for_each (val_get(pods->root, "items"), it) {
+			stale = !stale && readiness_is_stale(it, u->since_wall_us) ? it : stale;
 		}
 		if (!stale) {
 			return 0;
 		}
 		if (clock_mono_us() > end_us) {
-			return err_raise(err, ERR_TIMEOUT, "not up after %lld s: the node has not started pod %s/%s again",
-					 (long long)(timeout_us / US_PER_S),
-					 val_cstr(val_path(stale, "metadata.namespace")),
-					 val_cstr(val_path(stale, "metadata.name")));
+			return err_raise(
+				err, ERR_TIMEOUT,
+				"not up after %lld s: the node has not started pod %s/%s again",
+				(long long)(timeout_us / US_PER_S),
+				val_cstr(val_path(stale, "metadata.namespace")),
+				val_cstr(val_path(stale, "metadata.name")));
 		}
 		progress_now(&u->progress, "waiting for the node to take up its pods");
 		caller_wait_us(&u->caller, poll_us);
 	}
+}
+
+/* Is it a balancer that will not come? Then *err says why. */
+static bool is_refused(struct up *u, const struct manifest *x, struct err *err)
+{
+	scoped_strbuf struct strbuf target = { 0 }, why = { 0 };
+	scoped_doc struct doc *events = NULL;
+	struct slice name = val_str(val_path(x->object, "metadata.name")),
+		     ns = val_str(val_path(x->object, "metadata.namespace"));
+
+	if (!slice_is(val_get_str(x->object, "kind"), "Service")) {
+		return false;
+	}
+	client_path(&target, "v1", "events", ns.len ? ns : SLICE("default"), (struct slice){ 0 },
+	            NULL);
+	strbuf_addf(
+		&target,
+		"?fieldSelector=involvedObject.kind%%3DService,involvedObject.name%%3D" SLICE_FMT,
+		SLICE_ARG(name));
+	if (caller_ask(&u->caller, "GET", strbuf_str(&target), NULL, NULL, &events, NULL) < 0 ||
+	    !readiness_is_refused(events->root, u->since_wall_us, &why)) {
+		return false;
+	}
+	(void)err_raise(err, ERR_UNAVAILABLE,
+	                "Service " SLICE_FMT ": %s; free the port or choose another --edge-address",
+	                SLICE_ARG(name), strbuf_str(&why));
+	return true;
 }
 
 static int wait_ready(struct up *u, const struct manifests *m, int64_t timeout_us, struct err *err)
@@ -247,11 +289,15 @@ static int wait_ready(struct up *u, const struct manifests *m, int64_t timeout_u
 
 		while (!one_is_ready(u, &m->all.at[i], &missing)) {
 			progress_now(&u->progress, "waiting for %s", strbuf_str(&missing));
+			if (is_refused(u, &m->all.at[i], err)) {
+				return -ERR_UNAVAILABLE;
+			}
 			if (clock_mono_us() > end_us) {
 				explain_missing(u, &m->all.at[i], &why);
 				return err_raise(err, ERR_TIMEOUT, "not up after %lld s: %s%s%s",
-						 (long long)(timeout_us / US_PER_S), strbuf_str(&missing),
-						 why.size ? "; " : "", strbuf_str(&why));
+				                 (long long)(timeout_us / US_PER_S),
+				                 strbuf_str(&missing), why.size ? "; " : "",
+				                 strbuf_str(&why));
 			}
 			strbuf_reset(&missing);
 			caller_wait_us(&u->caller, poll_us);
@@ -270,14 +316,15 @@ static void print_urls(struct up *u)
 		if (!slice_is(val_get_str(object, "kind"), "Ingress")) {
 			continue;
 		}
-		val_for_each(val_path(object, "spec.rules"), rule) {
+		val_for_each (val_path(object, "spec.rules"), rule) {
 			const char *host = val_cstr(val_get(rule, "host"));
 			bool tls = val_len(val_path(object, "spec.tls")) > 0;
 
 			if (!*host) {
 				continue;
 			}
-			printf("\n  %s://%s\n    curl --cacert %s/ca.crt --resolve %s:%d:%s %s://%s/\n",
+			printf("\n  %s://%s\n    curl --cacert %s/ca.crt --resolve %s:%d:%s "
+			       "%s://%s/\n",
 			       tls ? "https" : "http", host, u->instance.home, host, tls ? 443 : 80,
 			       u->instance.edge_address, tls ? "https" : "http", host);
 		}
@@ -288,10 +335,10 @@ static void print_urls(struct up *u)
 static int up(struct up *u, const struct cli_parsed *p, int64_t timeout_us, struct err *err)
 {
 	scoped_free char *kubeconfig = mem_printf("%s/kubeconfig", u->instance.home);
-	int64_t since_wall_us = clock_wall_us();
-	int r;
 	bool started;
+	int r;
 
+	u->since_wall_us = clock_wall_us();
 	progress_now(&u->progress, "starting %s", u->instance.name);
 	r = u->ops->start(&u->instance, err);
 	if (r < 0) {
@@ -314,7 +361,7 @@ static int up(struct up *u, const struct cli_parsed *p, int64_t timeout_us, stru
 	}
 	if (r == 0 && timeout_us > 0) {
 		if (started) {
-			r = wait_fresh(u, since_wall_us, timeout_us, err);
+			r = wait_fresh(u, timeout_us, err);
 		}
 		if (r == 0) {
 			r = wait_ready(u, &u->builtin, timeout_us, err);
@@ -338,9 +385,11 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 	int status = 0;
 
 	(void)c;
-	if (!slice_to_u64(slice_of(cli_value(p, "timeout", "300")), &timeout_s) || timeout_s > 86400) {
-		(void)err_raise(&err, ERR_USAGE, "--timeout %s: not a number of seconds up to 86400",
-				cli_value(p, "timeout", ""));
+	if (!slice_to_u64(slice_of(cli_value(p, "timeout", "300")), &timeout_s) ||
+	    timeout_s > 86400) {
+		(void)err_raise(&err, ERR_USAGE,
+		                "--timeout %s: not a number of seconds up to 86400",
+		                cli_value(p, "timeout", ""));
 		return cli_fail(&err);
 	}
 	if (cli_instance_of(p, &u.instance, &err) < 0) {
@@ -369,7 +418,8 @@ const struct cli_command cli_up = {
 	.name = "up",
 	.words = "",
 	.summary = "Start an instance and bring up the application that manifests describe",
-	.details = "Manifests are checked first; a mistake is told with file and line and changes nothing.\n"
+	.details = "Manifests are checked first; a mistake is told with file and line and changes "
+	           "nothing.\n"
 		   "Running it again applies what changed.",
 	.options = options,
 	.takes_instance = true,

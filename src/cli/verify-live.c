@@ -9,7 +9,8 @@
 
 enum { PORTS_MAX = 24, PATIENCE = 4, LINES_MAX = 20 };
 
-struct try { /* one flow of one pair of one case */
+struct
+try { /* one flow of one pair of one case */
 	size_t case_index;
 	const struct verify_pair *pair;
 	uint32_t source;    /* index of the workload it starts from; UINT32_MAX: the node */
@@ -41,7 +42,8 @@ static const struct val *pod_of(const struct trying *t, const struct workload *w
 	while ((pod = live_pod(t->live, w->ns, (struct slice){ 0 }, w->labels, pod))) {
 		struct slice name = val_str(val_path(pod, "metadata.name"));
 
-		if (slice_has_prefix(name, w->name) && name.len > w->name.len && name.p[w->name.len] == '-') {
+		if (slice_has_prefix(name, w->name) && name.len > w->name.len &&
+		    name.p[w->name.len] == '-') {
 			return pod;
 		}
 	}
@@ -55,8 +57,8 @@ static bool is_node(const struct trying *t, const struct place_member *x)
 	return x->workload == UINT32_MAX && matrix_ends(t->m, &n)[x->end].kind == MATRIX_NODE;
 }
 
-static void add_try(struct trying *t, size_t i, const struct verify_pair *pair, struct ip to, enum proto proto,
-		    uint16_t port, bool open)
+static void add_try(struct trying *t, size_t i, const struct verify_pair *pair, struct ip to,
+                    enum proto proto, uint16_t port, bool open)
 {
 	vec_push(&t->tries, ((struct try){
 				    .case_index = i,
@@ -68,11 +70,13 @@ static void add_try(struct trying *t, size_t i, const struct verify_pair *pair, 
 }
 
 /* At most PORTS_MAX of a set: those declared, then the ends of its ranges. */
-static void add_ports(struct trying *t, size_t i, const struct verify_pair *pair, struct ip to, ports_id id, bool open)
+static void add_ports(struct trying *t, size_t i, const struct verify_pair *pair, struct ip to,
+                      ports_id id, bool open)
 {
 	struct arena a = { 0 };
 	struct ports set = ports_pool_get(matrix_pool(t->m), id);
-	struct ports declared = ports_intersect(&a, set, workload_ports(&a, t->s->workloads.at[pair->to.workload]));
+	struct ports declared =
+		ports_intersect(&a, set, workload_ports(&a, t->s->workloads.at[pair->to.workload]));
 	struct ports picked = declared;
 	size_t left = PORTS_MAX;
 
@@ -92,7 +96,8 @@ static void add_ports(struct trying *t, size_t i, const struct verify_pair *pair
 
 		for (size_t k = 0; k < n; k++) {
 			for (unsigned port = r[k].from; port <= r[k].to && left; port++, left--) {
-				add_try(t, i, pair, to, ports_proto_number((enum ports_proto)p), (uint16_t)port, open);
+				add_try(t, i, pair, to, ports_proto_number((enum ports_proto)p),
+				        (uint16_t)port, open);
 			}
 		}
 	}
@@ -101,8 +106,8 @@ static void add_ports(struct trying *t, size_t i, const struct verify_pair *pair
 
 static void add_pair(struct trying *t, size_t i, const struct verify_pair *pair)
 {
-	bool has_source = pair->from.workload == UINT32_MAX ? is_node(t, &pair->from) :
-							      t->pods[pair->from.workload] != NULL;
+	bool has_source = pair->from.workload == UINT32_MAX ? is_node(t, &pair->from)
+	                                                    : t->pods[pair->from.workload] != NULL;
 	struct ip to;
 
 	if (!has_source || pair->to.workload == UINT32_MAX || !t->pods[pair->to.workload] ||
@@ -124,7 +129,8 @@ static int by_source(const void *a, const void *b)
 /* ---- asking ---- */
 
 /* Asks about the tries that 'wanted' picks (which stand by source), and puts the outcomes back. */
-static int ask(struct trying *t, bool (*wanted)(const struct try *x), int timeout_ms, struct err *err)
+static int ask(struct trying *t, bool (*wanted)(const struct try *x), int timeout_ms,
+               struct err *err)
 {
 	VEC(struct live_ask) asks = { 0 };
 	VEC(struct live_flow) flows = { 0 };
@@ -141,8 +147,9 @@ static int ask(struct trying *t, bool (*wanted)(const struct try *x), int timeou
 		if (!asks.n || x->source != t->tries.at[places.at[places.n - 1]].source) {
 			const struct val *pod = x->source == UINT32_MAX ? NULL : t->pods[x->source];
 
-			vec_push(&asks, ((struct live_ask){ .ns = val_str(val_path(pod, "metadata.namespace")),
-							    .pod = val_str(val_path(pod, "metadata.name")) }));
+			vec_push(&asks, ((struct live_ask){
+						.ns = val_str(val_path(pod, "metadata.namespace")),
+						.pod = val_str(val_path(pod, "metadata.name")) }));
 		}
 		asks.at[asks.n - 1].n++;
 		vec_push(&flows, x->flow);
@@ -158,8 +165,10 @@ static int ask(struct trying *t, bool (*wanted)(const struct try *x), int timeou
 	}
 	for (size_t i = 0; i < asks.n && r == 0; i++) {
 		if (asks.at[i].failed.code) {
-			r = err_raise(err, asks.at[i].failed.code, "probe from " SLICE_FMT "/" SLICE_FMT ": %s",
-				      SLICE_ARG(asks.at[i].ns), SLICE_ARG(asks.at[i].pod), asks.at[i].failed.msg);
+			r = err_raise(err, asks.at[i].failed.code,
+			              "probe from " SLICE_FMT "/" SLICE_FMT ": %s",
+			              SLICE_ARG(asks.at[i].ns), SLICE_ARG(asks.at[i].pod),
+			              asks.at[i].failed.msg);
 		}
 	}
 	vec_fini(&asks);
@@ -193,8 +202,9 @@ static void tell(struct trying *t, const struct try *x, bool predicted, struct s
 	strbuf_adds(out, " -> ");
 	member_format(out, t->s, t->m, &x->pair->to);
 	strbuf_addf(out, " %s %u: observed %s after %.1f ms, expected %s, predicted %s",
-		    x->flow.proto == PROTO_UDP ? "UDP" : "TCP", x->flow.port, live_outcome_text(x->flow.outcome),
-		    x->flow.ms, x->expected_open ? "open" : "closed", predicted ? "open" : "closed");
+	            x->flow.proto == PROTO_UDP ? "UDP" : "TCP", x->flow.port,
+	            live_outcome_text(x->flow.outcome), x->flow.ms,
+	            x->expected_open ? "open" : "closed", predicted ? "open" : "closed");
 }
 
 static void judge(struct trying *t)
@@ -204,9 +214,10 @@ static void judge(struct trying *t)
 
 	for (size_t i = 0; i < t->tries.n; i++) {
 		const struct try *x = &t->tries.at[i];
-		struct ports cell = ports_pool_get(matrix_pool(t->m),
-						   matrix_cell(t->m, x->pair->from.end, x->pair->to.end));
-		bool reached = live_reached(x->flow.outcome), predicted = ports_has(cell, x->flow.proto, x->flow.port);
+		struct ports cell = ports_pool_get(
+			matrix_pool(t->m), matrix_cell(t->m, x->pair->from.end, x->pair->to.end));
+		bool reached = live_reached(x->flow.outcome),
+		     predicted = ports_has(cell, x->flow.proto, x->flow.port);
 
 		t->result->n_flows++;
 		if (says_nothing(x)) {
@@ -237,8 +248,8 @@ static void judge(struct trying *t)
 	free(n);
 }
 
-int verify_live(struct verify *v, struct subject *s, struct matrix *m, struct live *live, int timeout_ms,
-		struct verify_live *ret, struct err *err)
+int verify_live(struct verify *v, struct subject *s, struct matrix *m, struct live *live,
+                int timeout_ms, struct verify_live *ret, struct err *err)
 {
 	struct trying t = { .v = v, .s = s, .m = m, .live = live, .result = ret };
 	int r;

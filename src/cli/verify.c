@@ -10,11 +10,13 @@
 #include "codec/yaml.h"
 
 static const struct cli_option options[] = {
-	{ "filename", 'f', "FILE", "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
+	{ "filename", 'f', "FILE",
+	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
 	{ "kubeconfig", 0, "FILE", "read a running cluster instead" },
 	{ "output", 'o', "FORMAT", "text (default), tap, junit or json" },
 	{ "profile", 0, "NAME", ANALYSIS_PROFILE_HELP },
-	{ "live", 0, NULL, "try the flows with packets through the running instance as well (as root)" },
+	{ "live", 0, NULL,
+	  "try the flows with packets through the running instance as well (as root)" },
 	{ "timeout", 0, "MS", "with --live: how long a flow may take (default 500)" },
 	{ 0 },
 };
@@ -23,7 +25,10 @@ typedef void report_fn(struct strbuf *out, const struct verify *v);
 static const struct {
 	const char *name;
 	report_fn *report;
-} forms[] = { { "text", verify_text }, { "tap", verify_tap }, { "junit", verify_junit }, { "json", verify_json } };
+} forms[] = { { "text", verify_text },
+	      { "tap", verify_tap },
+	      { "junit", verify_junit },
+	      { "json", verify_json } };
 
 static int read_form(const char *name, report_fn **ret, struct err *err)
 {
@@ -38,7 +43,8 @@ static int read_form(const char *name, report_fn **ret, struct err *err)
 
 enum { FILE_MAX = 64 << 20 };
 
-static int read_expectations(struct arena *a, const char *path, const struct val **ret, struct err *err)
+static int read_expectations(struct arena *a, const char *path, const struct val **ret,
+                             struct err *err)
 {
 	scoped_file FILE *f = fopen(path, "re");
 	scoped_strbuf struct strbuf text = { .max = FILE_MAX };
@@ -53,7 +59,8 @@ static int read_expectations(struct arena *a, const char *path, const struct val
 		char *to = strbuf_reserve(&text, 65536);
 
 		if (!to) {
-			return err_raise(err, ERR_LIMIT, "%s is larger than %d MiB", path, FILE_MAX >> 20);
+			return err_raise(err, ERR_LIMIT, "%s is larger than %d MiB", path,
+			                 FILE_MAX >> 20);
 		}
 		n = fread(to, 1, 65536, f);
 		strbuf_added(&text, n);
@@ -72,7 +79,8 @@ static int judge(struct analysis *a, const struct cli_parsed *p, struct verify *
 		const struct val *root = NULL;
 		int r = read_expectations(&a->arena, p->words.at[i], &root, err);
 
-		r = r ? r : verify_run(v, a->gathered.subject, a->matrix, p->words.at[i], root, err);
+		r = r ? r
+		      : verify_run(v, a->gathered.subject, a->matrix, p->words.at[i], root, err);
 		if (r < 0) {
 			return r;
 		}
@@ -81,7 +89,8 @@ static int judge(struct analysis *a, const struct cli_parsed *p, struct verify *
 }
 
 /* What packets say, marked in the cases; the sum of it on standard error. */
-static int judge_live(struct analysis *a, const struct cli_parsed *p, struct verify *v, struct err *err)
+static int judge_live(struct analysis *a, const struct cli_parsed *p, struct verify *v,
+                      struct err *err)
 {
 	struct cli_instance instance = { 0 };
 	struct verify_live result = { 0 };
@@ -89,8 +98,8 @@ static int judge_live(struct analysis *a, const struct cli_parsed *p, struct ver
 	uint64_t timeout_ms;
 	int r;
 
-	if (!slice_to_u64(slice_of(cli_value(p, "timeout", "500")), &timeout_ms) || timeout_ms < 1 ||
-	    timeout_ms > 2500) {
+	if (!slice_to_u64(slice_of(cli_value(p, "timeout", "500")), &timeout_ms) ||
+	    timeout_ms < 1 || timeout_ms > 2500) {
 		return err_raise(err, ERR_USAGE, "--timeout: 1 to 2500 milliseconds");
 	}
 	r = cli_instance_of(p, &instance, err);
@@ -98,13 +107,17 @@ static int judge_live(struct analysis *a, const struct cli_parsed *p, struct ver
 		return r;
 	}
 	r = live_open(&live, &instance, err);
-	r = r ? r : verify_live(v, a->gathered.subject, a->matrix, &live, (int)timeout_ms, &result, err);
+	r = r ? r
+	      : verify_live(v, a->gathered.subject, a->matrix, &live, (int)timeout_ms, &result,
+	                    err);
 	live_close(&live);
 	cli_instance_fini(&instance);
 	if (r == 0) {
-		fprintf(stderr, "%zu flows tried, %zu not as predicted; not tried: %zu pairs without a pod here; "
-				"without an answer (UDP): %zu\n",
-			result.n_flows, result.n_disagree, result.n_skipped, result.n_silent);
+		fprintf(stderr,
+		        "%zu flows tried, %zu not as predicted; not tried: %zu pairs without a pod "
+		        "here; "
+		        "without an answer (UDP): %zu\n",
+		        result.n_flows, result.n_disagree, result.n_skipped, result.n_silent);
 	}
 	return r;
 }
@@ -123,7 +136,8 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 	(void)c;
 	(void)ops;
 	if (r == 0 && !p->words.n) {
-		r = err_raise(&err, ERR_USAGE, "verify: which expectations? 'kennel verify FILE -f MANIFESTS'");
+		r = err_raise(&err, ERR_USAGE,
+		              "verify: which expectations? 'kennel verify FILE -f MANIFESTS'");
 	}
 	r = r ? r : analysis_profile(p, &profile, &err);
 	r = r ? r : gather(&a.gathered, p, profile, &err);
@@ -153,8 +167,10 @@ const struct cli_command cli_verify = {
 	.name = "verify",
 	.words = "EXPECTATIONS...",
 	.summary = "Hold manifests or a running instance against expected reachability",
-	.details = "Expectations are YAML: flows (from, to, port, expect: allow, deny or only) and 'everything else: deny'.\n"
-		   "'kennel matrix -o expectations' writes them out of what is. Exit status: 0 as expected, 1 not, 2 usage\n"
+	.details = "Expectations are YAML: flows (from, to, port, expect: allow, deny or only) and "
+	           "'everything else: deny'.\n"
+		   "'kennel matrix -o expectations' writes them out of what is. Exit status: 0 as "
+	           "expected, 1 not, 2 usage\n"
 		   "or unreadable input.",
 	.options = options,
 	.takes_instance = true,

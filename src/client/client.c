@@ -68,7 +68,7 @@ static int resolve(const char *host, struct ip *ret, struct err *err)
 		return 0;
 	}
 	r = getaddrinfo(host, NULL, &hints, &found);
-	if (r != 0) {
+	if (r != 0 || !found) {
 		return err_raise(err, ERR_NOTFOUND, "server %s: %s", host, gai_strerror(r));
 	}
 	best = found;

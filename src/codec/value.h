@@ -48,7 +48,7 @@ struct val {
 		struct { /* string out of YAML: where the text itself stands; 0 unknown */
 			uint32_t text_line; /* of its first character; from 1 */
 			uint16_t text_col;  /* likewise */
-			bool is_literal; /* a block (|): its lines are lines of the source, each
+			bool is_literal;    /* a block (|): its lines are lines of the source, each
 			                  * text_col - 1 columns further right */
 		};
 	};

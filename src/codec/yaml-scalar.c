@@ -128,7 +128,8 @@ static int resolve_number(struct slice text, struct val *ret)
 	bool too_big;
 
 	if (text.len >= sizeof(small)) {
-		large = plain = mem_alloc(text.len + 1);
+		large = mem_alloc(text.len + 1);
+		plain = large;
 	}
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.p[i] != '_') {

@@ -494,7 +494,7 @@ static int take_scalar(struct reader *rd, const yaml_event_t *e)
 	set_position(v, &e->start_mark);
 	set_text_position(rd, e, v);
 	if (name_is_due(rd)) {
-}
+	}
 
 	if (is_name) {
 		r = add_name(rd, e, v);

@@ -13,7 +13,8 @@
 
 #define FINALIZER "finalizers.services.k8s.aws/FieldExport"
 #define CLOUD     ".services.k8s.aws"
-#define RETRY_US  (30 * US_PER_S) /* for what no change tells of, such as a kind that comes later  \
+#define RETRY_US                                                                                   \
+	(30 * US_PER_S) /* for what no change tells of, such as a kind that comes later  \
 	                           */
 
 /* ---- what to look at again ---- */

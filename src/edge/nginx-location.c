@@ -95,7 +95,7 @@ static void put_limit_uses(struct strbuf *o, const struct route_location *loc)
 			strbuf_adds(o, "\t\t\tlimit_req zone=");
 			put_zone_name(o, loc->ns, loc->ingress);
 			strbuf_addf(o, "/%s burst=%lld nodelay;\n", i ? "rpm" : "rps",
-			            (long long)(rates[i] * s->limit.burst));
+			            (long long)rates[i] * s->limit.burst);
 		}
 	}
 	if (s->limit.connections) {

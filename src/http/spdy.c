@@ -105,9 +105,9 @@ struct slice spdy_dictionary(void)
 		"502504505203 Non-Authoritative Information204 No Content301 Moved Permanently"
 		"400 Bad Request401 Unauthorized403 Forbidden404 Not Found500 Internal Server Error"
 		"501 Not Implemented503 Service UnavailableJan Feb Mar Apr May Jun Jul Aug Sept "
-	        "Oct "
+		"Oct "
 		"Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, "
-	        "GMTchunked,text/html,image/png,"
+		"GMTchunked,text/html,image/png,"
 		"image/jpg,image/gif,application/xml,application/xhtml+xml,text/plain,"
 		"text/javascript,publicprivatemax-age=gzip,deflate,sdchcharset=utf-8"
 		"charset=iso-8859-1,utf-,*,enq=0.";

@@ -128,8 +128,7 @@ static enum fit path_fits(const struct chooser *c, const struct ingress_host *h,
 /* The engine's places: "= /x" before all, then the longest text; a Prefix's text ends in '/'. */
 static size_t weight_of(const struct chooser *c, const struct ingress_path *p)
 {
-	if (p->match == PATH_EXACT ||
-	    (p->match == PATH_PREFIX && slice_eq(p->path, c->path))) {
+	if (p->match == PATH_EXACT || (p->match == PATH_PREFIX && slice_eq(p->path, c->path))) {
 		return SIZE_MAX - (p->match == PATH_PREFIX);
 	}
 	return p->path.len + (p->match == PATH_PREFIX && p->path.len > 1);

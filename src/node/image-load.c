@@ -67,7 +67,7 @@ static int read_json(const char *path, struct doc **ret, struct err *err)
 	scoped_strbuf struct strbuf text = { 0 };
 	int r = file_read(path, 8 << 20, &text, err);
 
-	if (r == 0) {
+	if (r >= 0) {
 		r = json_parse_doc(strbuf_slice(&text), 0, ret, err);
 	}
 	return r < 0 ? err_while(err, r, "%s", path) : 0;

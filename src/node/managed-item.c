@@ -17,7 +17,8 @@
 #include "node/managed-host.h"
 
 #define STARTING_US                                                                                \
-	(600 * US_PER_S) /* a database mends itself after a crash: that may take long              \
+	(600 *                                                                                     \
+	 US_PER_S) /* a database mends itself after a crash: that may take long              \
 	                  */
 #define POLL_QUICK_US   (10 * US_PER_MS)
 #define POLL_SLOW_US    (200 * US_PER_MS)

@@ -121,9 +121,9 @@ static void sync_folder(const char *path)
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
-		scoped_fd int fd = e->d_type == DT_REG ?
-		                           openat(dirfd(d), e->d_name, O_RDONLY | O_CLOEXEC) :
-		                           -1;
+		scoped_fd int fd = e->d_type == DT_REG
+		                           ? openat(dirfd(d), e->d_name, O_RDONLY | O_CLOEXEC)
+		                           : -1;
 
 		if (fd >= 0) {
 			(void)fdatasync(fd);

@@ -154,7 +154,8 @@ static void on_synced(void *arg)
 	runtime_remove_strays(pods->agent->runtime);
 	remove_left_folders(pods, folders);
 	remove_left_folders(pods, pins);
-	pods->agent->model_is_complete = true; /* pods of the first list were taken up, and put into it, before */
+	pods->agent->model_is_complete =
+		true; /* pods of the first list were taken up, and put into it, before */
 	agent_sync(pods->agent);
 }
 

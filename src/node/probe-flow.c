@@ -30,12 +30,12 @@ struct flow_probe {
 	struct loop_fd *w;
 	struct loop_timer timer;
 	int64_t began_us, took_us;
-	struct slice send;       /* in the request's arena; may be empty */
-	bool wants;              /* what comes back */
-	bool connected;          /* TCP: open, and waiting for that */
-	struct strbuf received;  /* owned */
-	const char *outcome; /* null until done */
-	int failed;          /* errno behind it */
+	struct slice send;      /* in the request's arena; may be empty */
+	bool wants;             /* what comes back */
+	bool connected;         /* TCP: open, and waiting for that */
+	struct strbuf received; /* owned */
+	const char *outcome;    /* null until done */
+	int failed;             /* errno behind it */
 };
 
 struct probing { /* in the request's arena; descriptors and timers are its own */
@@ -190,8 +190,8 @@ static int open_socket(struct flow_probe *f)
 	if (netns_enter(&visit, f->of->netns, NULL) < 0) {
 		return EPERM;
 	}
-	f->fd = socket(f->ip.family == IP_V6 ? AF_INET6 : AF_INET, f->type | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	               f->protocol);
+	f->fd = socket(f->ip.family == IP_V6 ? AF_INET6 : AF_INET,
+	               f->type | SOCK_CLOEXEC | SOCK_NONBLOCK, f->protocol);
 	failed = f->fd < 0 ? errno : 0;
 	netns_leave(&visit);
 	return failed;
@@ -210,12 +210,12 @@ static int try_now(struct flow_probe *f)
 		return errno;
 	}
 	if (f->type == SOCK_DGRAM &&
-	    send(f->fd, f->send.len ? f->send.p : (const char *)question, f->send.len ? f->send.len : sizeof(question),
-		 MSG_NOSIGNAL) < 0) {
+	    send(f->fd, f->send.len ? f->send.p : (const char *)question,
+	         f->send.len ? f->send.len : sizeof(question), MSG_NOSIGNAL) < 0) {
 		return errno;
 	}
-	if (loop_fd_open(f->of->loop, f->fd, f->type == SOCK_DGRAM ? LOOP_READ : LOOP_WRITE, on_ready, f, &f->w,
-	                 NULL) < 0) {
+	if (loop_fd_open(f->of->loop, f->fd, f->type == SOCK_DGRAM ? LOOP_READ : LOOP_WRITE,
+	                 on_ready, f, &f->w, NULL) < 0) {
 		return EMFILE;
 	}
 	loop_timer_start(f->of->loop, &f->timer, f->of->timeout_us, on_timeout);
@@ -288,12 +288,15 @@ static struct probing *read_request(struct server *s, struct http_request *r)
 	}
 	flows = val_get(root, "flows");
 	timeout_ms = val_int(val_get(root, "timeoutMs"), PROBE_TIMEOUT_MS);
-	if (!val_len(flows) || val_len(flows) > PROBE_FLOWS_MAX || timeout_ms < 1 || timeout_ms > PROBE_TIMEOUT_MAX) {
-		server_refuse(r, 400, "BadRequest", "flows: 1 to %u; timeoutMs: 1 to %d", PROBE_FLOWS_MAX,
-		              PROBE_TIMEOUT_MAX);
+	if (!val_len(flows) || val_len(flows) > PROBE_FLOWS_MAX || timeout_ms < 1 ||
+	    timeout_ms > PROBE_TIMEOUT_MAX) {
+		server_refuse(r, 400, "BadRequest", "flows: 1 to %u; timeoutMs: 1 to %d",
+		              PROBE_FLOWS_MAX, PROBE_TIMEOUT_MAX);
 		return NULL;
 	}
-	*p = (struct probing){ .r = r, .loop = s->agent->loop, .netns = -1, .timeout_us = timeout_ms * US_PER_MS };
+	*p = (struct probing){
+		.r = r, .loop = s->agent->loop, .netns = -1, .timeout_us = timeout_ms * US_PER_MS
+	};
 	p->flows = ARENA_ARRAY(&r->arena, struct flow_probe, val_len(flows));
 	val_for_each (flows, it) {
 		struct flow_probe *f = &p->flows[p->n++];
@@ -301,7 +304,8 @@ static struct probing *read_request(struct server *s, struct http_request *r)
 		f->of = p;
 		if (!read_flow(&r->arena, it, f)) {
 			server_refuse(r, 400, "BadRequest",
-			              "flow %zu: proto must be TCP, UDP or SCTP, ip an address, port 1 to 65535, send base64 "
+			              "flow %zu: proto must be TCP, UDP or SCTP, ip an address, "
+			              "port 1 to 65535, send base64 "
 			              "of at most %u bytes",
 			              p->n, PROBE_SEND_MAX);
 			return NULL;
@@ -327,7 +331,8 @@ void probe_flow_serve(struct server *s, struct http_request *r, const struct ser
 		return;
 	}
 	if (!host_network && !t->view.netns_path) {
-		server_refuse(r, 409, "Conflict", "pod \"" SLICE_FMT "\" has no network: it is not running",
+		server_refuse(r, 409, "Conflict",
+		              "pod \"" SLICE_FMT "\" has no network: it is not running",
 		              SLICE_ARG(t->pod));
 		return;
 	}

@@ -28,7 +28,7 @@ struct server_target;
 #define PROBE_FLOWS_AT_ONCE 128u  /* descriptors one request may hold */
 #define PROBE_SEND_MAX      1024u /* bytes */
 #define PROBE_RECEIVE_MAX   4096u /* likewise; the rest is left */
-#define PROBE_TIMEOUT_MS    1000  /* unless asked otherwise: a lost SYN is sent again after a second */
+#define PROBE_TIMEOUT_MS    1000 /* unless asked otherwise: a lost SYN is sent again after a second */
 #define PROBE_TIMEOUT_MAX   10000 /* ms */
 
 void probe_flow_serve(struct server *s, struct http_request *r, const struct server_target *t);

@@ -20,7 +20,8 @@ static const int64_t renew_us = 10 * US_PER_S;
 enum {
 	RENEWALS_PER_STATUS = 30,
 	LEASE_SECONDS = 40,
-	MAX_PODS = 250, /* a /24 of addresses; the one node is the whole cluster, so it takes all a /24 holds */
+	MAX_PODS =
+		250, /* a /24 of addresses; the one node is the whole cluster, so it takes all a /24 holds */
 	LEAST_MEMORY_KB = 100 << 10,
 	LEAST_DISK_BYTES = 512 << 20,
 	LEAST_PIDS = 100,

@@ -371,7 +371,7 @@ static int write_process(const struct runtime_exec *e, const struct runtime_exec
 	scoped_doc struct doc *d = NULL;
 	int r = file_read(config, 0, &text, err);
 
-	if (r == 0) {
+	if (r >= 0) {
 		r = json_parse_doc(strbuf_slice(&text), 0, &d, err);
 	}
 	if (r < 0) {

@@ -636,7 +636,7 @@ int runtime_adopt(struct runtime *rt, const char *id, const struct runtime_event
 	ssize_t n;
 	int r = file_read(config, 0, &text, err);
 
-	if (r == 0) {
+	if (r >= 0) {
 		r = json_parse_doc(strbuf_slice(&text), 0, &d, err);
 	}
 	if (r < 0) {

@@ -439,7 +439,7 @@ static void compare(struct comparing *c, const struct type *t, const struct fiel
 		compare_member(c, t, y, it, counterpart(c, f, x, it), true, at, f);
 	}
 	val_for_each (x, it) {
-		if (!counterpart(c, f, y, it)) {
+		if (x && !counterpart(c, f, y, it)) {
 			compare_member(c, t, x, it, NULL, false, at, f);
 		}
 	}

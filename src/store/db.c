@@ -18,7 +18,7 @@ static const char schema[] =
 	"CREATE TABLE object(id INTEGER PRIMARY KEY, revision INTEGER NOT NULL, kind TEXT NOT NULL,"
 	" json TEXT NOT NULL);"
 	"CREATE TABLE change(revision INTEGER PRIMARY KEY, type INTEGER NOT NULL, id INTEGER NOT "
-        "NULL,"
+	"NULL,"
 	" before INTEGER NOT NULL, kind TEXT NOT NULL, json TEXT NOT NULL);";
 
 #define LATEST "(SELECT max(revision) FROM change WHERE revision <= ?1 AND type < 3 GROUP BY id)"

@@ -286,7 +286,8 @@ struct store_watch *store_unwatch(struct store_watch *w)
 
 uint64_t store_watch_seen(const struct store_watch *w)
 {
-	return !w->is_behind && w->store && w->store->published > w->seen ? w->store->published : w->seen;
+	return !w->is_behind && w->store && w->store->published > w->seen ? w->store->published
+	                                                                  : w->seen;
 }
 
 void watch_forget_all(struct store *s)

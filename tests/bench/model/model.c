@@ -40,7 +40,7 @@ static struct doc *slices(unsigned i, const char *ready)
 	return parse(mem_printf(
 		"{\"apiVersion\":\"discovery.k8s.io/v1\",\"kind\":\"EndpointSlice\",\"metadata\":"
 		"{\"name\":\"s%u-1\",\"namespace\":\"n%u\",\"labels\":{\"kubernetes.io/"
-	        "service-name\":"
+		"service-name\":"
 		"\"s%u\"}},\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"http\",\"port\":8080}],"
 		"\"endpoints\":[{\"addresses\":[\"10.100.%u.%u\"],\"conditions\":{\"ready\":%s}},"
 		"{\"addresses\":[\"10.101.%u.%u\"]}]}",
@@ -64,11 +64,11 @@ static struct doc *policy(unsigned i)
 	return parse(mem_printf(
 		"{\"apiVersion\":\"networking.k8s.io/v1\",\"kind\":\"NetworkPolicy\",\"metadata\":"
 		"{\"name\":\"q%u\",\"namespace\":\"n%u\"},\"spec\":{\"podSelector\":{"
-	        "\"matchLabels\":{\"app\":"
+		"\"matchLabels\":{\"app\":"
 		"\"a%u\"}},\"policyTypes\":[\"Ingress\",\"Egress\"],\"ingress\":[{\"from\":[{"
-	        "\"podSelector\":"
+		"\"podSelector\":"
 		"{\"matchLabels\":{\"app\":\"a%u\"}}}],\"ports\":[{\"port\":\"http\"}]}],"
-	        "\"egress\":[{\"to\":"
+		"\"egress\":[{\"to\":"
 		"[{\"ipBlock\":{\"cidr\":\"10.0.%u.0/24\"}}]}]}}",
 		i, i % SPACES, i % 20, (i + 1) % 20, i % 250));
 }

@@ -9,13 +9,17 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char shop[] =
-	"{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, spec: {containers: "
+	"{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, "
+        "spec: {containers: "
 	"[{name: c, ports: [{name: http, containerPort: 80}]}]}}\n---\n"
-	"{apiVersion: v1, kind: Pod, metadata: {name: api, namespace: shop, labels: {app: api}}, spec: {containers: "
+	"{apiVersion: v1, kind: Pod, metadata: {name: api, namespace: shop, labels: {app: api}}, "
+        "spec: {containers: "
 	"[{name: c}]}}\n---\n"
-	"{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: {selector: {app: web}, ports: "
+	"{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: {selector: "
+        "{app: web}, ports: "
 	"[{port: 80}]}}\n---\n"
-	"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: shop}, spec: "
+	"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: "
+        "shop}, spec: "
 	"{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]}}\n";
 
 static int add(void *arg, struct val *root, struct err *err)
@@ -54,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(yaml_parse_all(&a, slice_of(shop), add, s, NULL) == 0);
 	subject_ready(s);
 	m = matrix_new(pool, matrix_world_of_subject(&a, s));
-	if (size <= 16384 && yaml_parse(&a, (struct slice){ (const char *)data, size }, &root, NULL) == 0) {
+	if (size <= 16384 &&
+	    yaml_parse(&a, (struct slice){ (const char *)data, size }, &root, NULL) == 0) {
 		judge(&a, s, m, root);
 	}
 	matrix_free(m);

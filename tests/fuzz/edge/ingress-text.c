@@ -45,8 +45,8 @@ static bool has_variable(struct slice s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool (*const checks[])(struct slice) = {
-		ingress_host_is_valid,      nginx_name_is_valid,   ingress_path_is_strict,
-		ingress_path_is_regex,      nginx_target_is_valid, nginx_url_is_valid,
+		ingress_host_is_valid,    nginx_name_is_valid,   ingress_path_is_strict,
+		ingress_path_is_regex,    nginx_target_is_valid, nginx_url_is_valid,
 		nginx_authority_is_valid, nginx_token_is_valid,  nginx_value_is_valid,
 		nginx_words_are_valid,    nginx_size_is_valid,   nginx_time_is_valid,
 		nginx_origin_is_valid,

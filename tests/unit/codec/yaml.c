@@ -361,7 +361,9 @@ static void texts_know_where_they_stand(void **state)
 		const char *name;
 		unsigned line, col;
 		bool is_literal;
-	} want[] = { { "a", 3, 5, true }, { "b", 7, 3, true }, { "c", 8, 6, false }, { "d", 9, 4, false } };
+	} want[] = {
+		{ "a", 3, 5, true }, { "b", 7, 3, true }, { "c", 8, 6, false }, { "d", 9, 4, false }
+	};
 	scoped_arena struct arena a = { 0 };
 	struct val *v;
 

@@ -29,8 +29,8 @@ static int keep(void *arg, struct val *root, struct err *err)
 	return 0;
 }
 
-static void problem(void *arg, const struct ingress_reading *of, const struct val *at, const char *reason,
-                    const char *text)
+static void problem(void *arg, const struct ingress_reading *of, const struct val *at,
+                    const char *reason, const char *text)
 {
 	struct world *w = arg;
 
@@ -75,7 +75,9 @@ static const char *ask(struct world *w, const char *host, const char *path)
 	if (!c.host) {
 		return "none";
 	}
-	return c.redirects ? "redirect" : c.path ? val_cstr(val_path(c.path->backend, "service.name")) : "404";
+	return c.redirects ? "redirect"
+	       : c.path    ? val_cstr(val_path(c.path->backend, "service.name"))
+	                   : "404";
 }
 
 static void assert_told(struct world *w, const char *part)
@@ -85,11 +87,12 @@ static void assert_told(struct world *w, const char *part)
 	}
 }
 
-#define PATH(path, type, service) \
-	"{path: " path ", pathType: " type ", backend: {service: {name: " service ", port: {number: 80}}}}"
-#define INGRESS(name, annotations, host, paths)                                   \
-	"kind: Ingress\nmetadata: {namespace: shop, name: " name ", annotations: {" \
-	annotations "}}\nspec: {rules: [{host: \"" host "\", http: {paths: [" paths "]}}]}\n---\n"
+#define PATH(path, type, service)                                                                  \
+	"{path: " path ", pathType: " type ", backend: {service: {name: " service                  \
+	", port: {number: 80}}}}"
+#define INGRESS(name, annotations, host, paths)                                                    \
+	"kind: Ingress\nmetadata: {namespace: shop, name: " name ", annotations: {" annotations    \
+	"}}\nspec: {rules: [{host: \"" host "\", http: {paths: [" paths "]}}]}\n---\n"
 
 static void the_closest_path_answers(void **state)
 {
@@ -97,11 +100,13 @@ static void the_closest_path_answers(void **state)
 	struct world w = { 0 };
 
 	make(&w, INGRESS("a", "", "h.example",
-			 PATH("/", "Prefix", "root") "," PATH("/api", "Prefix", "api") ","
-			 PATH("/api/pets", "Exact", "pets") "," PATH("/raw", "ImplementationSpecific", "raw")));
+	                 PATH("/", "Prefix", "root") "," PATH("/api", "Prefix", "api") "," PATH(
+				 "/api/pets", "Exact",
+				 "pets") "," PATH("/raw", "ImplementationSpecific", "raw")));
 	assert_string_equal(ask(&w, "h.example", "/"), "root");
 	assert_string_equal(ask(&w, "h.example", "/apix"), "root");
-	assert_told(&w, "Prefix /api of ingress shop/a does not answer /apix: pathType Prefix compares whole elements");
+	assert_told(&w, "Prefix /api of ingress shop/a does not answer /apix: pathType Prefix "
+	                "compares whole elements");
 	assert_string_equal(ask(&w, "h.example", "/api"), "api");
 	assert_string_equal(ask(&w, "h.example", "/api/"), "api");
 	assert_string_equal(ask(&w, "h.example", "/api/pets"), "pets");
@@ -131,7 +136,7 @@ static void a_star_is_one_label_and_the_exact_host_is_preferred(void **state)
 	struct world w = { 0 };
 
 	make(&w, INGRESS("a", "", "*.example.com", PATH("/", "Prefix", "star"))
-		 INGRESS("b", "", "app.example.com", PATH("/", "Prefix", "app")));
+	                 INGRESS("b", "", "app.example.com", PATH("/", "Prefix", "app")));
 	assert_string_equal(ask(&w, "app.example.com", "/"), "app");
 	assert_string_equal(ask(&w, "x.example.com", "/"), "star");
 	assert_string_equal(ask(&w, "a.b.example.com", "/"), "none");
@@ -159,7 +164,7 @@ static void what_no_host_takes_goes_to_the_rule_without_one(void **state)
 	struct world w = { 0 };
 
 	make(&w, INGRESS("a", "", "", PATH("/", "Prefix", "rest"))
-		 INGRESS("b", "", "h.example", PATH("/x", "Prefix", "x")));
+	                 INGRESS("b", "", "h.example", PATH("/x", "Prefix", "x")));
 	assert_string_equal(ask(&w, "other.example", "/"), "rest");
 	assert_string_equal(ask(&w, "h.example", "/y"), "404");
 	fini(&w);
@@ -171,8 +176,8 @@ static void expressions_are_tried_longest_first_and_ignore_case(void **state)
 	struct world w = { 0 };
 
 	make(&w, INGRESS("a", "nginx.ingress.kubernetes.io/rewrite-target: /$2", "h.example",
-			 PATH("/api(/|$)(.*)", "ImplementationSpecific", "api") ","
-			 PATH("/", "Prefix", "root")));
+	                 PATH("/api(/|$)(.*)", "ImplementationSpecific",
+	                      "api") "," PATH("/", "Prefix", "root")));
 	assert_string_equal(ask(&w, "h.example", "/API/pets"), "api");
 	assert_string_equal(ask(&w, "h.example", "/apix"), "root");
 	assert_told(&w, "the expression does not match");
@@ -186,7 +191,7 @@ static void an_expression_that_is_not_understood_is_said_so(void **state)
 	struct ingress_choice c;
 
 	make(&w, INGRESS("a", "nginx.ingress.kubernetes.io/use-regex: 'true'", "h.example",
-			 PATH("/(?!api).*", "ImplementationSpecific", "odd")));
+	                 PATH("/(?!api).*", "ImplementationSpecific", "odd")));
 	c = ingress_choose(&w.table, SLICE("h.example"), SLICE("/x"), NULL);
 	assert_null(c.path);
 	assert_true(c.unsure);
@@ -199,9 +204,9 @@ static void aliases_and_the_www_twin_are_hosts_too(void **state)
 	struct world w = { 0 };
 
 	make(&w, INGRESS("a",
-			 "nginx.ingress.kubernetes.io/server-alias: 'b.example, *.c.example',"
-			 "nginx.ingress.kubernetes.io/from-to-www-redirect: 'true'",
-			 "a.example", PATH("/", "Prefix", "web")));
+	                 "nginx.ingress.kubernetes.io/server-alias: 'b.example, *.c.example',"
+	                 "nginx.ingress.kubernetes.io/from-to-www-redirect: 'true'",
+	                 "a.example", PATH("/", "Prefix", "web")));
 	assert_string_equal(ask(&w, "b.example", "/"), "web");
 	assert_string_equal(ask(&w, "x.c.example", "/"), "web");
 	assert_string_equal(ask(&w, "www.a.example", "/"), "redirect");
@@ -214,9 +219,10 @@ static void the_earlier_ingress_keeps_the_path(void **state)
 	struct world w = { 0 };
 
 	make(&w, INGRESS("a", "", "h.example", PATH("/x", "Prefix", "first"))
-		 INGRESS("b", "", "h.example", PATH("/x/", "Prefix", "second")));
+	                 INGRESS("b", "", "h.example", PATH("/x/", "Prefix", "second")));
 	assert_string_equal(ask(&w, "h.example", "/x"), "first");
-	assert_non_null(strstr(strbuf_str(&w.problems), "b PathIgnored: path /x of host \"h.example\" belongs"));
+	assert_non_null(strstr(strbuf_str(&w.problems),
+	                       "b PathIgnored: path /x of host \"h.example\" belongs"));
 	fini(&w);
 }
 
@@ -243,13 +249,17 @@ static void the_class_is_claimed_or_why_not(void **state)
 		.at = classes, .n = 2, .controller = "k8s.io/ingress-nginx", .class_name = "nginx"
 	};
 
-	assert_int_equal(ingress_claim_of(&c, parse(&a, "{spec: {ingressClassName: nginx}}")), INGRESS_OURS);
-	assert_int_equal(ingress_claim_of(&c, parse(&a, "{spec: {ingressClassName: alb}}")), INGRESS_CLASS_FOREIGN);
-	assert_int_equal(ingress_claim_of(&c, parse(&a, "{spec: {ingressClassName: ngnix}}")), INGRESS_CLASS_MISSING);
+	assert_int_equal(ingress_claim_of(&c, parse(&a, "{spec: {ingressClassName: nginx}}")),
+	                 INGRESS_OURS);
+	assert_int_equal(ingress_claim_of(&c, parse(&a, "{spec: {ingressClassName: alb}}")),
+	                 INGRESS_CLASS_FOREIGN);
+	assert_int_equal(ingress_claim_of(&c, parse(&a, "{spec: {ingressClassName: ngnix}}")),
+	                 INGRESS_CLASS_MISSING);
 	assert_int_equal(ingress_claim_of(&c, parse(&a, "{spec: {}}")), INGRESS_UNCLAIMED);
-	assert_int_equal(ingress_claim_of(&c, parse(&a, "{metadata: {annotations: "
-							"{kubernetes.io/ingress.class: traefik}}}")),
-			 INGRESS_WORD_FOREIGN);
+	assert_int_equal(
+		ingress_claim_of(&c, parse(&a, "{metadata: {annotations: "
+	                                       "{kubernetes.io/ingress.class: traefik}}}")),
+		INGRESS_WORD_FOREIGN);
 }
 
 static void the_tls_entry_that_lists_the_host_is_taken(void **state)
@@ -257,9 +267,11 @@ static void the_tls_entry_that_lists_the_host_is_taken(void **state)
 	(void)state;
 	scoped_arena struct arena a = { 0 };
 	const struct val *i = parse(&a, "{spec: {tls: [{hosts: [b.example], secretName: b}, "
-					"{hosts: [A.example], secretName: a}]}}");
+	                                "{hosts: [A.example], secretName: a}]}}");
 
-	assert_true(slice_is(val_get_str(ingress_tls_for(i, SLICE("a.example"), NULL, NULL), "secretName"), "a"));
+	assert_true(slice_is(
+		val_get_str(ingress_tls_for(i, SLICE("a.example"), NULL, NULL), "secretName"),
+		"a"));
 	assert_null(ingress_tls_for(i, SLICE("c.example"), NULL, NULL));
 }
 
