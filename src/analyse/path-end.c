@@ -120,7 +120,8 @@ static const struct object *find_owner_of_pod(const struct asked *q)
 		up.name = slice_head(up.name, (size_t)dash);
 		for (size_t i = 0; i < ARRAY_SIZE(source_kinds); i++) {
 			o = find_one(&up, source_kinds[i], &second);
-			if (o && o->id != OBJECT_POD && !second) {
+			/* what is made by another (a ReplicaSet by its Deployment) stands for nobody */
+			if (o && o->id != OBJECT_POD && !second && subject_workload(q->s, o)) {
 				return o;
 			}
 		}

@@ -274,6 +274,7 @@ void path_pod(struct walk *w, struct explain_path *p, const struct origin *from,
 	      enum proto proto, uint16_t port)
 {
 	bool strange = pod_has_ports(to->spec) && !pod_port_numbered(to->spec, port, proto);
+	size_t before = p->steps.n;
 
 	/* A port that the pod does not have is the cause; what policies say about it follows from it. */
 	if (strange) {
@@ -284,4 +285,11 @@ void path_pod(struct walk *w, struct explain_path *p, const struct origin *from,
 		judge_port(w, p, to, proto, port);
 	}
 	path_process(w, p, to, proto, port);
+	if (strange) {
+		/* That nobody answers there tells of the port. */
+		struct explain_step *process = p->steps.at[p->steps.n - 1], *own = p->steps.at[before];
+
+		own->probe = process->probe;
+		process->probe = (struct explain_probe){ 0 };
+	}
 }

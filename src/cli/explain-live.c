@@ -325,13 +325,13 @@ static void on_page(void *arg, const struct http_answer *a)
 	loop_stop(p->l->live.caller.loop);
 }
 
-static struct page fetch(struct looking *l, const struct explain_probe *probe, const char *origin)
+static struct page fetch(struct looking *l, const struct explain_probe *probe, const struct tls_client *tls, const char *origin)
 {
 	struct page page = { .l = l };
 	scoped_free char *host = slice_dup(probe->name), *path = slice_dup(probe->path.len ? probe->path : SLICE("/"));
 	scoped_free char *headers = origin ? mem_printf("Origin: %s\r\n", origin) : NULL;
 	struct http_client_config config = {
-		.target = { .ip = l->edge, .port = probe->port, .tls = probe->tls ? l->trusting : NULL, .tls_name = host },
+		.target = { .ip = l->edge, .port = probe->port, .tls = probe->tls ? tls : NULL, .tls_name = host },
 		.host = host,
 	};
 	struct http_client *client = http_client_new(l->live.caller.loop, &config);
@@ -353,7 +353,7 @@ static struct page fetch(struct looking *l, const struct explain_probe *probe, c
 static const struct page *page_of(struct looking *l, const struct explain_probe *p)
 {
 	if (!l->asked || !slice_eq(l->asked->name, p->name) || !slice_eq(l->asked->path, p->path) || l->asked->port != p->port) {
-		const struct page page = fetch(l, p, NULL);
+		const struct page page = fetch(l, p, l->trusting, NULL);
 
 		l->page = arena_dup(&l->arena, &page, sizeof(page));
 		l->asked = p;
@@ -364,7 +364,7 @@ static const struct page *page_of(struct looking *l, const struct explain_probe 
 static void see_origin(struct looking *l, const struct explain_probe *p, struct explain_observation *seen)
 {
 	scoped_free char *origin = mem_printf("%s://" SLICE_FMT, p->tls ? "https" : "http", SLICE_ARG(p->name));
-	struct page page = fetch(l, p, origin);
+	struct page page = fetch(l, p, l->trusting, origin);
 	bool ok = page.status && (strcmp(page.origin, origin) == 0 || strcmp(page.origin, "*") == 0);
 
 	if (page.status) {
@@ -375,7 +375,13 @@ static void see_origin(struct looking *l, const struct explain_probe *p, struct 
 static void see_page(struct looking *l, const struct explain_probe *p, struct explain_observation *seen)
 {
 	const struct page *page = page_of(l, p);
+	struct page verified;
 
+	/* The rule is asked whatever the certificate; a client goes the whole way only when it can believe it. */
+	if (p->type == PROBE_HTTP && p->tls && page->status) {
+		verified = fetch(l, p, l->verifying, NULL);
+		page = &verified;
+	}
 	if (p->type == PROBE_HTTP && !page->status) {
 		see(l, seen, false, "from this host: %s", page->why);
 	} else if (p->type == PROBE_HTTP) {

@@ -136,6 +136,8 @@ struct broken {
 #define API   "https://shop.example.com/api/pets"
 #define PAGE  "https://shop.example.com/"
 #define SHOP  ", namespace: shop}\n"
+#define SHOP_OF(kind, name) \
+	", namespace: shop, ownerReferences: [{kind: " kind ", name: " name ", controller: true}]}\n"
 
 static const struct broken cases[] = {
 	{ "everything works: workload to service", .src = "web", .dst = "api",
@@ -383,6 +385,23 @@ static void a_pod_is_its_workload(void **state)
 	fini(&f);
 }
 
+static void a_live_pod_is_the_deployment_above_its_replica_set(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	make(&f, NULL, NULL, NULL,
+	     "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: web-5d8f7c9b6" SHOP_OF("Deployment", "web")
+	     "spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web}]}}}\n---\n"
+	     "apiVersion: v1\nkind: Pod\nmetadata: {name: web-5d8f7c9b6-x2x4z, labels: {app: web}" SHOP_OF("ReplicaSet", "web-5d8f7c9b6")
+	     "spec: {containers: [{name: web}]}\nstatus: {phase: Running, podIP: 10.244.7.7}\n");
+	ask(&f, "pod/web-5d8f7c9b6-x2x4z", "api");
+	assert_string_equal(f.x.source, "Deployment shop/web");
+	ask(&f, "10.244.7.7", "api");
+	assert_string_equal(f.x.source, "Deployment shop/web (10.244.7.7)");
+	fini(&f);
+}
+
 /* ---- formats, observations ---- */
 
 static void json_tells_hops_rules_and_positions(void **state)
@@ -455,7 +474,7 @@ static void what_is_seen_agrees_or_not(void **state)
 
 int main(void)
 {
-	enum { OTHERS = 4 };
+	enum { OTHERS = 5 };
 	struct CMUnitTest tests[ARRAY_SIZE(cases) + OTHERS] = { 0 };
 	size_t n = 0;
 
@@ -465,6 +484,7 @@ int main(void)
 	}
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_names_nothing_is_refused_with_the_nearest_name);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_pod_is_its_workload);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_live_pod_is_the_deployment_above_its_replica_set);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(json_tells_hops_rules_and_positions);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_is_seen_agrees_or_not);
 	return cmocka_run_group_tests(tests, NULL, NULL);
