@@ -4,6 +4,7 @@
 #   not_ok NAME COMMAND...        passes when the command fails
 #   like NAME PATTERN COMMAND...  passes when the output matches the extended regular expression
 #   eventually SECONDS COMMAND... repeats every 50 ms until it passes
+#   until_line PATTERN COMMAND... passes, and ends the command, once it prints a line that matches
 tap_n=0
 tap_bad=0
 
@@ -52,6 +53,20 @@ eventually() {
 		fi
 		sleep 0.05
 	done
+}
+
+until_line() {
+	local pattern=$1 line rc=1 fd pid
+	shift
+	exec {fd}< <(exec timeout 30 "$@" 2>&1 </dev/null)
+	pid=$!
+	while IFS= read -r line <&"$fd"; do
+		printf '%s\n' "$line"
+		printf '%s\n' "$line" | grep -Eq -- "$pattern" && rc=0 && break
+	done
+	kill "$pid" 2>/dev/null
+	exec {fd}<&-
+	return $rc
 }
 
 done_testing() {

@@ -145,29 +145,52 @@ static bool uses_cluster_dns(const struct workload *w)
 	return !w->object->assumed && !w->host_network && !slice_is(policy, "None") && !slice_is(policy, "Default");
 }
 
-static void no_way(struct check *c, const struct workload *w, const struct workload *dns, bool only_tcp)
+/* The policy that has a rule for the resolver's port, incomplete as it is; else the one to change. */
+static const struct object *dns_policy(struct check *c, const struct workload *w)
 {
-	const struct object *policy = netpol_to_change(c->subject, w, POLICY_EGRESS);
-	const struct val *rules = policy ? netpol_rules(policy, POLICY_EGRESS) : NULL;
+	const struct netpol_list *all = netpols_of(c->subject, w, POLICY_EGRESS);
+
+	for (size_t i = 0; i < all->at.n; i++) {
+		val_for_each (netpol_rules(all->at.at[i], POLICY_EGRESS), rule) {
+			if (val_len(val_get(rule, "ports")) && (netpol_ports_hold(rule, NULL, PROTO_UDP, DNS_PORT) ||
+								netpol_ports_hold(rule, NULL, PROTO_TCP, DNS_PORT))) {
+				return all->at.at[i];
+			}
+		}
+	}
+	return netpol_to_change(c->subject, w, POLICY_EGRESS);
+}
+
+struct dns_way {
+	bool udp, tcp; /* what passes */
+};
+
+static void no_way(struct check *c, const struct object *policy, const struct workload *w, const struct workload *dns,
+		   struct dns_way way)
+{
+	const struct val *rules = netpol_rules(policy, POLICY_EGRESS), *at = rules ? rules : object_spec(policy);
 	struct finding *f;
 
-	if (!policy) {
-		return;
+	if (!way.udp && !way.tcp) {
+		f = check_found(c, policy, at,
+				"NetworkPolicy " SLICE_FMT " closes the egress of " SLICE_FMT " " SLICE_FMT
+				" and no rule admits cluster DNS: no name is found.",
+				SLICE_ARG(policy->name), SLICE_ARG(w->object->kind), SLICE_ARG(w->name));
+	} else {
+		f = check_found(c, policy, at,
+				"NetworkPolicy " SLICE_FMT " lets " SLICE_FMT " " SLICE_FMT " ask cluster DNS by %s and not by %s: %s.",
+				SLICE_ARG(policy->name), SLICE_ARG(w->object->kind), SLICE_ARG(w->name), way.udp ? "UDP" : "TCP",
+				way.udp ? "TCP" : "UDP", way.udp ? "large answers get lost" : "no name is found");
+		f->severity = way.udp ? f->severity : SEVERITY_ERROR;
 	}
-	f = check_found(c, policy, rules ? rules : val_get(object_spec(policy), "podSelector"),
-			only_tcp ? "NetworkPolicy " SLICE_FMT " lets " SLICE_FMT " " SLICE_FMT
-				   " ask cluster DNS by UDP and not by TCP: large answers get lost." :
-				   "NetworkPolicy " SLICE_FMT " closes the egress of " SLICE_FMT " " SLICE_FMT
-				   " and no rule admits cluster DNS: no name is found.",
-			SLICE_ARG(policy->name), SLICE_ARG(w->object->kind), SLICE_ARG(w->name));
 	finding_shows(c, f, dns->object, dns->labels, "is the resolver, in namespace " SLICE_FMT ".", SLICE_ARG(dns->ns));
-	finding_repair(c, f, "Add an egress rule: to namespaceSelector kubernetes.io/metadata.name: " SLICE_FMT
+	finding_repair(c, f, "%s an egress rule: to namespaceSelector kubernetes.io/metadata.name: " SLICE_FMT
 			     " with podSelector k8s-app: kube-dns, ports UDP 53 and TCP 53.",
-		       SLICE_ARG(dns->ns));
+		       way.udp || way.tcp ? "Complete it to" : "Add", SLICE_ARG(dns->ns));
 }
 
 /* Policies are told once each, with the first workload they close. */
-static void each_isolated(struct check *c, bool only_tcp)
+static void each_isolated(struct check *c, bool half)
 {
 	const struct workload *dns = resolver(c->subject);
 	size_t n = c->subject->workloads.n;
@@ -181,16 +204,17 @@ static void each_isolated(struct check *c, bool only_tcp)
 	mark_callers(c, calls);
 	for (size_t i = 0; i < n; i++) {
 		const struct workload *w = c->subject->workloads.at[i];
-		enum verdict udp, tcp;
+		const struct object *policy;
+		struct dns_way way;
 
 		if (!calls[i] || !uses_cluster_dns(w) || !netpols_of(c->subject, w, POLICY_EGRESS)->at.n) {
 			continue;
 		}
-		udp = subject_flow(c->subject, w, dns, PROTO_UDP, DNS_PORT);
-		tcp = subject_flow(c->subject, w, dns, PROTO_TCP, DNS_PORT);
-		if ((only_tcp ? udp == VERDICT_ALLOW && tcp == VERDICT_DENY_EGRESS : udp == VERDICT_DENY_EGRESS) &&
-		    !said_already(&said, netpol_to_change(c->subject, w, POLICY_EGRESS), w->space->name)) {
-			no_way(c, w, dns, only_tcp);
+		way.udp = subject_flow(c->subject, w, dns, PROTO_UDP, DNS_PORT) != VERDICT_DENY_EGRESS;
+		way.tcp = subject_flow(c->subject, w, dns, PROTO_TCP, DNS_PORT) != VERDICT_DENY_EGRESS;
+		policy = dns_policy(c, w);
+		if ((half ? way.udp != way.tcp : !way.udp && !way.tcp) && !said_already(&said, policy, w->space->name)) {
+			no_way(c, policy, w, dns, way);
 		}
 	}
 	free(calls);

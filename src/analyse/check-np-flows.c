@@ -38,6 +38,26 @@ static void show_policies(struct check *c, struct finding *f, const struct workl
 	}
 }
 
+void np_show_idle(struct check *c, struct finding *f, const struct workload *w, enum policy_direction dir)
+{
+	for (size_t i = 0; i < w->space->policies.n; i++) {
+		const struct object *policy = w->space->policies.at[i];
+		scoped_selection struct selection pods = { 0 };
+
+		if (netpol_isolates(policy, dir) || !val_len(netpol_rules(policy, dir))) {
+			continue;
+		}
+		subject_select_object(c->subject, w->space, val_get(object_spec(policy), "podSelector"), &pods);
+		for (size_t j = 0; j < pods.at.n; j++) {
+			if (pods.at.at[j] == w) {
+				finding_shows(c, f, policy, netpol_rules(policy, dir), "has %s rules for these pods, without effect.",
+					      netpol_side(dir));
+				break;
+			}
+		}
+	}
+}
+
 /* ---- NP001 ---- */
 
 /* A rule that means the source, with other ports: so close that it is worth showing. */
@@ -80,6 +100,8 @@ static void not_admitted(struct check *c, const struct route *r, const struct wo
 			SLICE_ARG(r->host.len ? r->host : SLICE("every host")), SLICE_ARG(r->at));
 	finding_shows(c, f, r->ingress, r->service_at, "sends " SLICE_FMT " to Service " SLICE_FMT ".", SLICE_ARG(r->at),
 		      SLICE_ARG(r->service));
+	finding_shows(c, f, r->svc->object, val_get(r->port->v, "targetPort") ? val_get(r->port->v, "targetPort") : r->port->v,
+		      "leads to port %u of the pods.", port);
 	finding_shows(c, f, from->object, from->labels, "is the controller, in namespace " SLICE_FMT ".", SLICE_ARG(from->ns));
 	show_other_ports(c, f, from, to, port);
 	show_policies(c, f, to, POLICY_INGRESS);
@@ -144,6 +166,7 @@ static void say_one_side(struct one_sided *x, const struct workload *from, const
 	finding_shows(x->c, f, x->policy, x->rule, "opens the %s side.", netpol_side(x->dir));
 	finding_shows(x->c, f, policy, side_at(policy, closed), "isolates " WORKLOAD_FMT " for %s and has no rule for it.",
 		      WORKLOAD_ARG(w), netpol_side(closed));
+	np_show_idle(x->c, f, w, closed);
 	finding_repair(x->c, f, "Add an %s rule for " WORKLOAD_FMT " with %s " WORKLOAD_FMT " and port %u.",
 		       netpol_side(closed), WORKLOAD_ARG(w), closed == POLICY_EGRESS ? "to" : "from",
 		       WORKLOAD_ARG(closed == POLICY_EGRESS ? to : from), port);

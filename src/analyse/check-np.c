@@ -830,6 +830,14 @@ static void np025(struct check *c)
 	}
 }
 
+/* ---- NP007 ---- */
+
+static void np007(struct check *c)
+{
+	np_calls(c);
+	np_one_side(c);
+}
+
 /* ---- NP029 ---- */
 
 static bool has_equal(const struct val *list, const struct val *x)
@@ -936,7 +944,7 @@ static const struct rule rules[] = {
 		.probe = "Request the path; connect to the pod from the controller's pod.",
 		.fix = "Admit the controller's namespace and pods on the pod's port.",
 		.sources = "kubernetes/kubernetes#112467; rancher/backup-restore-operator#257",
-		.after = "NP002 NP003 NP004 NP006 NP019 NP021 NP022 NP023",
+		.after = "SVC005 SVC006 NP002 NP003 NP004 NP006 NP019 NP021 NP022 NP023",
 		.check = np_controller_not_admitted,
 	},
 	{
@@ -1021,12 +1029,28 @@ static const struct rule rules[] = {
 		.symptom = "Time-outs, although a rule admits the flow.",
 		.cause = "A connection needs the caller's egress and the target's ingress; one has a rule, the other is "
 			"isolated without.",
-		.evidence = "A flow that one policy's rule names is denied by the model on the other side.",
+		.evidence = "A flow that a value asks for, or that one policy's rule names, is denied by the model.",
 		.probe = "Connect with the policies of each side taken away in a copy.",
 		.fix = "Add the missing side.",
 		.sources = "kubernetes-sigs/network-policy-api, policy-assistant",
-		.after = "NP002 NP004 NP006 NP019 NP021 NP023",
-		.check = np_one_side,
+		.after = "SVC005 SVC006 NP002 NP004 NP006 NP019 NP021 NP023",
+		.check = np007,
+	},
+	{
+		.id = "NP008",
+		.title = "Egress isolation without a rule for what is outside",
+		.severity = SEVERITY_ERROR,
+		.certainty = CERTAINTY_EXACT,
+		.hop = HOP_POLICY,
+		.symptom = "Calls to the database, the cache, mail or an API time out.",
+		.cause = "Egress is denied by default, with rules for DNS and the own namespace alone; the database is "
+			"outside.",
+		.evidence = "An outside host and port in values, and no rule with an ipBlock (or for everybody) on that port.",
+		.probe = "Connect to it from the pod.",
+		.fix = "ipBlock of its subnets on the port.",
+		.sources = "koti.dev",
+		.after = "DB004 NP010 NP019",
+		.check = np_outside,
 	},
 	{
 		.id = "NP009",
@@ -1043,6 +1067,20 @@ static const struct rule rules[] = {
 		.fix = "Selectors for pods; policy Local or the PROXY protocol for client addresses.",
 		.sources = "kubernetes.io, Network Policies, ipBlock",
 		.check = np009,
+	},
+	{
+		.id = "NP010",
+		.title = "except takes out what is needed",
+		.severity = SEVERITY_ERROR,
+		.certainty = CERTAINTY_EXACT,
+		.hop = HOP_POLICY,
+		.symptom = "The internet works, the private database does not.",
+		.cause = "0.0.0.0/0 except 10.0.0.0/8 leaves the private network out.",
+		.evidence = "A called address within an except and in no other rule.",
+		.probe = "Connect.",
+		.fix = "A rule for that range and port.",
+		.sources = "kubernetes.io, Network Policies",
+		.check = np_except,
 	},
 	{
 		.id = "NP011",
@@ -1238,6 +1276,20 @@ static const struct rule rules[] = {
 		.fix = "Write protocol: UDP.",
 		.sources = "kubernetes.io, NetworkPolicy reference",
 		.check = np023,
+	},
+	{
+		.id = "NP024",
+		.title = "Helper pods forgotten",
+		.severity = SEVERITY_WARN,
+		.certainty = CERTAINTY_EXACT,
+		.hop = HOP_POLICY,
+		.symptom = "A migration, a cron job or a backup does not reach the database.",
+		.cause = "The rule admits the application's label, and the job has another.",
+		.evidence = "A job whose values name the same as an admitted workload's, and no rule admits it.",
+		.probe = "Connect from a pod with the job's labels.",
+		.fix = "A common label such as db-client: \"true\".",
+		.sources = "k8sgpt-ai/k8sgpt#157",
+		.check = np_helpers,
 	},
 	{
 		.id = "NP025",

@@ -85,19 +85,23 @@ static const char *object_title(struct causes *c, const struct object *o, const 
 static void blame(struct causes *c, id_vec *ids, const struct object *was, const struct object *is,
                   const char *what)
 {
-	const struct object *o = is ? is : was;
-	const char *text;
-	uintptr_t id;
+	const void *const parts[] = { was, is, what };
+	struct slice key = { (const char *)parts, sizeof(parts) };
+	uintptr_t id = (uintptr_t)map_find(&c->blamed, key);
 
-	if (!o) {
-		return;
-	}
-	text = object_title(c, o, !was ? "is added" : !is ? "is removed" : what);
-	id = (uintptr_t)map_find(&c->text_ids, slice_of(text));
 	if (!id) {
-		vec_push(&c->texts, text);
-		id = c->texts.n;
-		map_set(&c->text_ids, slice_of(text), (void *)id);
+		const char *text = object_title(c, is ? is : was,
+		                                !was  ? "is added"
+		                                : !is ? "is removed"
+		                                      : what);
+
+		id = (uintptr_t)map_find(&c->text_ids, slice_of(text));
+		if (!id) {
+			vec_push(&c->texts, text);
+			id = c->texts.n;
+			map_set(&c->text_ids, slice_of(text), (void *)id);
+		}
+		map_set(&c->blamed, key, (void *)id);
 	}
 	vec_push(ids, (uint32_t)id - 1);
 }
@@ -302,8 +306,10 @@ void causes_of(struct causes *c, const struct joint *from, const struct joint *t
 	struct answer *known;
 	struct slice key;
 
-	if (came_or_went(from) || came_or_went(to)) {
+	/* one of two newcomers is enough to name, or every pair of them would stand by itself */
+	if (came_or_went(from)) {
 		blame_members(c, from, &ids);
+	} else if (came_or_went(to)) {
 		blame_members(c, to, &ids);
 	} else {
 		blame_sides(c, from, to, &ids);
@@ -338,6 +344,7 @@ void causes_fini(struct causes *c)
 {
 	map_fini(&c->found);
 	map_fini(&c->text_ids);
+	map_fini(&c->blamed);
 	map_fini(&c->selector_keys);
 	vec_fini(&c->texts);
 }

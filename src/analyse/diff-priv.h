@@ -14,6 +14,7 @@ struct joint {                  /* what neither side can tell apart */
 	uint32_t before, after; /* ends; or DIFF_NOBODY */
 	VEC(struct twin) workloads;
 	struct cidr_set addresses; /* outside */
+	struct slice name;         /* made when asked for */
 };
 
 struct causes { /* finds who is to blame */
@@ -22,7 +23,8 @@ struct causes { /* finds who is to blame */
 	struct map found;                 /* ids with commas -> cause list index + 1 */
 	VEC(const char *) texts;          /* of objects that changed */
 	struct map text_ids;              /* text -> index + 1 */
-	struct map selector_keys;         /* label keys that any policy speaks of */
+	struct map blamed;        /* objects before and after, and what of them -> the same */
+	struct map selector_keys; /* label keys that any policy speaks of */
 };
 void causes_init(struct causes *c, struct diff *d, const struct diff_side *before,
                  const struct diff_side *after);

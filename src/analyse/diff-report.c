@@ -15,6 +15,24 @@ static void add_ports(struct strbuf *out, const struct diff *d, const struct dif
 	}
 }
 
+/* The first names of a list; a program gets all of them (JSON). */
+static const char *first_names(struct arena *a, const char *names)
+{
+	enum { NAMES_MAX = 12 };
+	struct slice rest = slice_of(names);
+	size_t n = 1, end = 0;
+
+	for (size_t i = 0; i + 1 < rest.len; i++) {
+		if (rest.p[i] == ',' && rest.p[i + 1] == ' ') {
+			end = n == NAMES_MAX ? i : end;
+			n++;
+		}
+	}
+	return n <= NAMES_MAX ? names
+	                      : arena_printf(a, SLICE_FMT ", +%zu more",
+	                                     SLICE_ARG(slice_head(rest, end)), n - NAMES_MAX);
+}
+
 static bool begins_cause(const struct diff *d, size_t i)
 {
 	return i == 0 || d->changes.at[i].cause_id != d->changes.at[i - 1].cause_id;
@@ -30,6 +48,8 @@ static void add_count(struct strbuf *out, const struct diff *d)
 
 void diff_text(struct strbuf *out, const struct diff *d)
 {
+	scoped_arena struct arena a = { 0 };
+
 	for (size_t i = 0; i < d->changes.n; i++) {
 		const struct diff_change *c = &d->changes.at[i];
 
@@ -42,7 +62,8 @@ void diff_text(struct strbuf *out, const struct diff *d)
 				strbuf_adds(out, "Other networks or nodes outside\n");
 			}
 		}
-		strbuf_addf(out, "  %-8s %s -> %s: ", kinds[c->kind], c->from, c->to);
+		strbuf_addf(out, "  %-8s %s -> %s: ", kinds[c->kind], first_names(&a, c->from),
+		            first_names(&a, c->to));
 		add_ports(out, d, c);
 		strbuf_addc(out, '\n');
 	}
@@ -67,6 +88,8 @@ static void add_md(struct strbuf *out, const char *text)
 
 void diff_markdown(struct strbuf *out, const struct diff *d)
 {
+	scoped_arena struct arena a = { 0 };
+
 	strbuf_adds(out, "### Reachability\n\n");
 	if (!d->changes.n) {
 		strbuf_adds(out, "No flow is opened, closed or altered.\n");
@@ -90,9 +113,9 @@ void diff_markdown(struct strbuf *out, const struct diff *d)
 		}
 		add_ports(&ports, d, c);
 		strbuf_addf(out, "| %s | ", kinds[c->kind]);
-		add_md(out, c->from);
+		add_md(out, first_names(&a, c->from));
 		strbuf_adds(out, " | ");
-		add_md(out, c->to);
+		add_md(out, first_names(&a, c->to));
 		strbuf_adds(out, " | ");
 		add_md(out, strbuf_str(&ports));
 		strbuf_adds(out, " |\n");

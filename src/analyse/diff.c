@@ -5,8 +5,6 @@
 
 #include "base/mem.h"
 
-enum { NAMES_MAX = 6 };
-
 typedef VEC(struct joint) joint_vec;
 
 struct comparing {
@@ -100,33 +98,40 @@ static void join_outside(struct comparing *c)
 	}
 }
 
-static struct slice name_of_joint(struct comparing *c, const struct joint *j)
+static void add_workload_names(struct strbuf *b, const struct joint *j)
 {
-	size_t n;
-	const struct matrix_end *ends = matrix_ends(c->sides[1]->matrix, &n);
-	scoped_strbuf struct strbuf b = { 0 };
-
-	if (!j->workloads.n && cidr_eq(ends[j->after].addresses, j->addresses)) {
-		return slice_of(ends[j->after].name);
-	}
-	ends = matrix_ends(c->sides[0]->matrix, &n);
-	if (!j->workloads.n && cidr_eq(ends[j->before].addresses, j->addresses)) {
-		return slice_of(ends[j->before].name);
-	}
-	if (!j->workloads.n) {
-		cidr_format(&b, j->addresses, 3);
-	}
-	for (size_t i = 0; i < j->workloads.n && i < NAMES_MAX; i++) {
+	for (size_t i = 0; i < j->workloads.n; i++) {
 		const struct twin *t = &j->workloads.at[i];
 		const struct workload *w = t->is ? t->is : t->was;
 
-		strbuf_addf(&b, "%s" SLICE_FMT "/" SLICE_FMT, i ? ", " : "", SLICE_ARG(w->ns),
+		strbuf_addf(b, "%s" SLICE_FMT "/" SLICE_FMT, i ? ", " : "", SLICE_ARG(w->ns),
 		            SLICE_ARG(w->name));
 	}
-	if (j->workloads.n > NAMES_MAX) {
-		strbuf_addf(&b, ", +%zu more", j->workloads.n - NAMES_MAX);
+}
+
+/* Made once; that of an end outside is what one of the sides calls it, if it is all of it. */
+static struct slice name_of_joint(struct comparing *c, struct joint *j)
+{
+	scoped_strbuf struct strbuf b = { 0 };
+
+	for (int side = 1; side >= 0 && !j->name.len && !j->workloads.n; side--) {
+		size_t n;
+		const struct matrix_end *e =
+			&matrix_ends(c->sides[side]->matrix, &n)[side ? j->after : j->before];
+
+		if (cidr_eq(e->addresses, j->addresses)) {
+			j->name = slice_of(e->name);
+		}
 	}
-	return arena_slice(&c->d->arena, strbuf_slice(&b));
+	if (!j->name.len) {
+		if (j->workloads.n) {
+			add_workload_names(&b, j);
+		} else {
+			cidr_format(&b, j->addresses, 3);
+		}
+		j->name = arena_slice(&c->d->arena, strbuf_slice(&b));
+	}
+	return j->name;
 }
 
 /* ---- comparing ---- */

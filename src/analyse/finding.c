@@ -138,12 +138,17 @@ void object_text(struct strbuf *out, const struct object *o)
 	strbuf_add_slice(out, o->name);
 }
 
+bool object_has_place(const struct object *o)
+{
+	return o->file[0] != '(';
+}
+
 void position_text(struct strbuf *out, const struct object *o, const struct val *at)
 {
 	const struct val *place = at && at->line ? at : o->v;
 
 	strbuf_adds(out, o->file);
-	if (place->line && !o->assumed) {
+	if (place->line && object_has_place(o)) {
 		strbuf_addf(out, ":%u:%u", place->line, place->col);
 	}
 }

@@ -84,7 +84,9 @@ struct findings_filter {
 void findings_finish(struct findings *f, const struct subject *s, const struct findings_filter *filter);
 /* "spec.ports[0].targetPort", "" for the object itself. */
 void finding_path(const struct finding *f, struct strbuf *out);
-/* "file:3:4" as far as known; for an assumed object its profile's name. */
+/* False for objects out of a cluster or a profile: their lines mean nothing. Their file is "(cluster)", "(profile eks)". */
+bool object_has_place(const struct object *o);
+/* "file:3:4" as far as known. */
 void position_text(struct strbuf *out, const struct object *o, const struct val *at);
 /* Does its annotation kennel.dev/ignore ("NP002 reason; SVC005 reason") accept the rule of that id? */
 bool object_accepts(const struct object *o, const char *rule);

@@ -10,7 +10,7 @@ static void add_place(struct arena *a, struct val *to, const struct object *o, c
 	const struct val *place = at && at->line ? at : o->v;
 
 	val_set_cstr(a, to, "file", o->file);
-	if (place->line && !o->assumed) {
+	if (place->line && object_has_place(o)) {
 		val_set_int(a, to, "line", place->line);
 		val_set_int(a, to, "column", place->col);
 	}
@@ -154,8 +154,9 @@ static void sarif_location(struct arena *a, struct val *list, const struct objec
 	const struct val *place = at && at->line ? at : o->v;
 
 	physical = val_set(a, location, "physicalLocation", val_new_object(a));
-	val_set_cstr(a, val_set(a, physical, "artifactLocation", val_new_object(a)), "uri", o->file);
-	if (place->line) {
+	val_set_cstr(a, val_set(a, physical, "artifactLocation", val_new_object(a)), "uri",
+		     object_has_place(o) ? o->file : "cluster");
+	if (place->line && object_has_place(o)) {
 		region = val_set(a, physical, "region", val_new_object(a));
 		val_set_int(a, region, "startLine", place->line);
 		val_set_int(a, region, "startColumn", place->col ? place->col : 1);

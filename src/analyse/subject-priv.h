@@ -23,11 +23,14 @@ struct subject_index {
 	struct selection *controllers;                  /* by known controller; likewise */
 	struct calls *calls;                            /* owned; likewise */
 	struct routes *routes;                          /* owned; likewise */
+	struct edge_index *edges;     /* owned; made by edges.c */
+	struct target *targets;       /* owned; of each reference, made by target.c */
 	struct values *values;        /* owned; made by subject_values */
 	struct doc **docs;            /* owned shares: what was made up for the model */
 	size_t n_docs, docs_room;
 };
 
+void edge_index_free(struct edge_index *x); /* accepts null */
 struct slice pointer_key(const void *const *p);
 /* "\3shop/web" in buf; empty when too long. */
 struct slice subject_key(char *buf, enum object_kind id, struct slice ns, struct slice name);

@@ -92,6 +92,8 @@ static void free_index(struct subject_index *x)
 		doc_unref(x->docs[i]);
 	}
 	free(x->docs);
+	edge_index_free(x->edges);
+	free(x->targets);
 	if (x->values) {
 		values_fini(x->values);
 		free(x->values);

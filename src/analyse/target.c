@@ -3,6 +3,8 @@
 #include "analyse/target.h"
 
 #include "analyse/address.h"
+#include "analyse/edges.h"
+#include "analyse/subject-priv.h"
 #include "base/mem.h"
 
 static const char default_domain[] = "cluster.local";
@@ -134,40 +136,6 @@ uint16_t target_store_port(const struct object *store)
 	                                : scheme_port(slice_of(target_store_scheme(store)));
 }
 
-/* ---- hosts of the edge ---- */
-
-static bool host_fits(struct slice pattern, struct slice host)
-{
-	if (slice_has_prefix(pattern, SLICE("*."))) {
-		ptrdiff_t dot = slice_find(host, '.');
-
-		return dot > 0 &&
-		       slice_eq_nocase(slice_from(pattern, 1), slice_from(host, (size_t)dot));
-	}
-	return pattern.len && slice_eq_nocase(pattern, host);
-}
-
-static const struct object *edge_of_host(const struct subject *s, struct slice host)
-{
-	object_each(s, OBJECT_INGRESS, o)
-	{
-		val_for_each (val_get(object_spec(o), "rules"), rule) {
-			if (host_fits(val_get_str(rule, "host"), host)) {
-				return o;
-			}
-		}
-	}
-	object_each(s, OBJECT_HTTPROUTE, o)
-	{
-		val_for_each (val_get(object_spec(o), "hostnames"), it) {
-			if (host_fits(val_str(it), host)) {
-				return o;
-			}
-		}
-	}
-	return NULL;
-}
-
 /* ---- names of the cluster ---- */
 
 struct cluster_name {
@@ -184,13 +152,22 @@ static bool cut_suffix(struct slice *host, struct slice suffix)
 	return true;
 }
 
+static bool cut_domain(struct slice *host, struct slice domain)
+{
+	if (!slice_has_suffix(*host, domain) || host->len < domain.len + 2 ||
+	    host->p[host->len - domain.len - 1] != '.') {
+		return false;
+	}
+	host->len -= domain.len + 1;
+	return true;
+}
+
 /* False: no name of a Service. */
 static bool read_name(const struct subject *s, struct slice ns, struct slice host,
                       struct cluster_name *ret)
 {
-	scoped_free char *domain = mem_printf("." SLICE_FMT, SLICE_ARG(domain_of(s)));
 	struct slice head, rest, second, third;
-	bool has_domain = cut_suffix(&host, slice_of(domain)),
+	bool has_domain = cut_domain(&host, domain_of(s)),
 	     has_svc = cut_suffix(&host, SLICE(".svc"));
 
 	if (has_domain && !has_svc) {
@@ -237,16 +214,12 @@ static bool is_loopback(struct slice host, struct ip ip)
 	       slice_is(host, "::1");
 }
 
-static struct target of_address(const struct subject *s, struct ip ip, uint16_t port)
+static struct target of_address(struct subject *s, struct ip ip, uint16_t port)
 {
-	for (size_t i = 0; i < s->services.n; i++) {
-		struct ip cluster;
+	const struct svc *x = edge_service_at(s, ip);
 
-		if (ip_parse(val_get_str(object_spec(s->services.at[i]->object), "clusterIP"),
-		             &cluster) &&
-		    ip_eq(cluster, ip)) {
-			return of_service(s->services.at[i], port, false);
-		}
+	if (x) {
+		return of_service(x, port, false);
 	}
 	return (struct target){ .kind = TARGET_OUTSIDE };
 }
@@ -282,7 +255,7 @@ struct target target_of_host(struct subject *s, struct slice ns, struct slice ho
 	return t;
 }
 
-struct target target_of(struct subject *s, const struct reference *r)
+static struct target find_target(struct subject *s, const struct reference *r)
 {
 	struct slice host = slice_of(r->host);
 	struct target t = { .kind = TARGET_UNKNOWN };
@@ -296,6 +269,22 @@ struct target target_of(struct subject *s, const struct reference *r)
 		return t;
 	}
 	return target_of_host(s, target_ns_of(r), host, r->port);
+}
+
+struct target target_of(struct subject *s, const struct reference *r)
+{
+	const struct values *v = subject_values(s);
+
+	if (r < v->references || r >= v->references + v->n_references) {
+		return find_target(s, r);
+	}
+	if (!s->index->targets) {
+		s->index->targets = mem_alloc(v->n_references * sizeof(*s->index->targets));
+		for (size_t i = 0; i < v->n_references; i++) {
+			s->index->targets[i] = find_target(s, &v->references[i]);
+		}
+	}
+	return s->index->targets[r - v->references];
 }
 
 /* ---- values for the browser that a server in the pod reads ---- */

@@ -150,6 +150,7 @@ static void on_address(void *arg, const struct address *a)
 		                 .port = a->port,
 		                 .port_given = a->port_given,
 		                 .tls = a->tls || w->tls,
+		                 .tls_off = a->tls_off,
 		                 .has_user = a->has_user,
 		                 .has_password = a->has_password,
 		                 .is_secret = w->t->is_secret,

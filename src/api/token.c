@@ -88,6 +88,8 @@ int token_claims_read(const struct val *claims, int64_t now_wall_us, struct toke
 		.uid = val_str(val_path(k, "serviceaccount.uid")),
 		.pod = val_str(val_path(k, "pod.name")),
 		.pod_uid = val_str(val_path(k, "pod.uid")),
+		.secret = val_str(val_path(k, "secret.name")),
+		.secret_uid = val_str(val_path(k, "secret.uid")),
 		.audiences = audience,
 	};
 	if (!ret->ns.len || !ret->account.len || !ret->uid.len) {
@@ -154,6 +156,10 @@ int token_verify(struct api *api, struct arena *a, struct slice token, const str
 	}
 	if (ret->pod.len && !exists(api, api->kinds.pod, ret->ns, ret->pod, ret->pod_uid)) {
 		return err_raise(err, ERR_UNAUTHORIZED, "the pod of the token is gone");
+	}
+	if (ret->secret.len &&
+	    !exists(api, api->kinds.secret, ret->ns, ret->secret, ret->secret_uid)) {
+		return err_raise(err, ERR_UNAUTHORIZED, "the secret of the token is gone");
 	}
 	return 0;
 }

@@ -20,9 +20,10 @@ struct token_request {
 MUST_USE int token_sign(struct api *api, struct arena *a, const struct token_request *t,
                         struct strbuf *out, struct err *err);
 
-struct token_claims {                  /* borrowed from the tree */
-	struct slice ns, account, uid; /* of the service account */
-	struct slice pod, pod_uid;     /* may be empty */
+struct token_claims {                    /* borrowed from the tree */
+	struct slice ns, account, uid;   /* of the service account */
+	struct slice pod, pod_uid;       /* may be empty */
+	struct slice secret, secret_uid; /* may be empty */
 	const struct val *audiences;
 };
 /* Pure but for the signature: structure, times, issuer. Failure: ERR_UNAUTHORIZED. */

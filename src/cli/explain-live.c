@@ -14,7 +14,7 @@
 #include "http/client.h"
 #include "http/tls.h"
 
-enum { TIMEOUT_MS = 1200, TRIES_MAX = 8, QUESTION_ID = 0x6b6e, CA_MAX = 1 << 20, PATHS_MAX = 64 };
+enum { TIMEOUT_MS = 1200, REQUEST_S = 5, HANDSHAKE_S = 3, TRIES_MAX = 8, QUESTION_ID = 0x6b6e, CA_MAX = 1 << 20, PATHS_MAX = 64 };
 
 struct task { /* one probe under way */
 	const struct explain_probe *probe;
@@ -33,6 +33,8 @@ struct looking {
 	struct ip edge, dns;
 	struct strbuf ca; /* owned */
 	struct tls_client *verifying, *trusting;
+	const struct explain_probe *asked; /* whose page 'page' is; null: none yet */
+	struct page *page;                 /* in the arena */
 };
 
 static void PRINTF_LIKE(4, 5) see(struct looking *l, struct explain_observation *seen, bool passes, const char *fmt, ...)
@@ -323,14 +325,13 @@ static void on_page(void *arg, const struct http_answer *a)
 	loop_stop(p->l->live.caller.loop);
 }
 
-static struct page fetch(struct looking *l, const struct explain_probe *probe, const struct tls_client *tls, const char *origin)
+static struct page fetch(struct looking *l, const struct explain_probe *probe, const char *origin)
 {
 	struct page page = { .l = l };
 	scoped_free char *host = slice_dup(probe->name), *path = slice_dup(probe->path.len ? probe->path : SLICE("/"));
 	scoped_free char *headers = origin ? mem_printf("Origin: %s\r\n", origin) : NULL;
-	bool with_tls = probe->tls || probe->type == PROBE_TLS;
 	struct http_client_config config = {
-		.target = { .ip = l->edge, .port = probe->port, .tls = with_tls ? tls : NULL, .tls_name = host },
+		.target = { .ip = l->edge, .port = probe->port, .tls = probe->tls ? l->trusting : NULL, .tls_name = host },
 		.host = host,
 	};
 	struct http_client *client = http_client_new(l->live.caller.loop, &config);
@@ -338,7 +339,7 @@ static struct page fetch(struct looking *l, const struct explain_probe *probe, c
 
 	(void)http_call(client,
 			&(struct http_call_spec){ .method = "GET", .target = path, .headers = headers,
-						  .timeout_us = 10 * US_PER_S },
+						  .timeout_us = REQUEST_S * US_PER_S },
 			on_page, &page);
 	while (!page.done) {
 		loop_run(l->live.caller.loop);
@@ -348,31 +349,41 @@ static struct page fetch(struct looking *l, const struct explain_probe *probe, c
 	return page;
 }
 
-static void see_page(struct looking *l, const struct explain_probe *p, struct explain_observation *seen)
+/* The same page is asked for once, whatever hops want to know of it. */
+static const struct page *page_of(struct looking *l, const struct explain_probe *p)
+{
+	if (!l->asked || !slice_eq(l->asked->name, p->name) || !slice_eq(l->asked->path, p->path) || l->asked->port != p->port) {
+		const struct page page = fetch(l, p, NULL);
+
+		l->page = arena_dup(&l->arena, &page, sizeof(page));
+		l->asked = p;
+	}
+	return l->page;
+}
+
+static void see_origin(struct looking *l, const struct explain_probe *p, struct explain_observation *seen)
 {
 	scoped_free char *origin = mem_printf("%s://" SLICE_FMT, p->tls ? "https" : "http", SLICE_ARG(p->name));
-	struct page page = fetch(l, p, p->type == PROBE_TLS ? l->verifying : l->trusting,
-				 p->type == PROBE_ORIGIN ? origin : NULL);
-	double ms = (double)page.took_us / US_PER_MS;
+	struct page page = fetch(l, p, origin);
+	bool ok = page.status && (strcmp(page.origin, origin) == 0 || strcmp(page.origin, "*") == 0);
 
-	if (!page.status && p->type == PROBE_TLS) {
-		see(l, seen, false, "from this host: %s", page.why);
-	} else if (!page.status) {
-		/* The request did not get there: that is another hop's. */
-		if (p->type == PROBE_HTTP) {
-			see(l, seen, false, "from this host: %s", page.why);
-		}
-	} else if (p->type == PROBE_TLS) {
-		see(l, seen, true, "from this host: the handshake is in order");
-	} else if (p->type == PROBE_ROUTE) {
-		see(l, seen, !page.by_controller, "from this host: HTTP %d%s", page.status,
-		    page.by_controller ? " by the controller itself: no rule" : "");
-	} else if (p->type == PROBE_ORIGIN) {
-		bool ok = strcmp(page.origin, origin) == 0 || strcmp(page.origin, "*") == 0;
-
+	if (page.status) {
 		see(l, seen, ok, "from this host: origin %s is %sadmitted", origin, ok ? "" : "not ");
-	} else {
-		see(l, seen, page.status < 500 && !page.by_controller, "from this host: HTTP %d in %.1f ms", page.status, ms);
+	}
+}
+
+static void see_page(struct looking *l, const struct explain_probe *p, struct explain_observation *seen)
+{
+	const struct page *page = page_of(l, p);
+
+	if (p->type == PROBE_HTTP && !page->status) {
+		see(l, seen, false, "from this host: %s", page->why);
+	} else if (p->type == PROBE_HTTP) {
+		see(l, seen, page->status < 500 && !page->by_controller, "from this host: HTTP %d in %.1f ms", page->status,
+		    (double)page->took_us / US_PER_MS);
+	} else if (page->status) { /* without an answer nothing is known of the rule */
+		see(l, seen, !page->by_controller, "from this host: HTTP %d%s", page->status,
+		    page->by_controller ? " by the controller itself: no rule" : "");
 	}
 }
 
@@ -397,18 +408,25 @@ static void on_close(void *arg, const struct err *why)
 	(void)why;
 }
 
+/* A connection to the edge, for PROBE_TLS with a handshake that verifies the name. */
 static void see_edge(struct looking *l, const struct explain_probe *p, struct explain_observation *seen)
 {
 	static const struct stream_events events = { .on_data = nothing, .on_close = on_close };
+	scoped_free char *host = slice_dup(p->name);
+	bool with_tls = p->type == PROBE_TLS;
 	struct page page = { .l = l };
-	struct stream_target to = { .ip = l->edge, .port = p->port, .timeout_us = 3 * US_PER_S };
+	struct stream_target to = { .ip = l->edge, .port = p->port, .tls = with_tls ? l->verifying : NULL, .tls_name = host,
+				    .timeout_us = HANDSHAKE_S * US_PER_S };
 	struct stream *s = stream_connect(l->live.caller.loop, &to, on_open, &events, &page);
 	char ip[IP_TEXT_SIZE];
 
 	while (!page.done) {
 		loop_run(l->live.caller.loop);
 	}
-	see(l, seen, !page.why, "from this host to %s:%u: %s", ip_format(l->edge, ip), p->port, page.why ? page.why : "connected");
+	see(l, seen, !page.why, "from this host to %s:%u: %s", ip_format(l->edge, ip), p->port,
+	    page.why ? page.why :
+	    with_tls ? "the handshake is in order" :
+		       "connected");
 	if (!page.why) {
 		stream_abort(s);
 		caller_wait_us(&l->live.caller, 0); /* it is told so in the loop's next turn */
@@ -426,8 +444,10 @@ static void plan(struct looking *l, const struct explain_probe *p, struct explai
 		plan_flow(l, p, seen);
 	} else if (l->edge.family == IP_NONE) {
 		return;
-	} else if (p->type == PROBE_CONNECT) {
+	} else if (p->type == PROBE_CONNECT || p->type == PROBE_TLS) {
 		see_edge(l, p, seen);
+	} else if (p->type == PROBE_ORIGIN) {
+		see_origin(l, p, seen);
 	} else {
 		see_page(l, p, seen);
 	}

@@ -76,6 +76,20 @@ bool readiness_is_stale(const struct val *pod, int64_t since_wall_us)
 	return false;
 }
 
+bool readiness_is_refused(const struct val *event_list, int64_t since_wall_us, struct strbuf *out)
+{
+	int64_t since_s = since_wall_us / US_PER_S, at_us;
+
+	val_for_each(val_get(event_list, "items"), it) {
+		if (slice_is(val_get_str(it, "reason"), "SyncLoadBalancerFailed") &&
+		    time_parse(val_get_str(it, "lastTimestamp"), &at_us) && at_us / US_PER_S >= since_s) {
+			strbuf_add_slice(out, val_get_str(it, "message"));
+			return true;
+		}
+	}
+	return false;
+}
+
 bool readiness_of(const struct val *object, struct strbuf *missing)
 {
 	struct slice kind = val_get_str(object, "kind");

@@ -39,6 +39,7 @@ struct up {
 	struct caller caller;
 	struct progress progress;
 	size_t n_loaded;
+	int64_t since_wall_us; /* when this command began */
 };
 
 static int refuse(const struct manifests *m)
@@ -86,10 +87,9 @@ static int load_images(struct up *u, const struct cli_parsed *p, struct err *err
 {
 	for (size_t i = 0; i < p->options.n; i++) {
 		if (strcmp(p->options.at[i]->name, "load") == 0) {
-			int r;
+			int r = u->ops->load_images(&u->instance, p->values.at[i], on_loaded, u,
+			                            err);
 
-			progress_long(&u->progress, "loading images from %s", p->values.at[i]);
-			r = u->ops->load_images(&u->instance, p->values.at[i], on_loaded, u, err);
 			if (r < 0) {
 				return r;
 			}
@@ -222,7 +222,7 @@ static void explain_missing(struct up *u, const struct manifest *x, struct strbu
 }
 
 /* The store remembers what the pods said before the instance was down: waits until none of it is left. */
-static int wait_fresh(struct up *u, int64_t since_wall_us, int64_t timeout_us, struct err *err)
+static int wait_fresh(struct up *u, int64_t timeout_us, struct err *err)
 {
 	int64_t end_us = clock_mono_us() + timeout_us;
 
@@ -235,7 +235,7 @@ static int wait_fresh(struct up *u, int64_t since_wall_us, int64_t timeout_us, s
 			return r;
 		}
 		val_for_each (val_get(pods->root, "items"), it) {
-			stale = !stale && readiness_is_stale(it, since_wall_us) ? it : stale;
+			stale = !stale && readiness_is_stale(it, u->since_wall_us) ? it : stale;
 		}
 		if (!stale) {
 			return 0;
@@ -253,6 +253,33 @@ static int wait_fresh(struct up *u, int64_t since_wall_us, int64_t timeout_us, s
 	}
 }
 
+/* Is it a balancer that will not come? Then *err says why. */
+static bool is_refused(struct up *u, const struct manifest *x, struct err *err)
+{
+	scoped_strbuf struct strbuf target = { 0 }, why = { 0 };
+	scoped_doc struct doc *events = NULL;
+	struct slice name = val_str(val_path(x->object, "metadata.name")),
+		     ns = val_str(val_path(x->object, "metadata.namespace"));
+
+	if (!slice_is(val_get_str(x->object, "kind"), "Service")) {
+		return false;
+	}
+	client_path(&target, "v1", "events", ns.len ? ns : SLICE("default"), (struct slice){ 0 },
+	            NULL);
+	strbuf_addf(
+		&target,
+		"?fieldSelector=involvedObject.kind%%3DService,involvedObject.name%%3D" SLICE_FMT,
+		SLICE_ARG(name));
+	if (caller_ask(&u->caller, "GET", strbuf_str(&target), NULL, NULL, &events, NULL) < 0 ||
+	    !readiness_is_refused(events->root, u->since_wall_us, &why)) {
+		return false;
+	}
+	(void)err_raise(err, ERR_UNAVAILABLE,
+	                "Service " SLICE_FMT ": %s; free the port or choose another --edge-address",
+	                SLICE_ARG(name), strbuf_str(&why));
+	return true;
+}
+
 static int wait_ready(struct up *u, const struct manifests *m, int64_t timeout_us, struct err *err)
 {
 	int64_t end_us = clock_mono_us() + timeout_us;
@@ -262,6 +289,9 @@ static int wait_ready(struct up *u, const struct manifests *m, int64_t timeout_u
 
 		while (!one_is_ready(u, &m->all.at[i], &missing)) {
 			progress_now(&u->progress, "waiting for %s", strbuf_str(&missing));
+			if (is_refused(u, &m->all.at[i], err)) {
+				return -ERR_UNAVAILABLE;
+			}
 			if (clock_mono_us() > end_us) {
 				explain_missing(u, &m->all.at[i], &why);
 				return err_raise(err, ERR_TIMEOUT, "not up after %lld s: %s%s%s",
@@ -305,10 +335,10 @@ static void print_urls(struct up *u)
 static int up(struct up *u, const struct cli_parsed *p, int64_t timeout_us, struct err *err)
 {
 	scoped_free char *kubeconfig = mem_printf("%s/kubeconfig", u->instance.home);
-	int64_t since_wall_us = clock_wall_us();
-	int r;
 	bool started;
+	int r;
 
+	u->since_wall_us = clock_wall_us();
 	progress_now(&u->progress, "starting %s", u->instance.name);
 	r = u->ops->start(&u->instance, err);
 	if (r < 0) {
@@ -331,7 +361,7 @@ static int up(struct up *u, const struct cli_parsed *p, int64_t timeout_us, stru
 	}
 	if (r == 0 && timeout_us > 0) {
 		if (started) {
-			r = wait_fresh(u, since_wall_us, timeout_us, err);
+			r = wait_fresh(u, timeout_us, err);
 		}
 		if (r == 0) {
 			r = wait_ready(u, &u->builtin, timeout_us, err);

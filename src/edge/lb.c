@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -580,6 +581,9 @@ static int drop_rights(uid_t uid, struct err *err)
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files); /* two descriptors a connection */
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+		return err_sys(err, "renounce new rights");
 	}
 	if (uid && geteuid() == 0 &&
 	    (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||

@@ -16,6 +16,7 @@ struct loop {
 	struct list signals;     /* signal_watch.in_loop */
 	int64_t now_us;          /* 0: to be read when somebody asks */
 	bool is_manual;
+	bool is_turning;
 	bool is_stopped;
 	bool is_freeing;
 	uv_loop_t uv;    /* not with is_manual */

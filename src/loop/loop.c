@@ -113,6 +113,9 @@ struct loop *loop_free(struct loop *l)
 
 int64_t loop_now_us(const struct loop *l)
 {
+	if (!l->is_manual && !l->is_turning) {
+		return clock_mono_us(); /* whoever runs the loop may take his time between two turns */
+	}
 	if (l->now_us == 0) {
 		((struct loop *)(uintptr_t)l)->now_us = clock_mono_us();
 	}
@@ -167,9 +170,11 @@ static void turn(struct loop *l, bool can_wait)
 		return;
 	}
 	l->now_us = 0;
+	l->is_turning = true;
 	loop_run_due(l);
 	wait_for_events(l, can_wait && !l->is_stopped && list_is_empty(&l->deferred));
 	loop_run_deferred(l);
+	l->is_turning = false;
 }
 
 static bool has_something_left(struct loop *l)

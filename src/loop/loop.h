@@ -26,7 +26,7 @@ struct loop *loop_free(struct loop *l); /* accepts null; closes what is still op
 void loop_run(struct loop *l);
 void loop_run_once(struct loop *l); /* one turn, without waiting */
 void loop_stop(struct loop *l);
-int64_t loop_now_us(const struct loop *l);        /* monotonic, read once a turn */
+int64_t loop_now_us(const struct loop *l);        /* monotonic, read once a turn; afresh outside */
 void loop_advance_us(struct loop *l, int64_t us); /* manual only: runs what falls due, in order */
 
 /* ---- timers ---- */

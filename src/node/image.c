@@ -67,7 +67,7 @@ int image_store_open(const char *home, struct image_store **ret, struct err *err
 	s->dir = mem_printf("%s/images", home);
 	s->index_path = mem_printf("%s/index.json", s->dir);
 	s->builtin = doc_new();
-	r = dir_make(s->dir, 0755, err);
+	r = dir_make(s->dir, 0700, err); /* as serve makes it */
 	if (r == 0) {
 		r = json_parse(&s->builtin->arena, SLICE(BUILTIN_CONFIG), 0, &s->builtin->root,
 		               err);

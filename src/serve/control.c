@@ -14,7 +14,11 @@
 #include "base/mem.h"
 #include "codec/json.h"
 
-enum { PACKET_MAX = 64 * 1024, PEERS_MAX = 64 };
+enum {
+	PACKET_MAX = 64 * 1024,
+	PEERS_MAX = 64,
+	ROLE_PEERS_MAX = 32
+}; /* roles cannot lock root out */
 
 struct peer {
 	struct control_door *door;
@@ -105,6 +109,10 @@ static int handle(struct peer *p, struct arena *a, const struct val *request, st
 		if (!prefix_contains(c->edge, ip)) {
 			return err_raise(err, ERR_FORBIDDEN, "not an address of the edge");
 		}
+		if (listeners_is_reserved(c->listeners, ip, port)) {
+			return err_raise(err, ERR_EXISTS,
+			                 "port %u is the instance's own API server's", port);
+		}
 		if (listen_at.len) {
 			return listeners_open(c->listeners, ip, port, false, ret_fd, err);
 		}
@@ -130,7 +138,7 @@ static void on_packet(void *arg, int fd, unsigned events)
 	struct peer *p = arg;
 	scoped_arena struct arena a = { .max = 1 << 20 };
 	char buf[PACKET_MAX];
-	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC);
 	struct val *request = NULL, *reply = val_new_object(&a);
 	struct err err = { 0 };
 	int pass_fd = -1, r;
@@ -142,7 +150,9 @@ static void on_packet(void *arg, int fd, unsigned events)
 		}
 		return;
 	}
-	r = json_parse(&a, (struct slice){ buf, (size_t)n }, 0, &request, &err);
+	r = (size_t)n > sizeof(buf) /* what was cut off must not go missing */
+	            ? err_raise(&err, ERR_LIMIT, "request is larger than %d bytes", PACKET_MAX)
+	            : json_parse(&a, (struct slice){ buf, (size_t)n }, 0, &request, &err);
 	if (r == 0) {
 		r = handle(p, &a, request, reply, &pass_fd, &err);
 	}
@@ -152,6 +162,19 @@ static void on_packet(void *arg, int fd, unsigned events)
 		val_set_bool(&a, reply, "ok", true);
 	}
 	answer(p, reply, r < 0 ? -1 : pass_fd);
+}
+
+static bool may_come_in(const struct control_door *d, uid_t uid)
+{
+	size_t n_roles = 0;
+
+	list_for_each (&d->peers, p, struct peer, in_door) {
+		n_roles += p->uid != 0;
+	}
+	if (uid == 0) {
+		return d->n_peers < PEERS_MAX;
+	}
+	return uid == d->c.home->lb_uid && n_roles < ROLE_PEERS_MAX;
 }
 
 static void on_connect(void *arg, int fd, unsigned events)
@@ -167,7 +190,7 @@ static void on_connect(void *arg, int fd, unsigned events)
 	if (peer_fd < 0 || getsockopt(peer_fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0) {
 		return;
 	}
-	if ((who.uid != 0 && who.uid != d->c.home->api_uid) || d->n_peers >= PEERS_MAX) {
+	if (!may_come_in(d, who.uid)) {
 		log_odd("Caller on the control socket refused uid=%u pid=%d", who.uid, who.pid);
 		return;
 	}
@@ -210,7 +233,7 @@ int control_door_open(const struct control_door_config *c, struct control_door *
 	}
 	(void)unlink(path);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ||
-	    chown(path, 0, c->home->api_uid) < 0 || chmod(path, 0660) < 0 || listen(fd, 64) < 0) {
+	    chown(path, 0, c->home->lb_uid) < 0 || chmod(path, 0660) < 0 || listen(fd, 64) < 0) {
 		return err_sys(err, "listen on %s", path);
 	}
 	d = NEW(struct control_door);

@@ -2,12 +2,12 @@
  * and commands, answered in order.
  *
  *   request                        who          answer
- *   {"listen": "127.0.0.1:443"}    root, api    {"ok": true} with the socket, or {"error": "..."}
- *   {"close": "127.0.0.1:443"}     root, api    {"ok": true}
+ *   {"listen": "127.0.0.1:443"}    root, lb     {"ok": true} with the socket, or {"error": "..."}
+ *   {"close": "127.0.0.1:443"}     root, lb     {"ok": true}
  *   {"status": true}               root         {"roles": [{name, state, pid, restarts, seconds}], ...}
  *   {"stop": true}                 root         {"ok": true}, and the instance goes down
  *
- * 'api' is the uid of the unprivileged roles; only addresses of the edge may be listened on. */
+ * 'lb' is the balancer's uid; only addresses of the edge may be listened on. */
 #pragma once
 
 #include "base/err.h"

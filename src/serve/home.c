@@ -21,12 +21,13 @@ static const int64_t renew_before_us = 30 * 86400 * US_PER_S;
 
 void home_init(struct home *h, const char *path, const char *name)
 {
-	uint64_t hash = slice_hash(slice_of(name));
+	uint64_t hash = slice_hash(slice_of(name)), n = UID_LAST - UID_FIRST + 1;
 
 	*h = (struct home){
 		.path = path,
 		.name = name,
-		.api_uid = (uid_t)(UID_FIRST + hash % (UID_LAST - UID_FIRST + 1)),
+		.api_uid = (uid_t)(UID_FIRST + hash % n),
+		.lb_uid = (uid_t)(UID_FIRST + (hash % n + 1 + (hash >> 32) % (n - 1)) % n),
 		.lock_fd = -1,
 	};
 }
@@ -59,13 +60,42 @@ char *home_file(const struct home *h, const char *fmt, ...)
 	return mem_printf("%s/%s", h->path, rest);
 }
 
+/* What lies in a folder of a role without rights may be a link that the role has put there, to have root
+ * change the owner of something else: such a link is not followed. */
+static int open_folder(const char *path, bool is_role, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (is_role ? O_NOFOLLOW : 0));
+
+	return fd >= 0 ? fd : err_sys(err, "open folder %s", path);
+}
+
 static int make_folder(const char *path, mode_t mode, uid_t owner, struct err *err)
 {
+	scoped_fd int fd = -1;
+
 	if (mkdir(path, mode) < 0 && errno != EEXIST) {
 		return err_sys(err, "make folder %s", path);
 	}
-	if (chmod(path, mode) < 0 || (owner && chown(path, owner, owner) < 0)) {
+	fd = open_folder(path, owner, err);
+	if (fd < 0) {
+		return fd;
+	}
+	if (fchmod(fd, mode) < 0 || (owner && fchown(fd, owner, owner) < 0)) {
 		return err_sys(err, "set the mode of %s", path);
+	}
+	return 0;
+}
+
+/* Whoever owns the folder could exchange the keys in it. */
+static int check_owner(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && st.st_uid != geteuid()) {
+		return err_raise(err, ERR_USAGE,
+		                 "--home %s belongs to uid %u, who could replace what root keeps "
+		                 "there; choose another folder or remove it",
+		                 path, st.st_uid);
 	}
 	return 0;
 }
@@ -124,14 +154,17 @@ int home_make(struct home *h, struct err *err)
 		{ "logs", 0700, 0 },
 		{ "store", 0700, h->api_uid },
 		{ "store/pki", 0700, h->api_uid },
-		{ "images", 0711, 0 },
-		{ "pods", 0711, 0 },
+		{ "images", 0700, 0 }, /* setuid programs of images are not for the host's users */
+		{ "pods", 0700, 0 },
 		{ "managed", 0711, 0 },
 	};
 	int r = make_parents(h->path, err);
 
 	if (r == 0) {
 		r = check_way(h->path, err);
+	}
+	if (r == 0) {
+		r = check_owner(h->path, err);
 	}
 	if (r < 0) {
 		return r;
@@ -190,24 +223,31 @@ int home_read(const char *path, struct strbuf *out, struct err *err)
 
 int home_write(const char *path, struct slice text, mode_t mode, uid_t owner, struct err *err)
 {
-	scoped_free char *temporary = mem_printf("%s.new", path);
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	scoped_free char *temporary = mem_printf("%s.new", name);
+	scoped_free char *folder =
+		slash ? mem_printf("%.*s", (int)(slash - path), path) : mem_strdup(".");
+	scoped_fd int dir = open_folder(*folder ? folder : "/", owner, err);
 	scoped_fd int fd = -1;
 
-	(void)unlink(temporary);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (dir < 0) {
+		return dir;
+	}
+	(void)unlinkat(dir, temporary, 0);
+	fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0) {
-		return err_sys(err, "make %s", temporary);
+		return err_sys(err, "make %s.new", path);
 	}
 	while (text.len) {
 		ssize_t n = write(fd, text.p, text.len);
 
 		if (n < 0) {
-			return err_sys(err, "write %s", temporary);
+			return err_sys(err, "write %s", path);
 		}
 		text = slice_from(text, (size_t)n);
 	}
 	if (fchmod(fd, mode) < 0 || (owner && fchown(fd, owner, owner) < 0) ||
-	    rename(temporary, path) < 0) {
+	    renameat(dir, temporary, dir, name) < 0) {
 		return err_sys(err, "write %s", path);
 	}
 	return 0;
@@ -222,6 +262,7 @@ static int load_pair(const char *base, struct pki_pair *ret)
 	int64_t end;
 
 	if (home_read(crt, &ret->cert, NULL) < 0 || home_read(key, &ret->key, NULL) < 0 ||
+	    pki_pair_check(strbuf_slice(&ret->cert), strbuf_slice(&ret->key), NULL) < 0 ||
 	    pki_cert_not_after(strbuf_slice(&ret->cert), &end, NULL) < 0 ||
 	    end < clock_wall_us() + renew_before_us) {
 		pki_pair_fini(ret);
@@ -306,7 +347,7 @@ static int make_users(struct home *h, const struct pki_pair *ca, struct err *err
 		{ node_user, "system:nodes", "run/node.kubeconfig", HOME_API_INSIDE,
 		  HOME_API_INSIDE_PORT, 0 },
 		{ "system:kennel-lb", "system:kennel", "run/lb.kubeconfig", HOME_API_INSIDE,
-		  HOME_API_INSIDE_PORT, h->api_uid },
+		  HOME_API_INSIDE_PORT, h->lb_uid },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
@@ -359,12 +400,13 @@ static int make_server_certificate(struct home *h, const struct pki_pair *ca, st
 static int make_token_key(struct home *h, struct err *err)
 {
 	scoped_free char *path = home_file(h, "store/pki/sa.key");
-	scoped_strbuf struct strbuf key = { 0 };
+	scoped_strbuf struct strbuf key = { 0 }, public = { 0 };
 	int r;
 
-	if (access(path, R_OK) == 0) {
+	if (home_read(path, &key, NULL) == 0 && pki_jwks(strbuf_slice(&key), &public, NULL) == 0) {
 		return 0;
 	}
+	strbuf_reset(&key);
 	r = pki_make_key(&key, err);
 	return r < 0 ? r : home_write(path, strbuf_slice(&key), 0600, h->api_uid, err);
 }

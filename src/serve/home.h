@@ -7,7 +7,8 @@
  *   H/store/       0700 api   objects.db and the API server's own copies of keys (store/pki/)
  *   H/run/         0711       sockets, pid files; gone after down
  *   H/logs/        0700       one file per role, and the pods' logs
- *   H/images/ H/pods/ H/managed/   the node's */
+ *   H/images/ H/pods/   0700   the node's: what images bring along is run in pods only
+ *   H/managed/     0711       the node's: databases run as users of their own */
 #pragma once
 
 #include <stdint.h>
@@ -17,9 +18,10 @@
 #include "base/strbuf.h"
 
 struct home {
-	const char *path;  /* absolute; borrowed */
-	const char *name;  /* of the instance; borrowed */
-	uid_t api_uid;     /* whom the API server and the balancer run as */
+	const char *path; /* absolute; borrowed */
+	const char *name; /* of the instance; borrowed */
+	uid_t api_uid;    /* whom the API server runs as */
+	uid_t lb_uid; /* whom the balancer runs as: it meets the world, and has no business in store/ */
 	uint16_t api_port; /* on the host's loopback */
 	int lock_fd;       /* -1: not held */
 };
@@ -27,7 +29,7 @@ struct home {
 #define HOME_API_INSIDE      "10.0.2.10" /* where the node namespace reaches the API server */
 #define HOME_API_INSIDE_PORT 6443
 
-/* Fills h; the uid is derived from the name, from the range that no account uses (61184 to 65519). */
+/* Fills h; the uids are derived from the name, from the range that no account uses (61184 to 65519). */
 void home_init(struct home *h, const char *path, const char *name);
 void home_fini(struct home *h);
 /* "H/..." on the heap; caller frees. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { BACKLOG = 4096 };
+enum { BACKLOG = 4096, LISTENERS_MAX = 2048 };
 
 void listeners_fini(struct listeners *l)
 {
@@ -69,24 +70,69 @@ static bool holder_of(unsigned long inode, char *name, size_t size)
 	return false;
 }
 
-/* Inode of the socket that listens on the port, from /proc/net/tcp; 0 when none is seen. */
-static unsigned long listening_inode(struct ip ip, uint16_t port)
+/* How /proc/net/tcp writes an address: words of four bytes in host order. */
+static void proc_address(struct ip ip, char text[static 33])
 {
-	scoped_file FILE *f = fopen(ip.family == IP_V6 ? "/proc/net/tcp6" : "/proc/net/tcp", "re");
-	char line[512];
+	size_t n_words = ip.family == IP_V6 ? 4 : 1;
+
+	for (size_t i = 0; i < n_words; i++) {
+		uint32_t word;
+
+		memcpy(&word, ip.bytes + 4 * i, sizeof(word));
+		snprintf(text + 8 * i, 9, "%08X", word);
+	}
+}
+
+/* Inode of the socket in that table that listens on the port, at the address or at any; 0 when none is seen. */
+static unsigned long find_in_table(const char *path, const char *address, uint16_t port)
+{
+	scoped_file FILE *f = fopen(path, "re");
+	char line[512], local[33];
 
 	while (f && fgets(line, sizeof(line), f)) {
 		unsigned local_port, state;
 		unsigned long inode;
 
 		if (sscanf(line,
-		           " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %lu",
-		           &local_port, &state, &inode) == 3 &&
-		    state == 0x0a && local_port == port) {
+		           " %*d: %32[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %lu",
+		           local, &local_port, &state, &inode) == 4 &&
+		    state == 0x0a && local_port == port &&
+		    (strcmp(local, address) == 0 || strspn(local, "0") == strlen(local))) {
 			return inode;
 		}
 	}
 	return 0;
+}
+
+static unsigned long listening_inode(struct ip ip, uint16_t port)
+{
+	char address[33];
+	unsigned long inode = 0;
+
+	proc_address(ip, address);
+	if (ip.family == IP_V4) {
+		inode = find_in_table("/proc/net/tcp", address, port);
+	}
+	return inode ? inode : find_in_table("/proc/net/tcp6", address, port);
+}
+
+void listeners_reserve(struct listeners *l, struct ip ip, uint16_t port)
+{
+	for (size_t i = 0; i < l->all.n; i++) {
+		if (l->all.at[i].port == port && ip_eq(l->all.at[i].ip, ip)) {
+			l->all.at[i].is_ours = true;
+		}
+	}
+}
+
+bool listeners_is_reserved(const struct listeners *l, struct ip ip, uint16_t port)
+{
+	for (size_t i = 0; i < l->all.n; i++) {
+		if (l->all.at[i].port == port && ip_eq(l->all.at[i].ip, ip)) {
+			return l->all.at[i].is_ours;
+		}
+	}
+	return false;
 }
 
 int listeners_open(struct listeners *l, struct ip ip, uint16_t port, bool freebind, int *ret_fd,
@@ -101,6 +147,9 @@ int listeners_open(struct listeners *l, struct ip ip, uint16_t port, bool freebi
 	if (kept >= 0) {
 		*ret_fd = kept;
 		return 0;
+	}
+	if (l->all.n >= LISTENERS_MAX) {
+		return err_raise(err, ERR_LIMIT, "more than %d ports", LISTENERS_MAX);
 	}
 	fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
@@ -125,7 +174,7 @@ int listeners_open(struct listeners *l, struct ip ip, uint16_t port, bool freebi
 		                 ip_format(ip, text), holder);
 	}
 	*ret_fd = fd;
-	vec_push(&l->all, ((struct listener){ ip, port, take_fd(&fd) }));
+	vec_push(&l->all, ((struct listener){ ip, port, take_fd(&fd), false }));
 	return 0;
 }
 
@@ -167,6 +216,6 @@ void listeners_adopt(struct listeners *l, pid_t pid)
 		    listeners_find(l, ip, port) >= 0) {
 			continue;
 		}
-		vec_push(&l->all, ((struct listener){ ip, port, take_fd(&fd) }));
+		vec_push(&l->all, ((struct listener){ ip, port, take_fd(&fd), false }));
 	}
 }

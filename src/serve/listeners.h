@@ -13,7 +13,8 @@
 struct listener {
 	struct ip ip;
 	uint16_t port;
-	int fd; /* owned */
+	int fd;       /* owned */
+	bool is_ours; /* the API server's: not for whoever asks */
 };
 
 struct listeners {
@@ -24,9 +25,12 @@ void listeners_fini(struct listeners *l);
 /* The kept descriptor (borrowed), or -1. */
 int listeners_find(const struct listeners *l, struct ip ip, uint16_t port);
 /* Binds and listens unless kept already; *ret_fd is borrowed. freebind: the address need not be there
- * yet. Failure: ERR_EXISTS with a sentence that names who holds the port when that can be seen. */
+ * yet. Failure: ERR_EXISTS with a sentence that names who holds the port when that can be seen, ERR_LIMIT. */
 MUST_USE int listeners_open(struct listeners *l, struct ip ip, uint16_t port, bool freebind,
                             int *ret_fd, struct err *err);
+/* Marks a kept one as the instance's own. */
+void listeners_reserve(struct listeners *l, struct ip ip, uint16_t port);
+bool listeners_is_reserved(const struct listeners *l, struct ip ip, uint16_t port);
 void listeners_close(struct listeners *l, struct ip ip, uint16_t port);
 /* Copies every listening TCP socket of another process (pidfd_getfd(2)) that is not kept yet: how a
  * restarted supervisor gets them back. Best effort. */

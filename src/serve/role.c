@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -201,6 +202,8 @@ static pid_t spawn(struct role *r, int log_fd, struct err *err)
 	for (int i = 0; i < n; i++) {
 		dup2(high[i], 3 + i);
 	}
+	/* What the supervisor was given by whoever started it stays with it. */
+	(void)close_range((unsigned)(3 + n), ~0U, CLOSE_RANGE_CLOEXEC);
 	sigset_t none;
 
 	sigemptyset(&none);

@@ -58,7 +58,7 @@ void role_init(struct role *r, struct loop *l, const struct home *h, const struc
 /* Adopts the process that H/run/NAME.pid names when it still is that process, else starts one.
  * Failure to start is retried with back-off and logged, not returned. */
 void role_start(struct role *r);
-/* SIGTERM, after grace_us SIGKILL; then stopped (may be null) is called, never from inside. */
+/* SIGTERM, after grace_us SIGKILL; then stopped (may be null) is called, from inside only when there is no process. */
 void role_stop(struct role *r, int64_t grace_us, void (*stopped)(void *arg), void *arg);
 const char *role_state_name(enum role_state s);
 /* A process as pid and start time, so that a reused pid is not mistaken for it. */

@@ -143,6 +143,8 @@ static int open_api_sockets(struct supervisor *s, struct err *err)
 		}
 	}
 	s->api_fds[1] = listeners_find(&s->listeners, inside, HOME_API_INSIDE_PORT);
+	listeners_reserve(&s->listeners, loopback, s->home.api_port);
+	listeners_reserve(&s->listeners, inside, HOME_API_INSIDE_PORT);
 	s->api_fds[2] = -1;
 	return 0;
 }
@@ -164,8 +166,8 @@ static void set_args(struct supervisor *s, int role, const char *const *extra)
 static void prepare_roles(struct supervisor *s)
 {
 	const char *name = s->home.name, *home = s->home.path;
-	char *uid = mem_printf("%u", s->home.api_uid), *pid = mem_printf("%d", getpid()),
-	     *port = mem_printf("%u", s->home.api_port),
+	char *uid = mem_printf("%u", s->home.api_uid), *lb_uid = mem_printf("%u", s->home.lb_uid),
+	     *pid = mem_printf("%d", getpid()), *port = mem_printf("%u", s->home.api_port),
 	     *node_config = home_file(&s->home, "run/node.kubeconfig"),
 	     *lb_config =
 		     home_file(&s->home, "run/lb.kubeconfig"); /* live as long as the process */
@@ -184,7 +186,7 @@ static void prepare_roles(struct supervisor *s)
 		                   "--node-ip",
 		                   HOME_API_INSIDE,
 		                   "--uid",
-		                   uid,
+		                   lb_uid,
 		                   NULL };
 	const char *const guard[] = {
 		"guard",      "--pid", pid,      "--", s->exe,           "serve",
@@ -296,6 +298,24 @@ static void raise_limits(void)
 	}
 }
 
+/* Whatever secrets the caller's shell had in its environment are no business of roles and pods. */
+static void clean_environment(void)
+{
+	static const char *const kept[] = { "PATH", "TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS" };
+	char *values[ARRAY_SIZE(kept)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		values[i] = mem_strdup(getenv(kept[i]));
+	}
+	(void)clearenv();
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		if (values[i]) {
+			(void)setenv(kept[i], values[i], 1);
+			free(values[i]);
+		}
+	}
+}
+
 static int start(struct supervisor *s, struct err *err)
 {
 	const struct control_door_config door = {
@@ -365,6 +385,7 @@ int serve_main(int argc, char **argv)
 	log_init("serve", LOG_INFO);
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);
+	clean_environment();
 	r = parse_options(argc, argv, &s.options, &ready_fd, &err);
 	if (r == 0) {
 		home_init(&s.home, s.options.home, s.options.name);
@@ -445,6 +466,7 @@ static int launch(const struct serve_options *o, const struct home *h, struct er
 			close(n);
 		}
 		(void)!chdir("/");
+		clean_environment();
 		execl(exe, exe, "serve", "--name", o->name, "--home", o->home, "--edge-address",
 		      o->edge_address, "--api-port", port, "--ready-fd", ready, (char *)NULL);
 		_exit(127);

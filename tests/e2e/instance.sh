@@ -10,9 +10,9 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 : "${KENNEL:=$top/build/kennel}" "${KENNEL_BUILD:=$top/build}"
 HOST=app.happy-tails.com
 NAME=t$$
-HOME_DIR=$(mktemp -d /tmp/kennel-e2e.XXXXXX)/h
+HOME_DIR=$(mktemp -d "${TMPDIR:-/tmp}/kennel-e2e.XXXXXX")/h
 chmod 711 "${HOME_DIR%/h}"
-EDGE=127.$((16 + $$ / 65536 % 200)).$(($$ / 256 % 256)).$((1 + $$ % 254))
+EDGE=127.$((16 + $$ / 32768)).$(($$ / 128 % 256)).$((1 + $$ % 128)) # one a process
 export KUBECONFIG=$HOME_DIR/kubeconfig
 export KUBECACHEDIR=$HOME_DIR/../cache # discovery of one instance must not serve another
 

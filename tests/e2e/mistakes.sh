@@ -9,7 +9,8 @@
 #   live                 it can be made on a running instance
 #
 #   mistakes_all         their names
-#   mistake_make NAME DIR    copies the manifests, makes the mistake; sets want_check, ask, want_hop, is_live
+#   mistake_make NAME DIR    copies the manifests, makes the mistake; sets want_check, ask,
+#                            want_hop, is_live, dropped (a NetworkPolicy)
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 mistakes_all() { ls "$top/tests/e2e/mistakes"; }
@@ -19,6 +20,7 @@ edit() {
 	rm -f "$mistake_dir/$1.before"
 }
 drop() {
+	dropped=$2
 	python3 - "$mistake_dir/$1" "$2" <<'END' || mistake_bad="drop $1 $2 takes nothing out"
 import re, sys
 path, name = sys.argv[1:]
@@ -40,7 +42,7 @@ explain() {
 live() { is_live=yes; }
 
 mistake_make() { # NAME DIR
-	mistake_dir=$2 mistake_bad='' want_check='' ask='' want_hop='' is_live=''
+	mistake_dir=$2 mistake_bad='' dropped='' want_check='' ask='' want_hop='' is_live=''
 	rm -rf "$2"
 	cp -r "$top/examples/happy-tails/manifests" "$2"
 	# shellcheck disable=SC1090

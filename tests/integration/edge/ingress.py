@@ -465,8 +465,9 @@ def end(role, back):
     back[0].delay = 1
     answers = []
     thread = threading.Thread(target=lambda: answers.append(get("app.example", "/api/slow").status))
+    arrived = back[0].arrived
     thread.start()
-    time.sleep(0.3)
+    ok(eventually(lambda: back[0].arrived > arrived), "a slow request is under way")
     role.kill(signal.SIGTERM)
     ok(eventually(lambda: health().status == 500), "at SIGTERM it is no longer ready")
     a = get("app.example")
@@ -493,7 +494,7 @@ def main(folder):
     role = Role(program, ["ingress", "--kubeconfig", api.kubeconfig(folder), "--work-dir", folder + "/nginx",
                           f"--http-port={http_port}", f"--https-port={https_port}", f"--healthz-port={health_port}",
                           "--healthz-host=127.0.0.1", "--publish-service=ingress-nginx/ingress-nginx-controller",
-                          "--configmap=ingress-nginx/ingress-nginx-controller", "--shutdown-grace-period=1",
+                          "--configmap=ingress-nginx/ingress-nginx-controller", "--shutdown-grace-period=3",
                           "--reload-gap=0", "--election-id=x"], os.path.join(folder, "log"))
     try:
         ok(eventually(lambda: health().status == 200), "it becomes ready", role.text())

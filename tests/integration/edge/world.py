@@ -31,7 +31,7 @@ def done():
     return 1 if bad else 0
 
 
-def eventually(check, seconds=10):
+def eventually(check, seconds=30):
     """The first true answer of check(), or its last one; exceptions count as no."""
     end = time.monotonic() + seconds
     answer = None
@@ -253,6 +253,7 @@ class Backend:
             def do_GET(self):
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length)
+                backend.arrived += 1
                 time.sleep(backend.delay)
                 if self.path.startswith("/check"):  # an external authentication
                     known = "user=ada" in self.headers.get("Cookie", "")
@@ -276,6 +277,7 @@ class Backend:
             do_POST = do_PUT = do_DELETE = do_OPTIONS = do_GET
 
         self.delay = delay
+        self.arrived = 0  # requests
         self.closing = False
         self.server = Server((address, port), Handler)
         self.address = address

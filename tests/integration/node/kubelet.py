@@ -33,7 +33,7 @@ def start(*argv, **more):
     return p
 
 
-def wait_for(what, seconds=10):
+def wait_for(what, seconds=30):
     end = time.monotonic() + seconds
     while not what():
         if time.monotonic() > end:
@@ -110,7 +110,7 @@ class WebSocket(Connection):
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: {protocol}\r\n"))
         if self.status != 101:
             raise ConnectionError(f"{target}: status {self.status}")
-        self.out = {i: b"" for i in range(8)}
+        self.out = {i: bytearray() for i in range(8)}
 
     def send(self, channel, data):
         payload = bytes([channel]) + data

@@ -114,7 +114,8 @@ static void save(const char *name, struct slice text)
 
 static int set_up(void **state)
 {
-	char dir[] = "/tmp/kennel-managed-XXXXXX";
+	const char *tmp = getenv("TMPDIR");
+	scoped_free char *dir = mem_printf("%s/kennel-managed-XXXXXX", tmp ? tmp : "/tmp");
 	struct pki_pair ca = { 0 };
 	scoped_free char *pki = NULL;
 

@@ -169,7 +169,8 @@ static void box_remove(struct box *b)
 static int set_up(void **state)
 {
 	struct world *w = NEW(struct world);
-	char dir[] = "/tmp/kennel-runtime-XXXXXX";
+	const char *tmp = getenv("TMPDIR");
+	scoped_free char *dir = mem_printf("%s/kennel-runtime-XXXXXX", tmp ? tmp : "/tmp");
 
 	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {

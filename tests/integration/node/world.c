@@ -397,7 +397,8 @@ int world_set_up(void **state)
 {
 	struct world *w = NEW(struct world);
 	struct agent *a = &w->agent;
-	char dir[] = "/tmp/kennel-pods-XXXXXX";
+	const char *tmp = getenv("TMPDIR");
+	scoped_free char *dir = mem_printf("%s/kennel-pods-XXXXXX", tmp ? tmp : "/tmp");
 
 	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -235,7 +236,8 @@ static void remove_files(const char *path)
 
 static void what_was_acknowledged_survives_kill_9(void **state)
 {
-	char folder[] = "/tmp/kennel-crash-XXXXXX";
+	const char *tmp = getenv("TMPDIR");
+	scoped_free char *folder = mem_printf("%s/kennel-crash-XXXXXX", tmp ? tmp : "/tmp");
 	scoped_free char *path = NULL;
 	struct acked a = { 0 };
 	uint64_t revision = 0;

@@ -31,10 +31,11 @@ static void address(const struct world *w, struct sockaddr_un *sa)
 
 static int listen_on(struct world *w)
 {
+	const char *tmp = getenv("TMPDIR");
 	struct sockaddr_un sa;
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	snprintf(w->folder, sizeof(w->folder), "/tmp/api-test-XXXXXX");
+	snprintf(w->folder, sizeof(w->folder), "%s/api-test-XXXXXX", tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(w->folder));
 	snprintf(w->socket, sizeof(w->socket), "%s/s", w->folder);
 	address(w, &sa);

@@ -78,11 +78,28 @@ static void a_pod_that_claims_to_run_since_before_the_start_is_not_believed(void
 	assert_false(is_stale("False", "2026-01-02T03:00:00Z"));
 }
 
+static void a_port_that_is_taken_ends_the_wait(void **state)
+{
+	scoped_strbuf struct strbuf why = { 0 };
+	scoped_doc struct doc *events =
+		parse("items:\n- {reason: EnsuringLoadBalancer, message: x, lastTimestamp: '2026-01-02T03:04:06Z'}\n"
+	              "- {reason: SyncLoadBalancerFailed, message: port 443 is taken,\n"
+	              "   lastTimestamp: '2026-01-02T03:04:05Z'}\n");
+	int64_t at_us;
+
+	(void)state;
+	assert_true(time_parse(SLICE("2026-01-02T03:04:05Z"), &at_us));
+	assert_false(readiness_is_refused(events->root, at_us + US_PER_S, &why)); /* of an earlier up */
+	assert_true(readiness_is_refused(events->root, at_us, &why));
+	assert_string_equal(strbuf_str(&why), "port 443 is taken");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_deployment_is_ready_when_all_replicas_are_available_and_new),
 		cmocka_unit_test(a_balancer_is_ready_when_it_has_an_address),
+		cmocka_unit_test(a_port_that_is_taken_ends_the_wait),
 		cmocka_unit_test(a_pod_that_claims_to_run_since_before_the_start_is_not_believed),
 	};
 

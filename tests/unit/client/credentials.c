@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "client/credentials.h"
 
@@ -115,7 +117,8 @@ static void a_missing_file_is_named(void **state)
 
 static void a_pod_finds_its_service_account(void **state)
 {
-	char folder[] = "/tmp/kennel-account-XXXXXX";
+	const char *tmp = getenv("TMPDIR");
+	scoped_free char *folder = mem_printf("%s/kennel-account-XXXXXX", tmp ? tmp : "/tmp");
 	scoped_free char *path = NULL;
 	scoped_credentials struct credentials c = { 0 };
 	FILE *f;

@@ -102,10 +102,10 @@ void fake_write_token(struct fake *f, const char *token)
 
 static void begin(struct fake *f)
 {
-	*f = (struct fake){ .folder = "/tmp/kennel-client-XXXXXX",
-		            .status = 200,
-		            .body = "{}",
-		            .watch_status = 200 };
+	const char *tmp = getenv("TMPDIR");
+
+	*f = (struct fake){ .status = 200, .body = "{}", .watch_status = 200 };
+	snprintf(f->folder, sizeof(f->folder), "%s/kennel-client-XXXXXX", tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(f->folder));
 	f->loop = loop_new();
 	fake_write_token(f, "first\n");

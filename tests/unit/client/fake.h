@@ -11,7 +11,7 @@ struct fake {
 	struct tls_server *tls; /* null: plain */
 	struct client *client;
 	uint16_t port;
-	char folder[40]; /* temporary; holds the kubeconfig and the token */
+	char folder[64]; /* temporary; holds the kubeconfig and the token */
 	/* what it has been asked: "GET /path?query body\n" */
 	struct strbuf asked;
 	size_t n_asked;

@@ -184,6 +184,35 @@ static void the_real_clock_moves_timers(void **state)
 	loop_free(l);
 }
 
+struct looker {
+	struct loop *loop;
+	struct loop_defer defer;
+};
+
+static void look_at_the_clock(struct loop_defer *d)
+{
+	assert_true(loop_now_us(container_of(d, struct looker, defer)->loop) > 0);
+}
+
+/* A command asks, works for a while by itself, and asks again: its patience begins then. */
+static void what_is_done_between_two_turns_takes_time(void **state)
+{
+	struct loop *l = loop_new();
+	struct looker looker = { .loop = l };
+	struct loop_timer t = { 0 };
+	int64_t before;
+
+	(void)state;
+	loop_defer(l, &looker.defer, look_at_the_clock);
+	loop_run(l);
+	usleep(60000);
+	before = clock_mono_us();
+	loop_timer_start(l, &t, 30 * US_PER_MS, stop_loop);
+	loop_run(l);
+	assert_true(clock_mono_us() - before >= 30 * US_PER_MS);
+	loop_free(l);
+}
+
 /* ---- descriptors ---- */
 
 struct reader {
@@ -462,6 +491,7 @@ int main(void)
 		cmocka_unit_test_teardown(many_timers_keep_order, forget_story),
 		cmocka_unit_test_teardown(deferred_calls_run_once_at_the_end, forget_story),
 		cmocka_unit_test_teardown(the_real_clock_moves_timers, forget_story),
+		cmocka_unit_test(what_is_done_between_two_turns_takes_time),
 		cmocka_unit_test_teardown(timers_without_delay_keep_the_loop_turning, forget_story),
 		cmocka_unit_test_teardown(descriptors_are_read_paused_and_closed, forget_story),
 		cmocka_unit_test_teardown(an_error_is_told, forget_story),

@@ -132,7 +132,7 @@ static void impossible_wishes_are_refused(void **state)
 /* ---- files ---- */
 
 struct file {
-	char path[32];
+	char path[64];
 	int fd;
 	struct logs_reader r;
 	struct strbuf out;
@@ -142,7 +142,9 @@ static int set_up(void **state)
 {
 	struct file *f = NEW(struct file);
 
-	snprintf(f->path, sizeof(f->path), "/tmp/kennel-log-XXXXXX");
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(f->path, sizeof(f->path), "%s/kennel-log-XXXXXX", tmp ? tmp : "/tmp");
 	f->fd = mkstemp(f->path);
 	f->r.fd = -1;
 	*state = f;
@@ -304,7 +306,7 @@ static void malformed_and_endless_lines_are_passed_over(void **state)
 static void a_rotated_log_goes_on_in_the_new_file(void **state)
 {
 	struct file *f = *state;
-	char old[40];
+	char old[80];
 
 	append(f, T "stdout F one\n");
 	assert_string_equal(read_with(f, "follow=true"), "one\n");

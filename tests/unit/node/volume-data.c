@@ -131,7 +131,8 @@ static char *slurp(const char *dir, const char *name)
 
 static void a_folder_changes_as_a_whole(void **state)
 {
-	char top[] = "/tmp/kennel-volume-XXXXXX";
+	const char *tmp = getenv("TMPDIR");
+	scoped_free char *top = mem_printf("%s/kennel-volume-XXXXXX", tmp ? tmp : "/tmp");
 	scoped_free char *dir = mem_printf("%s/v", mkdtemp(top)), *one = NULL, *two = NULL,
 			 *gone = NULL, *link = NULL;
 	scoped_arena struct arena a = { 0 };
@@ -166,7 +167,8 @@ static void a_folder_changes_as_a_whole(void **state)
 
 static void logs_are_rotated_and_old_ones_go(void **state)
 {
-	char top[] = "/tmp/kennel-rotate-XXXXXX";
+	const char *tmp = getenv("TMPDIR");
+	scoped_free char *top = mem_printf("%s/kennel-rotate-XXXXXX", tmp ? tmp : "/tmp");
 	scoped_free char *log = mem_printf("%s/0.log", mkdtemp(top));
 
 	(void)state;

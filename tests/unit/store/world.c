@@ -9,6 +9,7 @@
 #include "world.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -52,7 +53,8 @@ void world_init(struct world *w)
 
 static void new_folder(struct world *w)
 {
-	char name[] = "/tmp/kennel-store-XXXXXX";
+	const char *tmp = getenv("TMPDIR");
+	scoped_free char *name = mem_printf("%s/kennel-store-XXXXXX", tmp ? tmp : "/tmp");
 
 	assert_non_null(mkdtemp(name));
 	w->folder = mem_strdup(name);
