@@ -301,7 +301,8 @@ static void raise_limits(void)
 /* Whatever secrets the caller's shell had in its environment are no business of roles and pods. */
 static void clean_environment(void)
 {
-	static const char *const kept[] = { "PATH", "TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS" };
+	static const char *const kept[] = { "PATH", "TZ", "SUDO_UID", "ASAN_OPTIONS",
+		                            "UBSAN_OPTIONS" };
 	char *values[ARRAY_SIZE(kept)];
 
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
