@@ -8,8 +8,8 @@
 
 static bool is_call(const struct reference *r)
 {
-	return r->use == USE_CONNECT && r->place == PLACE_POD && r->workload && r->confidence != CONFIDENCE_LOW &&
-	       (!r->is_template || r->exported);
+	return r->use == USE_CONNECT && r->place == PLACE_POD && r->workload &&
+	       r->confidence != CONFIDENCE_LOW && (!r->is_template || r->exported);
 }
 
 const struct calls *subject_calls(struct subject *s)

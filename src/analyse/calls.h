@@ -16,8 +16,8 @@ struct calls {
 /* Calls from pods (no browsers, probes, builds), sure enough to be believed (confidence above low); in the order of the
  * values. Made at the first call. */
 const struct calls *subject_calls(struct subject *s);
-#define call_each(s, it)                                                              \
-	for (size_t it##_i = 0; it##_i < subject_calls(s)->at.n; it##_i++)             \
+#define call_each(s, it)                                                                           \
+	for (size_t it##_i = 0; it##_i < subject_calls(s)->at.n; it##_i++)                         \
 		for (const struct call *it = &subject_calls(s)->at.at[it##_i]; it; it = NULL)
 
 /* "http://backend:5000" without user, password and path; borrowed from out. */

@@ -16,13 +16,20 @@ const struct family *const rule_families[] = {
 const char *hop_text(enum hop h)
 {
 	static const char *const texts[] = {
-		[HOP_CONFIG] = "configuration",	    [HOP_POD] = "pod",
-		[HOP_NAME] = "name",		    [HOP_SERVICE] = "service",
-		[HOP_POLICY] = "network policy",    [HOP_INGRESS] = "ingress",
-		[HOP_TLS] = "certificate",	    [HOP_BALANCER] = "load balancer",
-		[HOP_CDN] = "content delivery",	    [HOP_DATABASE] = "database",
-		[HOP_SCALING] = "autoscaling",	    [HOP_ROLLOUT] = "rollout",
-		[HOP_MESH] = "service mesh",	    [HOP_NODE] = "node",
+		[HOP_CONFIG] = "configuration",
+		[HOP_POD] = "pod",
+		[HOP_NAME] = "name",
+		[HOP_SERVICE] = "service",
+		[HOP_POLICY] = "network policy",
+		[HOP_INGRESS] = "ingress",
+		[HOP_TLS] = "certificate",
+		[HOP_BALANCER] = "load balancer",
+		[HOP_CDN] = "content delivery",
+		[HOP_DATABASE] = "database",
+		[HOP_SCALING] = "autoscaling",
+		[HOP_ROLLOUT] = "rollout",
+		[HOP_MESH] = "service mesh",
+		[HOP_NODE] = "node",
 		[HOP_METRICS] = "observability",
 	};
 
@@ -31,7 +38,8 @@ const char *hop_text(enum hop h)
 
 const struct rule *rule_find(struct slice id)
 {
-	rule_each (rule) {
+	rule_each(rule)
+	{
 		if (slice_is(id, rule->id)) {
 			return rule;
 		}
@@ -50,7 +58,8 @@ void check_one(const struct rule *r, struct subject *s, struct findings *ret)
 
 void check_all(struct subject *s, struct findings *ret)
 {
-	rule_each (rule) {
+	rule_each(rule)
+	{
 		check_one(rule, s, ret);
 	}
 }

@@ -12,7 +12,7 @@ enum { CERTIFICATES_MAX = 16, CERTIFICATE_NAMES_MAX = 100 };
 
 struct certificate {
 	struct slice subject, issuer; /* DER of the names; equal ones are equal */
-	struct slice key;             /* of the public key: modulus or point; empty: of another kind */
+	struct slice key; /* of the public key: modulus or point; empty: of another kind */
 	struct slice names[CERTIFICATE_NAMES_MAX]; /* DNS names of the alternative names */
 	size_t n_names;
 };

@@ -552,7 +552,7 @@ static const struct rule rules[] = {
 		.symptom = "The connection opens, then hangs or is reset.",
 		.cause = "One side speaks TLS, the other does not.",
 		.evidence = "transitEncryptionEnabled of the cache against redis:// and rediss:// "
-	                    "and the client's switches.",
+			    "and the client's switches.",
 		.probe = "PING plain and over TLS.",
 		.fix = "rediss://, or the client's TLS option.",
 		.sources = "redis/redis-py#1001; redis-store/redis-rails#89",
@@ -565,10 +565,10 @@ static const struct rule rules[] = {
 		.certainty = CERTAINTY_EXACT,
 		.hop = HOP_DATABASE,
 		.symptom = "\"Connections using insecure transport are prohibited\", or access "
-	                   "denied.",
+			   "denied.",
 		.cause = "require_secure_transport (MySQL) or rds.force_ssl (PostgreSQL) is on.",
 		.evidence = "The parameter group or the server's arguments against the options of "
-	                    "the client's address.",
+			    "the client's address.",
 		.probe = "A login with and without TLS.",
 		.fix = "TLS options and the CA's bundle.",
 		.sources = "docs.aws.amazon.com, RDS for MySQL and TLS",
@@ -582,9 +582,9 @@ static const struct rule rules[] = {
 		.hop = HOP_DATABASE,
 		.symptom = "MOVED errors, or time-outs to addresses of nodes.",
 		.cause = "A cluster answers with the addresses of its nodes; only a cluster client "
-	                 "follows.",
+			 "follows.",
 		.evidence = "Cluster mode of the ReplicationGroup, and no setting of the client "
-	                    "that speaks of a cluster.",
+			    "that speaks of a cluster.",
 		.probe = "Ask for a key of another shard.",
 		.fix = "A cluster client, and egress to the whole subnet.",
 		.sources = "redis/lettuce#1227",
@@ -598,9 +598,9 @@ static const struct rule rules[] = {
 		.hop = HOP_DATABASE,
 		.symptom = "Refused, or a time-out.",
 		.cause = "The port or the scheme belongs to another engine, or the endpoint has a "
-	                 "port of its own.",
+			 "port of its own.",
 		.evidence = "Scheme and port of the address against the endpoint, or against the "
-	                    "usual ports.",
+			    "usual ports.",
 		.probe = "Connect and read the greeting.",
 		.fix = "The endpoint's port.",
 		.sources = "The engines' manuals",
@@ -615,7 +615,7 @@ static const struct rule rules[] = {
 		.symptom = "\"read-only\" errors, at once or after a fail-over.",
 		.cause = "The reader's endpoint stands where the writer's belongs.",
 		.evidence = "A host called reader, replica, ro under a name that does not speak of "
-	                    "reading.",
+			    "reading.",
 		.probe = "A write.",
 		.fix = "The writer's or primary endpoint.",
 		.sources = "docs.aws.amazon.com, Aurora endpoints",
@@ -630,7 +630,7 @@ static const struct rule rules[] = {
 		.symptom = "Errors until the program is started anew.",
 		.cause = "Connections or addresses are kept for ever.",
 		.evidence = "A pool lifetime of 0 or -1, or a name cache without end, in a program "
-	                    "that calls a database.",
+			    "that calls a database.",
 		.probe = "Fail over; time until it works again.",
 		.fix = "A lifetime of some minutes, keep-alive, a short name cache.",
 		.sources = "Preply post-mortem 2020",
@@ -644,9 +644,9 @@ static const struct rule rules[] = {
 		.hop = HOP_DATABASE,
 		.symptom = "Access denied, or pods that do not start.",
 		.cause = "The password's Secret or key is not there, or AWS keeps it and nothing "
-	                 "brings it into the namespace.",
+			 "brings it into the namespace.",
 		.evidence = "masterUserPassword and the clients' secretKeyRef against Secrets, "
-	                    "ExternalSecrets and FieldExports.",
+			    "ExternalSecrets and FieldExports.",
 		.probe = "A login.",
 		.fix = "The Secret, an ExternalSecret or a FieldExport.",
 		.sources = "aws-controllers-k8s, RDS controller",

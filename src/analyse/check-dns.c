@@ -33,11 +33,13 @@ static const struct object *same_name_elsewhere(const struct subject *s, const s
 static void replace_host(struct check *c, struct finding *f, const struct call *x, const char *host)
 {
 	const struct val *at = x->r->where.node;
-	const char *text = val_cstr(at), *found = at && at->type == VAL_STRING ? strstr(text, x->r->host) : NULL;
+	const char *text = val_cstr(at),
+		   *found = at && at->type == VAL_STRING ? strstr(text, x->r->host) : NULL;
 	size_t len = strlen(x->r->host);
 
 	if (found && !x->r->is_secret && !strchr(text, '\n') && !strstr(found + len, x->r->host)) {
-		finding_replace(c, f, x->by, at, "%.*s%s%s", (int)(found - text), text, host, found + len);
+		finding_replace(c, f, x->by, at, "%.*s%s%s", (int)(found - text), text, host,
+		                found + len);
 	}
 }
 
@@ -45,11 +47,13 @@ static void dns001(struct check *c)
 {
 	scoped_map struct map said = { 0 };
 
-	call_each (c->subject, x) {
+	call_each(c->subject, x)
+	{
 		const struct object *near, *elsewhere;
 		struct finding *f;
 
-		if (x->to.kind != TARGET_MISSING || said_already(&said, x->r->where.node, slice_of(x->r->host))) {
+		if (x->to.kind != TARGET_MISSING ||
+		    said_already(&said, x->r->where.node, slice_of(x->r->host))) {
 			continue;
 		}
 		elsewhere = same_name_elsewhere(c->subject, x);
@@ -58,14 +62,17 @@ static void dns001(struct check *c)
 		}
 		near = nearest_object(c->subject, OBJECT_SERVICE, x->to.ns, x->to.name);
 		f = check_found(c, x->by, x->r->where.node,
-				CALL_FMT " names %s, and there is no Service " SLICE_FMT " in namespace " SLICE_FMT ".", CALL_ARG(x),
-				x->r->host, SLICE_ARG(x->to.name), SLICE_ARG(x->to.ns));
+		                CALL_FMT " names %s, and there is no Service " SLICE_FMT
+		                         " in namespace " SLICE_FMT ".",
+		                CALL_ARG(x), x->r->host, SLICE_ARG(x->to.name),
+		                SLICE_ARG(x->to.ns));
 		if (elsewhere) {
-			finding_shows(c, f, elsewhere, val_path(elsewhere->v, "metadata.name"), "is in namespace " SLICE_FMT ".",
-				      SLICE_ARG(elsewhere->ns));
+			finding_shows(c, f, elsewhere, val_path(elsewhere->v, "metadata.name"),
+			              "is in namespace " SLICE_FMT ".", SLICE_ARG(elsewhere->ns));
 		}
 		if (near) {
-			finding_shows(c, f, near, val_path(near->v, "metadata.name"), "has a similar name.");
+			finding_shows(c, f, near, val_path(near->v, "metadata.name"),
+			              "has a similar name.");
 			finding_repair(c, f, "Write " SLICE_FMT ".", SLICE_ARG(near->name));
 			if (slice_eq(slice_of(x->r->host), x->to.name)) {
 				scoped_free char *host = slice_dup(near->name);
@@ -80,24 +87,29 @@ static void dns002(struct check *c)
 {
 	scoped_map struct map said = { 0 };
 
-	call_each (c->subject, x) {
+	call_each(c->subject, x)
+	{
 		const struct object *other;
 		scoped_free char *host = NULL;
 		struct finding *f;
 
-		other = x->to.kind == TARGET_MISSING && slice_find(slice_of(x->r->host), '.') < 0 ?
-				same_name_elsewhere(c->subject, x) :
-				NULL;
+		other = x->to.kind == TARGET_MISSING && slice_find(slice_of(x->r->host), '.') < 0
+		                ? same_name_elsewhere(c->subject, x)
+		                : NULL;
 		if (!other || said_already(&said, x->r->where.node, slice_of(x->r->host))) {
 			continue;
 		}
-		f = check_found(c, x->by, x->r->where.node,
-				CALL_FMT " names %s without namespace: that is looked for in " SLICE_FMT ", the Service is in " SLICE_FMT
-					 ".",
-				CALL_ARG(x), x->r->host, SLICE_ARG(x->from->ns), SLICE_ARG(other->ns));
-		finding_shows(c, f, other, val_path(other->v, "metadata.name"), "is the Service of that name.");
-		finding_repair(c, f, "Write " SLICE_FMT "." SLICE_FMT ".", SLICE_ARG(other->name), SLICE_ARG(other->ns));
-		host = mem_printf(SLICE_FMT "." SLICE_FMT, SLICE_ARG(other->name), SLICE_ARG(other->ns));
+		f = check_found(
+			c, x->by, x->r->where.node,
+			CALL_FMT " names %s without namespace: that is looked for in " SLICE_FMT
+				 ", the Service is in " SLICE_FMT ".",
+			CALL_ARG(x), x->r->host, SLICE_ARG(x->from->ns), SLICE_ARG(other->ns));
+		finding_shows(c, f, other, val_path(other->v, "metadata.name"),
+		              "is the Service of that name.");
+		finding_repair(c, f, "Write " SLICE_FMT "." SLICE_FMT ".", SLICE_ARG(other->name),
+		               SLICE_ARG(other->ns));
+		host = mem_printf(SLICE_FMT "." SLICE_FMT, SLICE_ARG(other->name),
+		                  SLICE_ARG(other->ns));
 		replace_host(c, f, x, host);
 	}
 }
@@ -121,11 +133,13 @@ static const struct workload *resolver(const struct subject *s)
 /* Does the pod call anybody? One that may call nobody and wants to call nobody is well. */
 static void mark_callers(struct check *c, bool *calls)
 {
-	call_each (c->subject, x) {
+	call_each(c->subject, x)
+	{
 		calls[x->from->id] = calls[x->from->id] || !x->r->ip.family;
 	}
 	for (size_t i = 0; i < c->subject->workloads.n; i++) {
-		const struct netpol_list *all = netpols_of(c->subject, c->subject->workloads.at[i], POLICY_EGRESS);
+		const struct netpol_list *all =
+			netpols_of(c->subject, c->subject->workloads.at[i], POLICY_EGRESS);
 
 		for (size_t j = 0; j < all->at.n; j++) {
 			val_for_each (netpol_rules(all->at.at[j], POLICY_EGRESS), rule) {
@@ -142,7 +156,8 @@ static bool uses_cluster_dns(const struct workload *w)
 {
 	struct slice policy = val_get_str(w->spec, "dnsPolicy");
 
-	return !w->object->assumed && !w->host_network && !slice_is(policy, "None") && !slice_is(policy, "Default");
+	return !w->object->assumed && !w->host_network && !slice_is(policy, "None") &&
+	       !slice_is(policy, "Default");
 }
 
 /* The policy that has a rule for the resolver's port, incomplete as it is; else the one to change. */
@@ -152,8 +167,9 @@ static const struct object *dns_policy(struct check *c, const struct workload *w
 
 	for (size_t i = 0; i < all->at.n; i++) {
 		val_for_each (netpol_rules(all->at.at[i], POLICY_EGRESS), rule) {
-			if (val_len(val_get(rule, "ports")) && (netpol_ports_hold(rule, NULL, PROTO_UDP, DNS_PORT) ||
-								netpol_ports_hold(rule, NULL, PROTO_TCP, DNS_PORT))) {
+			if (val_len(val_get(rule, "ports")) &&
+			    (netpol_ports_hold(rule, NULL, PROTO_UDP, DNS_PORT) ||
+			     netpol_ports_hold(rule, NULL, PROTO_TCP, DNS_PORT))) {
 				return all->at.at[i];
 			}
 		}
@@ -165,28 +181,36 @@ struct dns_way {
 	bool udp, tcp; /* what passes */
 };
 
-static void no_way(struct check *c, const struct object *policy, const struct workload *w, const struct workload *dns,
-		   struct dns_way way)
+static void no_way(struct check *c, const struct object *policy, const struct workload *w,
+                   const struct workload *dns, struct dns_way way)
 {
-	const struct val *rules = netpol_rules(policy, POLICY_EGRESS), *at = rules ? rules : object_spec(policy);
+	const struct val *rules = netpol_rules(policy, POLICY_EGRESS),
+			 *at = rules ? rules : object_spec(policy);
 	struct finding *f;
 
 	if (!way.udp && !way.tcp) {
 		f = check_found(c, policy, at,
-				"NetworkPolicy " SLICE_FMT " closes the egress of " SLICE_FMT " " SLICE_FMT
-				" and no rule admits cluster DNS: no name is found.",
-				SLICE_ARG(policy->name), SLICE_ARG(w->object->kind), SLICE_ARG(w->name));
+		                "NetworkPolicy " SLICE_FMT " closes the egress of " SLICE_FMT
+		                " " SLICE_FMT " and no rule admits cluster DNS: no name is found.",
+		                SLICE_ARG(policy->name), SLICE_ARG(w->object->kind),
+		                SLICE_ARG(w->name));
 	} else {
 		f = check_found(c, policy, at,
-				"NetworkPolicy " SLICE_FMT " lets " SLICE_FMT " " SLICE_FMT " ask cluster DNS by %s and not by %s: %s.",
-				SLICE_ARG(policy->name), SLICE_ARG(w->object->kind), SLICE_ARG(w->name), way.udp ? "UDP" : "TCP",
-				way.udp ? "TCP" : "UDP", way.udp ? "large answers get lost" : "no name is found");
+		                "NetworkPolicy " SLICE_FMT " lets " SLICE_FMT " " SLICE_FMT
+		                " ask cluster DNS by %s and not by %s: %s.",
+		                SLICE_ARG(policy->name), SLICE_ARG(w->object->kind),
+		                SLICE_ARG(w->name), way.udp ? "UDP" : "TCP",
+		                way.udp ? "TCP" : "UDP",
+		                way.udp ? "large answers get lost" : "no name is found");
 		f->severity = way.udp ? f->severity : SEVERITY_ERROR;
 	}
-	finding_shows(c, f, dns->object, dns->labels, "is the resolver, in namespace " SLICE_FMT ".", SLICE_ARG(dns->ns));
-	finding_repair(c, f, "%s an egress rule: to namespaceSelector kubernetes.io/metadata.name: " SLICE_FMT
-			     " with podSelector k8s-app: kube-dns, ports UDP 53 and TCP 53.",
-		       way.udp || way.tcp ? "Complete it to" : "Add", SLICE_ARG(dns->ns));
+	finding_shows(c, f, dns->object, dns->labels,
+	              "is the resolver, in namespace " SLICE_FMT ".", SLICE_ARG(dns->ns));
+	finding_repair(
+		c, f,
+		"%s an egress rule: to namespaceSelector kubernetes.io/metadata.name: " SLICE_FMT
+		" with podSelector k8s-app: kube-dns, ports UDP 53 and TCP 53.",
+		way.udp || way.tcp ? "Complete it to" : "Add", SLICE_ARG(dns->ns));
 }
 
 /* Policies are told once each, with the first workload they close. */
@@ -207,13 +231,17 @@ static void each_isolated(struct check *c, bool half)
 		const struct object *policy;
 		struct dns_way way;
 
-		if (!calls[i] || !uses_cluster_dns(w) || !netpols_of(c->subject, w, POLICY_EGRESS)->at.n) {
+		if (!calls[i] || !uses_cluster_dns(w) ||
+		    !netpols_of(c->subject, w, POLICY_EGRESS)->at.n) {
 			continue;
 		}
-		way.udp = subject_flow(c->subject, w, dns, PROTO_UDP, DNS_PORT) != VERDICT_DENY_EGRESS;
-		way.tcp = subject_flow(c->subject, w, dns, PROTO_TCP, DNS_PORT) != VERDICT_DENY_EGRESS;
+		way.udp = subject_flow(c->subject, w, dns, PROTO_UDP, DNS_PORT) !=
+		          VERDICT_DENY_EGRESS;
+		way.tcp = subject_flow(c->subject, w, dns, PROTO_TCP, DNS_PORT) !=
+		          VERDICT_DENY_EGRESS;
 		policy = dns_policy(c, w);
-		if ((half ? way.udp != way.tcp : !way.udp && !way.tcp) && !said_already(&said, policy, w->space->name)) {
+		if ((half ? way.udp != way.tcp : !way.udp && !way.tcp) &&
+		    !said_already(&said, policy, w->space->name)) {
 			no_way(c, policy, w, dns, way);
 		}
 	}
@@ -238,8 +266,9 @@ static void dns004(struct check *c)
 		if (policy && uses_cluster_dns(w) && ip_parse(slice_of(p->dns_cache), &flow.dst) &&
 		    policy_decide(subject_model(c->subject), &flow, NULL) == VERDICT_DENY_EGRESS) {
 			(void)check_found(c, policy, object_spec(policy),
-					  "NetworkPolicy " SLICE_FMT " leaves out the node's DNS cache %s (profile %s).",
-					  SLICE_ARG(policy->name), p->dns_cache, p->name);
+			                  "NetworkPolicy " SLICE_FMT
+			                  " leaves out the node's DNS cache %s (profile %s).",
+			                  SLICE_ARG(policy->name), p->dns_cache, p->name);
 			return;
 		}
 	}
@@ -248,24 +277,31 @@ static void dns004(struct check *c)
 static void dns005(struct check *c)
 {
 	const struct workload *dns = resolver(c->subject);
-	const struct object *policy = dns ? netpol_to_change(c->subject, dns, POLICY_INGRESS) : NULL;
+	const struct object *policy =
+		dns ? netpol_to_change(c->subject, dns, POLICY_INGRESS) : NULL;
 	struct finding *f = NULL;
 
 	for (size_t i = 0; policy && i < c->subject->spaces.n; i++) {
 		const struct space *space = c->subject->spaces.at[i];
-		const struct workload *w = space->classes.n ? space->classes.at[0]->workloads.at[0] : NULL;
+		const struct workload *w =
+			space->classes.n ? space->classes.at[0]->workloads.at[0] : NULL;
 
 		if (!w || w == dns || w->host_network || w->object->assumed ||
 		    subject_flow(c->subject, w, dns, PROTO_UDP, DNS_PORT) != VERDICT_DENY_INGRESS) {
 			continue;
 		}
 		if (!f) {
-			f = check_found(c, policy, netpol_rules(policy, POLICY_INGRESS) ? netpol_rules(policy, POLICY_INGRESS) :
-											  object_spec(policy),
-					"NetworkPolicy " SLICE_FMT " closes cluster DNS to namespace " SLICE_FMT
-					": its pods find no name any more.",
-					SLICE_ARG(policy->name), SLICE_ARG(space->name));
-			finding_repair(c, f, "Admit UDP and TCP 53 from all namespaces (namespaceSelector: {}).");
+			f = check_found(c, policy,
+			                netpol_rules(policy, POLICY_INGRESS)
+			                        ? netpol_rules(policy, POLICY_INGRESS)
+			                        : object_spec(policy),
+			                "NetworkPolicy " SLICE_FMT
+			                " closes cluster DNS to namespace " SLICE_FMT
+			                ": its pods find no name any more.",
+			                SLICE_ARG(policy->name), SLICE_ARG(space->name));
+			finding_repair(c, f,
+			               "Admit UDP and TCP 53 from all namespaces "
+			               "(namespaceSelector: {}).");
 		}
 		if (f->evidence.n < 3) {
 			finding_shows(c, f, w->object, NULL, "is not admitted.");
@@ -307,24 +343,30 @@ static void dns006(struct check *c)
 	enum { NDOTS = 5 };
 	scoped_map struct map said = { 0 };
 
-	call_each (c->subject, x) {
+	call_each(c->subject, x)
+	{
 		struct finding *f;
 
-		if (x->to.kind != TARGET_OUTSIDE || x->r->ip.family || !*x->r->host || dots(x->r->host) >= NDOTS ||
-		    resolver_option(x->from, "ndots") || !uses_cluster_dns(x->from) || has_final_dot(x->r) ||
+		if (x->to.kind != TARGET_OUTSIDE || x->r->ip.family || !*x->r->host ||
+		    dots(x->r->host) >= NDOTS || resolver_option(x->from, "ndots") ||
+		    !uses_cluster_dns(x->from) || has_final_dot(x->r) ||
 		    said_already(&said, x->from, x->from->name)) {
 			continue;
 		}
 		f = check_found(c, x->by, x->r->where.node,
-				CALL_FMT " names %s, outside: each look-up asks for it in three domains of the cluster first.", CALL_ARG(x),
-				x->r->host);
-		finding_repair(c, f, "Set dnsConfig.options ndots: \"2\" in the pod, or end the name with a dot.");
+		                CALL_FMT " names %s, outside: each look-up asks for it in three "
+		                         "domains of the cluster first.",
+		                CALL_ARG(x), x->r->host);
+		finding_repair(c, f,
+		               "Set dnsConfig.options ndots: \"2\" in the pod, or end the name "
+		               "with a dot.");
 	}
 }
 
 static const struct call *first_by_name(struct check *c)
 {
-	call_each (c->subject, x) {
+	call_each(c->subject, x)
+	{
 		if (!x->r->ip.family && *x->r->host && uses_cluster_dns(x->from)) {
 			return x;
 		}
@@ -337,11 +379,14 @@ static void dns007(struct check *c)
 	const struct call *x = first_by_name(c);
 
 	if (x && c->subject->profile->conntrack_dns && !c->subject->profile->dns_cache &&
-	    !resolver_option(x->from, "single-request-reopen") && !resolver_option(x->from, "use-vc")) {
+	    !resolver_option(x->from, "single-request-reopen") &&
+	    !resolver_option(x->from, "use-vc")) {
 		(void)check_found(c, x->from->object, x->from->spec,
-				  "Pods such as those of " SLICE_FMT " " SLICE_FMT
-				  " ask for both families at once through iptables, where one question may get lost (profile %s).",
-				  SLICE_ARG(x->from->object->kind), SLICE_ARG(x->from->name), c->subject->profile->name);
+		                  "Pods such as those of " SLICE_FMT " " SLICE_FMT
+		                  " ask for both families at once through iptables, where one "
+		                  "question may get lost (profile %s).",
+		                  SLICE_ARG(x->from->object->kind), SLICE_ARG(x->from->name),
+		                  c->subject->profile->name);
 	}
 }
 
@@ -354,13 +399,15 @@ static void dns008(struct check *c)
 	for (size_t i = 0; i < c->subject->workloads.n; i++) {
 		replicas += c->subject->workloads.at[i]->replicas_max;
 	}
-	if (dns && c->subject->profile->on_aws && !c->subject->profile->dns_cache && replicas > MANY &&
-	    dns->replicas_max <= FEW && first_by_name(c)) {
+	if (dns && c->subject->profile->on_aws && !c->subject->profile->dns_cache &&
+	    replicas > MANY && dns->replicas_max <= FEW && first_by_name(c)) {
 		const struct call *x = first_by_name(c);
 
-		(void)check_found(c, x->from->object, val_get(object_spec(x->from->object), "replicas"),
-				  "%lld pods ask %lld resolvers, and AWS answers about 1024 packets a second for each of their nodes.",
-				  (long long)replicas, (long long)dns->replicas_max);
+		(void)check_found(c, x->from->object,
+		                  val_get(object_spec(x->from->object), "replicas"),
+		                  "%lld pods ask %lld resolvers, and AWS answers about 1024 "
+		                  "packets a second for each of their nodes.",
+		                  (long long)replicas, (long long)dns->replicas_max);
 	}
 }
 
@@ -370,15 +417,18 @@ static void dns009(struct check *c)
 {
 	static const char *const loops[] = { "forward . 127.", "forward . ::1", "proxy . 127." };
 
-	object_each (c->subject, OBJECT_CONFIGMAP, o) {
+	object_each(c->subject, OBJECT_CONFIGMAP, o)
+	{
 		const struct val *file = val_get(val_get(o->v, "data"), "Corefile");
 
 		for (size_t i = 0; file && i < ARRAY_SIZE(loops); i++) {
 			if (strstr(val_cstr(file), loops[i])) {
-				(void)check_found(c, o, file,
-						  "The Corefile of ConfigMap " SLICE_FMT " forwards to the pod's own loopback: questions go in a "
-						  "circle.",
-						  SLICE_ARG(o->name));
+				(void)check_found(
+					c, o, file,
+					"The Corefile of ConfigMap " SLICE_FMT
+					" forwards to the pod's own loopback: questions go in a "
+					"circle.",
+					SLICE_ARG(o->name));
 				break;
 			}
 		}
@@ -395,26 +445,32 @@ static void dns010(struct check *c)
 		const struct workload *w = c->subject->workloads.at[i];
 		const struct val *policy = val_get(w->spec, "dnsPolicy");
 
-		if (slice_is(val_str(policy), "None") && !val_len(val_path(w->spec, "dnsConfig.nameservers")) &&
-		    !w->object->assumed) {
+		if (slice_is(val_str(policy), "None") &&
+		    !val_len(val_path(w->spec, "dnsConfig.nameservers")) && !w->object->assumed) {
 			(void)check_found(c, w->object, policy,
-					  SLICE_FMT " " SLICE_FMT " has dnsPolicy None and no nameservers: the API server refuses its pods.",
-					  SLICE_ARG(w->object->kind), SLICE_ARG(w->name));
+			                  SLICE_FMT " " SLICE_FMT
+			                            " has dnsPolicy None and no nameservers: the "
+			                            "API server refuses its pods.",
+			                  SLICE_ARG(w->object->kind), SLICE_ARG(w->name));
 		}
 	}
-	call_each (c->subject, x) {
+	call_each(c->subject, x)
+	{
 		const struct val *policy = val_get(x->from->spec, "dnsPolicy");
 		struct finding *f;
 
-		if (x->to.kind != TARGET_SERVICE || !slice_is(val_str(policy), "Default") || x->from->host_network ||
-		    said_already(&said, x->from, x->from->name)) {
+		if (x->to.kind != TARGET_SERVICE || !slice_is(val_str(policy), "Default") ||
+		    x->from->host_network || said_already(&said, x->from, x->from->name)) {
 			continue;
 		}
-		f = check_found(c, x->from->object, policy,
-				SLICE_FMT " " SLICE_FMT " uses the node's resolver (dnsPolicy Default), which knows no Services.",
-				SLICE_ARG(x->from->object->kind), SLICE_ARG(x->from->name));
-		finding_shows(c, f, x->by, x->r->where.node, "%s names Service " SLICE_FMT ".", x->r->name,
-			      SLICE_ARG(x->to.service->name));
+		f = check_found(
+			c, x->from->object, policy,
+			SLICE_FMT
+			" " SLICE_FMT
+			" uses the node's resolver (dnsPolicy Default), which knows no Services.",
+			SLICE_ARG(x->from->object->kind), SLICE_ARG(x->from->name));
+		finding_shows(c, f, x->by, x->r->where.node, "%s names Service " SLICE_FMT ".",
+		              x->r->name, SLICE_ARG(x->to.service->name));
 		finding_repair(c, f, "Write dnsPolicy: ClusterFirst.");
 		finding_replace(c, f, x->from->object, policy, "ClusterFirst");
 	}
@@ -426,13 +482,14 @@ static bool is_in_nginx(const struct call *x)
 {
 	return x->r->source == VALUE_FILE && !x->r->ip.family && *x->r->host &&
 	       (strcmp(x->r->name, "proxy_pass") == 0 || strcmp(x->r->name, "server") == 0 ||
-		strcmp(x->r->name, "fastcgi_pass") == 0 || strcmp(x->r->name, "grpc_pass") == 0);
+	        strcmp(x->r->name, "fastcgi_pass") == 0 || strcmp(x->r->name, "grpc_pass") == 0);
 }
 
 static bool has_resolver(struct check *c, const struct call *x)
 {
 	size_t n;
-	const struct reference *all = values_references(subject_values(c->subject), x->r->workload, &n);
+	const struct reference *all =
+		values_references(subject_values(c->subject), x->r->workload, &n);
 
 	for (size_t i = 0; i < n; i++) {
 		if (all[i].use == USE_RESOLVE && strcmp(all[i].file, x->r->file) == 0) {
@@ -444,21 +501,30 @@ static bool has_resolver(struct check *c, const struct call *x)
 
 static void dns011(struct check *c)
 {
-	call_each (c->subject, x) {
+	call_each(c->subject, x)
+	{
 		bool moves = x->to.kind == TARGET_OUTSIDE || x->to.kind == TARGET_STORE ||
-			     (x->to.kind == TARGET_SERVICE && (x->to.service->headless || x->to.service->external));
+		             (x->to.kind == TARGET_SERVICE &&
+		              (x->to.service->headless || x->to.service->external));
 		struct finding *f;
 
 		if (!is_in_nginx(x) || !moves || has_resolver(c, x)) {
 			continue;
 		}
 		f = check_found(c, x->by, x->r->where.node,
-				"nginx of " SLICE_FMT " " SLICE_FMT " looks %s up once, at its start, and its addresses change.",
-				SLICE_ARG(x->from->object->kind), SLICE_ARG(x->from->name), x->r->host);
+		                "nginx of " SLICE_FMT " " SLICE_FMT
+		                " looks %s up once, at its start, and its addresses change.",
+		                SLICE_ARG(x->from->object->kind), SLICE_ARG(x->from->name),
+		                x->r->host);
 		if (x->to.kind == TARGET_SERVICE) {
-			finding_shows(c, f, x->to.service->object, object_spec(x->to.service->object), "has no address of its own.");
+			finding_shows(c, f, x->to.service->object,
+			              object_spec(x->to.service->object),
+			              "has no address of its own.");
 		}
-		finding_repair(c, f, "Add a resolver and put the name into a variable (set $up http://%s; proxy_pass $up;).", x->r->host);
+		finding_repair(c, f,
+		               "Add a resolver and put the name into a variable (set $up "
+		               "http://%s; proxy_pass $up;).",
+		               x->r->host);
 	}
 }
 
@@ -466,19 +532,24 @@ static void dns012(struct check *c)
 {
 	const struct workload *dns = resolver(c->subject);
 
-	call_each (c->subject, x) {
+	call_each(c->subject, x)
+	{
 		bool missing = x->to.kind == TARGET_MISSING;
 		bool closed = dns && !missing && uses_cluster_dns(x->from) &&
-			      netpols_of(c->subject, x->from, POLICY_EGRESS)->at.n &&
-			      subject_flow(c->subject, x->from, dns, PROTO_UDP, DNS_PORT) == VERDICT_DENY_EGRESS;
+		              netpols_of(c->subject, x->from, POLICY_EGRESS)->at.n &&
+		              subject_flow(c->subject, x->from, dns, PROTO_UDP, DNS_PORT) ==
+		                      VERDICT_DENY_EGRESS;
 		struct finding *f;
 
 		if (!is_in_nginx(x) || has_resolver(c, x) || (!missing && !closed)) {
 			continue;
 		}
-		f = check_found(c, x->by, x->r->where.node,
-				"nginx of " SLICE_FMT " " SLICE_FMT " does not start: its upstream %s %s.", SLICE_ARG(x->from->object->kind),
-				SLICE_ARG(x->from->name), x->r->host, missing ? "does not exist" : "cannot be looked up, egress to DNS is closed");
+		f = check_found(
+			c, x->by, x->r->where.node,
+			"nginx of " SLICE_FMT " " SLICE_FMT " does not start: its upstream %s %s.",
+			SLICE_ARG(x->from->object->kind), SLICE_ARG(x->from->name), x->r->host,
+			missing ? "does not exist"
+				: "cannot be looked up, egress to DNS is closed");
 		finding_shows(c, f, x->from->object, x->from->spec, "runs with that file.");
 	}
 }
@@ -490,16 +561,20 @@ static void dns013(struct check *c)
 	scoped_map struct map said = { 0 };
 	scoped_free char *suffix = mem_printf(".svc.%s", c->subject->profile->cluster_domain);
 
-	call_each (c->subject, x) {
+	call_each(c->subject, x)
+	{
 		const char *svc = strstr(x->r->host, ".svc.");
 		struct finding *f;
 
-		if (!svc || strcmp(svc, suffix) == 0 || said_already(&said, x->r->where.node, slice_of(x->r->host))) {
+		if (!svc || strcmp(svc, suffix) == 0 ||
+		    said_already(&said, x->r->where.node, slice_of(x->r->host))) {
 			continue;
 		}
-		f = check_found(c, x->by, x->r->where.node, CALL_FMT " names %s, and the cluster's domain is %s.", CALL_ARG(x),
-				x->r->host, c->subject->profile->cluster_domain);
-		finding_repair(c, f, "Write %.*s.svc, which is right in every cluster.", (int)(svc - x->r->host), x->r->host);
+		f = check_found(c, x->by, x->r->where.node,
+		                CALL_FMT " names %s, and the cluster's domain is %s.", CALL_ARG(x),
+		                x->r->host, c->subject->profile->cluster_domain);
+		finding_repair(c, f, "Write %.*s.svc, which is right in every cluster.",
+		               (int)(svc - x->r->host), x->r->host);
 	}
 }
 
@@ -507,18 +582,24 @@ static void dns014(struct check *c)
 {
 	scoped_map struct map said = { 0 };
 
-	call_each (c->subject, x) {
+	call_each(c->subject, x)
+	{
 		const char *dot = strrchr(x->r->host, '.');
-		const struct space *space = dot && dots(x->r->host) == 1 ? subject_space(c->subject, slice_of(dot + 1)) : NULL;
+		const struct space *space = dot && dots(x->r->host) == 1
+		                                    ? subject_space(c->subject, slice_of(dot + 1))
+		                                    : NULL;
 		struct finding *f;
 
-		if (!space || (x->to.kind != TARGET_OUTSIDE && x->to.kind != TARGET_MISSING) || x->r->ip.family ||
-		    said_already(&said, space, slice_of(x->r->host))) {
+		if (!space || (x->to.kind != TARGET_OUTSIDE && x->to.kind != TARGET_MISSING) ||
+		    x->r->ip.family || said_already(&said, space, slice_of(x->r->host))) {
 			continue;
 		}
-		f = check_found(c, x->by, x->r->where.node,
-				CALL_FMT " names %s, which is first looked for as a Service of namespace " SLICE_FMT ".", CALL_ARG(x),
-				x->r->host, SLICE_ARG(space->name));
+		f = check_found(
+			c, x->by, x->r->where.node,
+			CALL_FMT
+			" names %s, which is first looked for as a Service of namespace " SLICE_FMT
+			".",
+			CALL_ARG(x), x->r->host, SLICE_ARG(space->name));
 		finding_repair(c, f, "End the name with a dot, or rename the namespace.");
 	}
 }
@@ -544,17 +625,20 @@ static void dns015(struct check *c)
 		bool found = !r->host.len || said_already(&said, NULL, r->host);
 		struct finding *f;
 
-		object_each (c->subject, OBJECT_HOSTEDZONE, zone) {
+		object_each(c->subject, OBJECT_HOSTEDZONE, zone)
+		{
 			found = found || in_zone(r->host, val_get_str(object_spec(zone), "name"));
 		}
 		if (found) {
 			continue;
 		}
-		f = check_found(c, r->ingress, val_get(r->rule, "host"), "Host " SLICE_FMT " is in no zone of the set.",
-				SLICE_ARG(r->host));
-		object_each (c->subject, OBJECT_HOSTEDZONE, zone) {
-			finding_shows(c, f, zone, val_get(object_spec(zone), "name"), "is the zone " SLICE_FMT ".",
-				      SLICE_ARG(val_get_str(object_spec(zone), "name")));
+		f = check_found(c, r->ingress, val_get(r->rule, "host"),
+		                "Host " SLICE_FMT " is in no zone of the set.", SLICE_ARG(r->host));
+		object_each(c->subject, OBJECT_HOSTEDZONE, zone)
+		{
+			finding_shows(c, f, zone, val_get(object_spec(zone), "name"),
+			              "is the zone " SLICE_FMT ".",
+			              SLICE_ARG(val_get_str(object_spec(zone), "name")));
 		}
 	}
 }
@@ -567,7 +651,8 @@ static int alpine_of(const char *image)
 	const char *at = strstr(image, "alpine");
 	int minor = -1;
 
-	if (at && (sscanf(at, "alpine3.%d", &minor) == 1 || sscanf(at, "alpine:3.%d", &minor) == 1)) {
+	if (at &&
+	    (sscanf(at, "alpine3.%d", &minor) == 1 || sscanf(at, "alpine:3.%d", &minor) == 1)) {
 		return minor;
 	}
 	return -1;
@@ -580,15 +665,18 @@ static void dns016(struct check *c)
 	for (size_t i = 0; i < c->subject->workloads.n; i++) {
 		const struct workload *w = c->subject->workloads.at[i];
 
-		container_each (w->spec, k) {
+		container_each(w->spec, k)
+		{
 			const struct val *image = val_get(k, "image");
 			int minor = alpine_of(val_cstr(image));
 
 			if (minor >= 0 && minor < TCP_SINCE) {
 				(void)check_found(c, w->object, image,
-						  "Image " SLICE_FMT " of " SLICE_FMT " " SLICE_FMT
-						  " has an Alpine before 3.18, whose resolver does not ask again by TCP.",
-						  SLICE_ARG(val_str(image)), SLICE_ARG(w->object->kind), SLICE_ARG(w->name));
+				                  "Image " SLICE_FMT " of " SLICE_FMT " " SLICE_FMT
+				                  " has an Alpine before 3.18, whose resolver does "
+				                  "not ask again by TCP.",
+				                  SLICE_ARG(val_str(image)),
+				                  SLICE_ARG(w->object->kind), SLICE_ARG(w->name));
 			}
 		}
 	}
@@ -605,7 +693,8 @@ static const struct rule rules[] = {
 		.hop = HOP_NAME,
 		.symptom = "NXDOMAIN at once: getaddrinfo ENOTFOUND, no such host.",
 		.cause = "A typo, another release name, or the Service is not deployed.",
-		.evidence = "A host in values of one label, or that ends in the cluster's domain, and no such Service.",
+		.evidence = "A host in values of one label, or that ends in the cluster's domain, "
+			    "and no such Service.",
 		.probe = "Look it up from the pod with its own search list.",
 		.fix = "Correct the name, or deploy the Service.",
 		.sources = "kubernetes.io, Debugging DNS Resolution",
@@ -619,7 +708,8 @@ static const struct rule rules[] = {
 		.hop = HOP_NAME,
 		.symptom = "NXDOMAIN from one namespace, fine from another.",
 		.cause = "A name without namespace is looked for in the caller's own.",
-		.evidence = "A host of one label, and a Service of that name in another namespace alone.",
+		.evidence = "A host of one label, and a Service of that name in another namespace "
+			    "alone.",
 		.probe = "Look it up from both.",
 		.fix = "NAME.NAMESPACE.",
 		.sources = "k3s-io/k3s#6332",
@@ -631,9 +721,12 @@ static const struct rule rules[] = {
 		.severity = SEVERITY_ERROR,
 		.certainty = CERTAINTY_EXACT,
 		.hop = HOP_POLICY,
-		.symptom = "Every call ends after 5 to 30 s in a resolver time-out, although its target is admitted.",
-		.cause = "Egress is denied by default, and no rule leads to the DNS pods on port 53.",
-		.evidence = "The model denies UDP 53 from a pod that calls by name to the DNS pods.",
+		.symptom = "Every call ends after 5 to 30 s in a resolver time-out, although its "
+			   "target is admitted.",
+		.cause = "Egress is denied by default, and no rule leads to the DNS pods on port "
+			 "53.",
+		.evidence =
+			"The model denies UDP 53 from a pod that calls by name to the DNS pods.",
 		.probe = "Look a name up with policies on, by UDP and TCP.",
 		.fix = "Allow UDP and TCP 53 to the DNS pods.",
 		.sources = "thecodeforge.io, Default-Deny Egress Blocks DNS; koti.dev",
@@ -647,9 +740,11 @@ static const struct rule rules[] = {
 		.certainty = CERTAINTY_EXACT,
 		.hop = HOP_POLICY,
 		.symptom = "Most names work; large answers get lost.",
-		.cause = "UDP alone: an answer that does not fit is asked for again by TCP; or a node's cache that is left "
-			"out.",
-		.evidence = "UDP 53 passes and TCP 53 does not; or the profile's cache is not admitted.",
+		.cause = "UDP alone: an answer that does not fit is asked for again by TCP; or a "
+			 "node's cache that is left "
+			 "out.",
+		.evidence = "UDP 53 passes and TCP 53 does not; or the profile's cache is not "
+			    "admitted.",
 		.probe = "Ask by TCP, and for a long TXT record.",
 		.fix = "Both protocols.",
 		.sources = "peacha.frozenspace.eu, ptee-dns-egress",
@@ -677,10 +772,12 @@ static const struct rule rules[] = {
 		.hop = HOP_NAME,
 		.symptom = "Calls to the outside are slow; DNS has four to eight times the load.",
 		.cause = "Names with fewer than five dots are looked for in the search list first.",
-		.evidence = "Outside hosts in values, without final dot and without ndots in the pod.",
+		.evidence =
+			"Outside hosts in values, without final dot and without ndots in the pod.",
 		.probe = "Count the questions of one look-up.",
 		.fix = "ndots 2, a final dot, a cache on the node.",
-		.sources = "kubernetes/kubernetes#14051; kubernetes/dns#96; triggerdotdev/trigger.dev#3441",
+		.sources = "kubernetes/kubernetes#14051; kubernetes/dns#96; "
+			   "triggerdotdev/trigger.dev#3441",
 		.check = dns006,
 	},
 	{
@@ -691,8 +788,9 @@ static const struct rule rules[] = {
 		.hop = HOP_NAME,
 		.symptom = "Now and then exactly 5 or 10 s more.",
 		.cause = "Two questions of one socket race in NAT, and one is dropped.",
-		.evidence = "A profile whose DNS goes through iptables without a node's cache, and pods without the resolver "
-			"option.",
+		.evidence = "A profile whose DNS goes through iptables without a node's cache, and "
+			    "pods without the resolver "
+			    "option.",
 		.probe = "A histogram of look-ups; the counter insert_failed.",
 		.fix = "A cache on the node, single-request-reopen, or TCP.",
 		.sources = "kubernetes/kubernetes#56903",
@@ -746,12 +844,14 @@ static const struct rule rules[] = {
 		.severity = SEVERITY_WARN,
 		.certainty = CERTAINTY_LIKELY,
 		.hop = HOP_NAME,
-		.symptom = "After a fail-over or a new Service one client fails until it is started anew.",
+		.symptom = "After a fail-over or a new Service one client fails until it is "
+			   "started anew.",
 		.cause = "nginx looks literal upstreams up once.",
 		.evidence = "A literal upstream whose addresses change, and no resolver.",
 		.probe = "Change the record and watch.",
 		.fix = "resolver and a variable.",
-		.sources = "NginxProxyManager/nginx-proxy-manager#3492; kubernetes/kubernetes#26309",
+		.sources =
+			"NginxProxyManager/nginx-proxy-manager#3492; kubernetes/kubernetes#26309",
 		.check = dns011,
 	},
 	{

@@ -550,12 +550,12 @@ static const struct rule rules[] = {
 		.hop = HOP_SCALING,
 		.symptom = "TARGETS shows unknown; the autoscaler never acts.",
 		.cause = "Utilization is a share of the requests, and a container of the pod "
-	                 "(often a sidecar) has none.",
+			 "(often a sidecar) has none.",
 		.evidence = "A utilization metric, and a container of the target without that "
-	                    "request or limit.",
+			    "request or limit.",
 		.probe = "The autoscaler's condition says FailedGetResourceMetric.",
 		.fix = "Give every container the request, or measure one container with "
-	               "ContainerResource.",
+		       "ContainerResource.",
 		.sources =
 			"kubernetes/kubernetes#79365, #78846; kubernetes-sigs/metrics-server#989",
 		.check = hpa001,
@@ -568,9 +568,9 @@ static const struct rule rules[] = {
 		.hop = HOP_SCALING,
 		.symptom = "TARGETS shows unknown for every autoscaler.",
 		.cause = "metrics-server, or the adapter for custom or external metrics, is not "
-	                 "there.",
+			 "there.",
 		.evidence = "An autoscaler; the API of its metrics is neither in the set nor in "
-	                    "the profile.",
+			    "the profile.",
 		.probe = "Ask the API server for the metrics group.",
 		.fix = "Install metrics-server or the adapter.",
 		.sources = "derailed/popeye 402",
@@ -602,7 +602,7 @@ static const struct rule rules[] = {
 		.probe = "Apply under load and watch the count.",
 		.fix = "Leave replicas out of the manifest.",
 		.sources = "zegl/kube-score "
-	                   "deployment-targeted-by-hpa-does-not-have-replicas-configured",
+			   "deployment-targeted-by-hpa-does-not-have-replicas-configured",
 		.check = hpa004,
 	},
 	{
@@ -613,7 +613,7 @@ static const struct rule rules[] = {
 		.hop = HOP_SCALING,
 		.symptom = "The autoscaler is refused, or the count flaps.",
 		.cause = "The minimum is above the maximum, or several scalers change the same "
-	                 "workload.",
+			 "workload.",
 		.evidence =
 			"minReplicas and maxReplicas; equal targets of HPA, VPA and ScaledObject.",
 		.probe = "The condition AmbiguousSelector.",
@@ -629,9 +629,9 @@ static const struct rule rules[] = {
 		.hop = HOP_SCALING,
 		.symptom = "The count stops below the maximum; pods are Pending or not made.",
 		.cause = "The maximum needs more than a ResourceQuota, host ports or anti-affinity "
-	                 "leave room for.",
+			 "leave room for.",
 		.evidence = "maxReplicas times requests against quotas; host ports and required "
-	                    "anti-affinity against nodes.",
+			    "anti-affinity against nodes.",
 		.probe = "Events of the ReplicaSet and of Pending pods.",
 		.fix = "Raise the limit or lower the maximum.",
 		.sources = "derailed/popeye 602-605",
@@ -646,7 +646,7 @@ static const struct rule rules[] = {
 		.symptom = "Scaling out brings no relief.",
 		.cause = "Client affinity or long-lived connections stay with the old pods.",
 		.evidence = "A target of an autoscaler behind a Service with ClientIP affinity or "
-	                    "gRPC ports.",
+			    "gRPC ports.",
 		.probe = "Requests per pod after scaling out.",
 		.fix = "No affinity; balance requests instead of connections.",
 		.sources = "kubernetes.io blog, gRPC load balancing",

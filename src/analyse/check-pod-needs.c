@@ -24,7 +24,8 @@ static bool is_made_by(const struct object *o, const char *path, struct slice na
 }
 
 /* Does something of the set make such a Secret or ConfigMap while running? */
-static bool is_made(const struct subject *s, enum object_kind id, struct slice ns, struct slice name)
+static bool is_made(const struct subject *s, enum object_kind id, struct slice ns,
+                    struct slice name)
 {
 	static const struct {
 		enum object_kind maker, made;
@@ -36,7 +37,8 @@ static bool is_made(const struct subject *s, enum object_kind id, struct slice n
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(makers); i++) {
-		object_each (s, makers[i].made == id ? makers[i].maker : OBJECT_OTHER, o) {
+		object_each(s, makers[i].made == id ? makers[i].maker : OBJECT_OTHER, o)
+		{
 			if (slice_eq(o->ns, ns) && is_made_by(o, makers[i].path, name)) {
 				return true;
 			}
@@ -47,21 +49,25 @@ static bool is_made(const struct subject *s, enum object_kind id, struct slice n
 	}
 	/* The CAs of managed databases: kennel puts them there, elsewhere a person does. */
 	if (id == OBJECT_CONFIGMAP && slice_is(name, "rds-ca")) {
-		return s->first[OBJECT_DBINSTANCE] || s->first[OBJECT_DBCLUSTER] || s->first[OBJECT_CACHECLUSTER] ||
-		       s->first[OBJECT_REPLICATIONGROUP];
+		return s->first[OBJECT_DBINSTANCE] || s->first[OBJECT_DBCLUSTER] ||
+		       s->first[OBJECT_CACHECLUSTER] || s->first[OBJECT_REPLICATIONGROUP];
 	}
 	return id != OBJECT_CLAIM && space_has_strangers(s, ns);
 }
 
 /* Does a FieldExport write this key? */
-static bool is_exported(const struct subject *s, enum object_kind id, struct slice ns, struct slice name, struct slice key)
+static bool is_exported(const struct subject *s, enum object_kind id, struct slice ns,
+                        struct slice name, struct slice key)
 {
-	object_each (s, OBJECT_FIELDEXPORT, o) {
+	object_each(s, OBJECT_FIELDEXPORT, o)
+	{
 		const struct val *to = val_path(o->v, "spec.to");
 		struct slice to_ns = val_get_str(to, "namespace");
 
-		if (slice_eq_nocase(val_get_str(to, "kind"), id == OBJECT_SECRET ? SLICE("secret") : SLICE("configmap")) &&
-		    slice_eq(to_ns.len ? to_ns : o->ns, ns) && slice_eq(val_get_str(to, "name"), name) &&
+		if (slice_eq_nocase(val_get_str(to, "kind"),
+		                    id == OBJECT_SECRET ? SLICE("secret") : SLICE("configmap")) &&
+		    slice_eq(to_ns.len ? to_ns : o->ns, ns) &&
+		    slice_eq(val_get_str(to, "name"), name) &&
 		    (!key.len || slice_eq(val_get_str(to, "key"), key))) {
 			return true;
 		}
@@ -71,10 +77,10 @@ static bool is_exported(const struct subject *s, enum object_kind id, struct sli
 
 static const char *kind_text(enum object_kind id)
 {
-	return id == OBJECT_SECRET	   ? "Secret" :
-	       id == OBJECT_CONFIGMAP	   ? "ConfigMap" :
-	       id == OBJECT_SERVICEACCOUNT ? "ServiceAccount" :
-					     "PersistentVolumeClaim";
+	return id == OBJECT_SECRET           ? "Secret"
+	       : id == OBJECT_CONFIGMAP      ? "ConfigMap"
+	       : id == OBJECT_SERVICEACCOUNT ? "ServiceAccount"
+	                                     : "PersistentVolumeClaim";
 }
 
 static bool has_key(const struct object *o, struct slice key)
@@ -105,13 +111,17 @@ static void key_missing(struct check *c, const struct need *n, const struct obje
 	if (!key.len || has_key(o, key) || is_exported(c->subject, n->id, o->ns, o->name, key)) {
 		return;
 	}
-	f = check_found(c, n->w->object, n->key, "%s " SLICE_FMT " has no key " SLICE_FMT ", which " WORKLOAD_FMT " refers to.",
-			kind_text(n->id), SLICE_ARG(o->name), SLICE_ARG(key), WORKLOAD_ARG(n->w));
-	finding_shows(c, f, o, val_get(o->v, val_get(o->v, "data") ? "data" : "stringData"), "has other keys.");
+	f = check_found(c, n->w->object, n->key,
+	                "%s " SLICE_FMT " has no key " SLICE_FMT ", which " WORKLOAD_FMT
+	                " refers to.",
+	                kind_text(n->id), SLICE_ARG(o->name), SLICE_ARG(key), WORKLOAD_ARG(n->w));
+	finding_shows(c, f, o, val_get(o->v, val_get(o->v, "data") ? "data" : "stringData"),
+	              "has other keys.");
 	val_for_each (val_get(o->v, val_get(o->v, "data") ? "data" : "stringData"), other) {
 		if (edit_distance(other->key, key, 2) <= 2) {
 			finding_repair(c, f, "Write " SLICE_FMT ".", SLICE_ARG(other->key));
-			finding_replace(c, f, n->w->object, n->key, SLICE_FMT, SLICE_ARG(other->key));
+			finding_replace(c, f, n->w->object, n->key, SLICE_FMT,
+			                SLICE_ARG(other->key));
 			break;
 		}
 	}
@@ -137,24 +147,28 @@ static void judge_need(struct check *c, const struct need *n)
 	}
 	near = nearest_object(c->subject, n->id, n->w->ns, name);
 	elsewhere = subject_find_elsewhere(c->subject, n->id, n->w->ns, name);
-	f = check_found(c, n->w->object, n->name, WORKLOAD_FMT " refers to %s " SLICE_FMT ", and there is none in namespace " SLICE_FMT
-								".",
-			WORKLOAD_ARG(n->w), kind_text(n->id), SLICE_ARG(name), SLICE_ARG(n->w->ns));
+	f = check_found(c, n->w->object, n->name,
+	                WORKLOAD_FMT " refers to %s " SLICE_FMT
+	                             ", and there is none in namespace " SLICE_FMT ".",
+	                WORKLOAD_ARG(n->w), kind_text(n->id), SLICE_ARG(name), SLICE_ARG(n->w->ns));
 	if (near) {
-		finding_shows(c, f, near, val_path(near->v, "metadata.name"), "has a similar name.");
+		finding_shows(c, f, near, val_path(near->v, "metadata.name"),
+		              "has a similar name.");
 		finding_repair(c, f, "Write " SLICE_FMT ".", SLICE_ARG(near->name));
 		finding_replace(c, f, n->w->object, n->name, SLICE_FMT, SLICE_ARG(near->name));
 	} else if (elsewhere) {
-		finding_shows(c, f, elsewhere, val_path(elsewhere->v, "metadata.name"), "is in namespace " SLICE_FMT ".",
-			      SLICE_ARG(elsewhere->ns));
-		finding_repair(c, f, "Create it in namespace " SLICE_FMT " too.", SLICE_ARG(n->w->ns));
+		finding_shows(c, f, elsewhere, val_path(elsewhere->v, "metadata.name"),
+		              "is in namespace " SLICE_FMT ".", SLICE_ARG(elsewhere->ns));
+		finding_repair(c, f, "Create it in namespace " SLICE_FMT " too.",
+		               SLICE_ARG(n->w->ns));
 	}
 }
 
-static void need(struct check *c, const struct workload *w, enum object_kind id, const struct val *ref, const char *name,
-		 const char *key)
+static void need(struct check *c, const struct workload *w, enum object_kind id,
+                 const struct val *ref, const char *name, const char *key)
 {
-	struct need n = { w, id, val_get(ref, name), key ? val_get(ref, key) : NULL, val_bool(val_get(ref, "optional"), false) };
+	struct need n = { w, id, val_get(ref, name), key ? val_get(ref, key) : NULL,
+		          val_bool(val_get(ref, "optional"), false) };
 
 	if (ref) {
 		judge_need(c, &n);
@@ -168,7 +182,8 @@ static void needs_of_container(struct check *c, const struct workload *w, const 
 		need(c, w, OBJECT_SECRET, val_get(e, "secretRef"), "name", NULL);
 	}
 	val_for_each (val_get(k, "env"), e) {
-		need(c, w, OBJECT_CONFIGMAP, val_path(e, "valueFrom.configMapKeyRef"), "name", "key");
+		need(c, w, OBJECT_CONFIGMAP, val_path(e, "valueFrom.configMapKeyRef"), "name",
+		     "key");
 		need(c, w, OBJECT_SECRET, val_path(e, "valueFrom.secretKeyRef"), "name", "key");
 	}
 }
@@ -186,7 +201,8 @@ static void needs_of_volume(struct check *c, const struct workload *w, const str
 
 void pod_references(struct check *c)
 {
-	workload_each (c, w) {
+	workload_each(c, w)
+	{
 		val_for_each (val_get(w->spec, "initContainers"), k) {
 			needs_of_container(c, w, k);
 		}
@@ -213,7 +229,8 @@ static bool has_registry(struct slice image)
 	struct slice host, rest;
 
 	return slice_cut(image, '/', &host, &rest) &&
-	       (slice_find(host, '.') >= 0 || slice_find(host, ':') >= 0 || slice_is(host, "localhost"));
+	       (slice_find(host, '.') >= 0 || slice_find(host, ':') >= 0 ||
+	        slice_is(host, "localhost"));
 }
 
 static bool is_always_pulled(const struct val *k)
@@ -227,31 +244,40 @@ static bool is_always_pulled(const struct val *k)
 
 void pod_image(struct check *c)
 {
-	workload_each (c, w) {
-		container_each (w->spec, k) {
+	workload_each(c, w)
+	{
+		container_each(w->spec, k)
+		{
 			struct slice image = val_get_str(k, "image");
 			struct finding *f;
 
-			if (slice_find(image, '/') < 0 || has_registry(image) || !is_always_pulled(k) ||
-			    val_len(val_get(w->spec, "imagePullSecrets"))) {
+			if (slice_find(image, '/') < 0 || has_registry(image) ||
+			    !is_always_pulled(k) || val_len(val_get(w->spec, "imagePullSecrets"))) {
 				continue;
 			}
-			f = check_found(c, w->object, val_get(k, "image"),
-					"Image " SLICE_FMT " of " WORKLOAD_FMT " names no registry and is pulled at every start: from Docker Hub, "
-					"without credentials.",
-					SLICE_ARG(image), WORKLOAD_ARG(w));
-			finding_repair(c, f, "Name the registry, or set imagePullPolicy: IfNotPresent for an image that is loaded.");
+			f = check_found(
+				c, w->object, val_get(k, "image"),
+				"Image " SLICE_FMT " of " WORKLOAD_FMT
+				" names no registry and is pulled at every start: from Docker Hub, "
+				"without credentials.",
+				SLICE_ARG(image), WORKLOAD_ARG(w));
+			finding_repair(c, f,
+			               "Name the registry, or set imagePullPolicy: IfNotPresent "
+			               "for an image that is loaded.");
 		}
 	}
 }
 
 /* ---- POD009 ---- */
 
-static const struct val *limit_default(const struct subject *s, struct slice ns, bool request, struct slice resource)
+static const struct val *limit_default(const struct subject *s, struct slice ns, bool request,
+                                       struct slice resource)
 {
-	object_each (s, OBJECT_LIMITRANGE, o) {
+	object_each(s, OBJECT_LIMITRANGE, o)
+	{
 		val_for_each (slice_eq(o->ns, ns) ? val_path(o->v, "spec.limits") : NULL, limit) {
-			const struct val *v = val_get_slice(val_get(limit, request ? "defaultRequest" : "default"), resource);
+			const struct val *v = val_get_slice(
+				val_get(limit, request ? "defaultRequest" : "default"), resource);
 
 			if (!v && request) {
 				v = val_get_slice(val_get(limit, "default"), resource);
@@ -268,9 +294,9 @@ static const struct val *limit_default(const struct subject *s, struct slice ns,
 static bool quota_of(struct slice hard, bool *ret_request, struct slice *ret_resource)
 {
 	*ret_request = !slice_has_prefix(hard, SLICE("limits."));
-	*ret_resource = slice_has_prefix(hard, SLICE("requests.")) ? slice_from(hard, 9) :
-			!*ret_request				     ? slice_from(hard, 7) :
-								       hard;
+	*ret_resource = slice_has_prefix(hard, SLICE("requests.")) ? slice_from(hard, 9)
+	                : !*ret_request                            ? slice_from(hard, 7)
+	                                                           : hard;
 	return slice_is(*ret_resource, "cpu") || slice_is(*ret_resource, "memory");
 }
 
@@ -279,13 +305,16 @@ struct demand {
 	const struct val *lacking; /* a container without the value */
 };
 
-static struct demand demand_of(const struct subject *s, const struct workload *w, bool request, struct slice resource)
+static struct demand demand_of(const struct subject *s, const struct workload *w, bool request,
+                               struct slice resource)
 {
 	struct demand d = { 0 };
 
-	container_each (w->spec, k) {
+	container_each(w->spec, k)
+	{
 		const struct val *resources = val_get(k, "resources");
-		const struct val *v = val_get_slice(val_get(resources, request ? "requests" : "limits"), resource);
+		const struct val *v = val_get_slice(
+			val_get(resources, request ? "requests" : "limits"), resource);
 		struct quantity q;
 
 		v = v || !request ? v : val_get_slice(val_get(resources, "limits"), resource);
@@ -319,27 +348,35 @@ static void judge_quota(struct check *c, const struct object *quota, const struc
 			sum += d.nano * w->replicas_max;
 			if (d.lacking) {
 				f = check_found(c, w->object, val_get(d.lacking, "name"),
-						"Container " SLICE_FMT " of " WORKLOAD_FMT " states no %s for " SLICE_FMT
-						", which ResourceQuota " SLICE_FMT " demands: no pod is made.",
-						SLICE_ARG(val_get_str(d.lacking, "name")), WORKLOAD_ARG(w), request ? "request" : "limit",
-						SLICE_ARG(resource), SLICE_ARG(quota->name));
-				finding_shows(c, f, quota, hard, "limits " SLICE_FMT ".", SLICE_ARG(hard->key));
+				                "Container " SLICE_FMT " of " WORKLOAD_FMT
+				                " states no %s for " SLICE_FMT
+				                ", which ResourceQuota " SLICE_FMT
+				                " demands: no pod is made.",
+				                SLICE_ARG(val_get_str(d.lacking, "name")),
+				                WORKLOAD_ARG(w), request ? "request" : "limit",
+				                SLICE_ARG(resource), SLICE_ARG(quota->name));
+				finding_shows(c, f, quota, hard, "limits " SLICE_FMT ".",
+				              SLICE_ARG(hard->key));
 			}
 		}
 	}
 	if (sum > limit.nano) {
-		struct finding *f = check_found(c, quota, hard,
-						"ResourceQuota " SLICE_FMT " allows " SLICE_FMT " of " SLICE_FMT
-						", and the workloads of the namespace want more at their largest.",
-						SLICE_ARG(quota->name), SLICE_ARG(hard->s), SLICE_ARG(hard->key));
+		struct finding *f = check_found(
+			c, quota, hard,
+			"ResourceQuota " SLICE_FMT " allows " SLICE_FMT " of " SLICE_FMT
+			", and the workloads of the namespace want more at their largest.",
+			SLICE_ARG(quota->name), SLICE_ARG(hard->s), SLICE_ARG(hard->key));
 
-		finding_repair(c, f, "Raise the quota to what all replicas (with autoscalers at their maximum) ask for.");
+		finding_repair(c, f,
+		               "Raise the quota to what all replicas (with autoscalers at their "
+		               "maximum) ask for.");
 	}
 }
 
 void pod_quota(struct check *c)
 {
-	object_each (c->subject, OBJECT_QUOTA, quota) {
+	object_each(c->subject, OBJECT_QUOTA, quota)
+	{
 		val_for_each (val_path(quota->v, "spec.hard"), hard) {
 			judge_quota(c, quota, hard);
 		}
@@ -377,10 +414,13 @@ static void walk_waits(struct check *c, struct waiting *x, const struct call *fr
 		}
 		if (x->state[to->pods[i]->id] == 1) {
 			f = check_found(c, from->by, from->r->where.node,
-					WORKLOAD_FMT " waits at its start for Service " SLICE_FMT ", whose pods wait for " WORKLOAD_FMT
-						     " in turn: neither starts.",
-					WORKLOAD_ARG(from->from), SLICE_ARG(to->name), WORKLOAD_ARG(from->from));
-			finding_shows(c, f, next->by, next->r->where.node, "is the wait the other way.");
+			                WORKLOAD_FMT " waits at its start for Service " SLICE_FMT
+			                             ", whose pods wait for " WORKLOAD_FMT
+			                             " in turn: neither starts.",
+			                WORKLOAD_ARG(from->from), SLICE_ARG(to->name),
+			                WORKLOAD_ARG(from->from));
+			finding_shows(c, f, next->by, next->r->where.node,
+			              "is the wait the other way.");
 			continue;
 		}
 		walk_waits(c, x, next);
@@ -393,8 +433,10 @@ void pod_start_order(struct check *c)
 	size_t n = c->subject->workloads.n;
 	struct waiting x = { mem_alloc((n + 1) * sizeof(*x.first)), mem_alloc(n + 1) };
 
-	call_each (c->subject, call) {
-		if (call->to.kind == TARGET_SERVICE && !x.first[call->from->id] && is_init_container(call)) {
+	call_each(c->subject, call)
+	{
+		if (call->to.kind == TARGET_SERVICE && !x.first[call->from->id] &&
+		    is_init_container(call)) {
 			x.first[call->from->id] = call;
 		}
 	}
@@ -411,9 +453,12 @@ void pod_start_order(struct check *c)
 
 static bool may_bind_low(const struct workload *w, const struct val *k, int64_t port)
 {
-	const struct val *pod = val_get(w->spec, "securityContext"), *own = val_get(k, "securityContext");
-	const struct val *user = val_get(own, "runAsUser") ? val_get(own, "runAsUser") : val_get(pod, "runAsUser");
-	bool non_root = val_bool(val_get(own, "runAsNonRoot"), val_bool(val_get(pod, "runAsNonRoot"), false));
+	const struct val *pod = val_get(w->spec, "securityContext"),
+			 *own = val_get(k, "securityContext");
+	const struct val *user =
+		val_get(own, "runAsUser") ? val_get(own, "runAsUser") : val_get(pod, "runAsUser");
+	bool non_root = val_bool(val_get(own, "runAsNonRoot"),
+	                         val_bool(val_get(pod, "runAsNonRoot"), false));
 	bool drops = false;
 
 	val_for_each (val_path(own, "capabilities.add"), it) {
@@ -422,7 +467,8 @@ static bool may_bind_low(const struct workload *w, const struct val *k, int64_t 
 		}
 	}
 	val_for_each (val_path(own, "capabilities.drop"), it) {
-		drops = drops || slice_is(val_str(it), "ALL") || slice_is(val_str(it), "NET_BIND_SERVICE");
+		drops = drops || slice_is(val_str(it), "ALL") ||
+		        slice_is(val_str(it), "NET_BIND_SERVICE");
 	}
 	val_for_each (val_get(pod, "sysctls"), it) {
 		int64_t start;
@@ -439,8 +485,10 @@ void pod_low_port(struct check *c)
 {
 	enum { FIRST_FREE = 1024 };
 
-	workload_each (c, w) {
-		container_each (w->spec, k) {
+	workload_each(c, w)
+	{
+		container_each(w->spec, k)
+		{
 			val_for_each (val_get(k, "ports"), p) {
 				const struct val *at = val_get(p, "containerPort");
 				int64_t port = val_int(at, 0);
@@ -450,11 +498,15 @@ void pod_low_port(struct check *c)
 					continue;
 				}
 				f = check_found(c, w->object, at,
-						"Container " SLICE_FMT " of " WORKLOAD_FMT
-						" is to listen on port %lld without root and without NET_BIND_SERVICE.",
-						SLICE_ARG(val_get_str(k, "name")), WORKLOAD_ARG(w), (long long)port);
-				finding_repair(c, f, "Listen above 1023 and map it with targetPort, or set the sysctl "
-						     "net.ipv4.ip_unprivileged_port_start: \"0\".");
+				                "Container " SLICE_FMT " of " WORKLOAD_FMT
+				                " is to listen on port %lld without root and "
+				                "without NET_BIND_SERVICE.",
+				                SLICE_ARG(val_get_str(k, "name")), WORKLOAD_ARG(w),
+				                (long long)port);
+				finding_repair(c, f,
+				               "Listen above 1023 and map it with targetPort, or "
+				               "set the sysctl "
+				               "net.ipv4.ip_unprivileged_port_start: \"0\".");
 			}
 		}
 	}
@@ -487,13 +539,14 @@ static bool has_text(struct slice s, const char *word)
 /* What is wrong with a value that a program reads as one word; null when nothing is. Never quotes it. */
 static const char *damage(struct slice value)
 {
-	static const char *const rests[] = { "change-me", "changeme", "change_me", "your-", "your_", "<your", "user:password@",
-					     "todo:" };
+	static const char *const rests[] = { "change-me", "changeme", "change_me",      "your-",
+		                             "your_",     "<your",    "user:password@", "todo:" };
 	scoped_strbuf struct strbuf again = { 0 };
 	char last = value.len ? value.p[value.len - 1] : 'x';
 
 	if (last == '\n' || last == '\r') {
-		return "ends with a line end, which becomes part of it (echo without -n, or a block with |)";
+		return "ends with a line end, which becomes part of it (echo without -n, or a "
+		       "block with |)";
 	}
 	if (value.len > 1 && (last == '"' || last == '\'') && value.p[0] == last) {
 		return "is still within quotes";
@@ -533,10 +586,11 @@ void pod_damaged(struct check *c)
 		if (!what || !by || by->assumed || (x->where.node && map_set(&said, key, &said))) {
 			continue;
 		}
-		f = check_found(c, by, x->where.node, "The value of " SLICE_FMT " in " SLICE_FMT " " SLICE_FMT " %s.",
-				SLICE_ARG(x->name), SLICE_ARG(by->kind), SLICE_ARG(by->name), what);
-		finding_shows(c, f, subject_object(c->subject, x->workload), x->container, "reads it as " SLICE_FMT ".",
-			      SLICE_ARG(x->name));
+		f = check_found(c, by, x->where.node,
+		                "The value of " SLICE_FMT " in " SLICE_FMT " " SLICE_FMT " %s.",
+		                SLICE_ARG(x->name), SLICE_ARG(by->kind), SLICE_ARG(by->name), what);
+		finding_shows(c, f, subject_object(c->subject, x->workload), x->container,
+		              "reads it as " SLICE_FMT ".", SLICE_ARG(x->name));
 	}
 }
 
@@ -549,11 +603,15 @@ void pod_urls(struct check *c)
 
 	for (size_t i = 0; i < values->n_references; i++) {
 		const struct reference *r = &values->references[i];
-		const struct object *by = r->problem ? subject_object(c->subject, r->where.object) : NULL;
+		const struct object *by =
+			r->problem ? subject_object(c->subject, r->where.object) : NULL;
 
-		if (by && !by->assumed && (!r->where.node || !map_set(&said, pointer_of(&r->where.node), &said))) {
-			(void)check_found(c, by, r->where.node, "%s in " SLICE_FMT " " SLICE_FMT " is not read as meant: %s.", r->name,
-					  SLICE_ARG(by->kind), SLICE_ARG(by->name), r->problem);
+		if (by && !by->assumed &&
+		    (!r->where.node || !map_set(&said, pointer_of(&r->where.node), &said))) {
+			(void)check_found(
+				c, by, r->where.node,
+				"%s in " SLICE_FMT " " SLICE_FMT " is not read as meant: %s.",
+				r->name, SLICE_ARG(by->kind), SLICE_ARG(by->name), r->problem);
 		}
 	}
 }

@@ -225,7 +225,7 @@ static void roll003(struct check *c)
 				" stops all its pods before it starts new ones: Service " SLICE_FMT
 				" is down at every rollout."
 				 : OBJECT_FMT " may be without a single ready pod at a rollout: "
-		                              "Service " SLICE_FMT " is down then.",
+					      "Service " SLICE_FMT " is down then.",
 			OBJECT_ARG(w->object), SLICE_ARG(x->name));
 		if (!recreate) {
 			finding_shows(c, f, w->object, at ? at : strategy,
@@ -433,9 +433,9 @@ static const struct rule rules[] = {
 		.hop = HOP_ROLLOUT,
 		.symptom = "Some requests are refused or answered 502 at each rollout.",
 		.cause = "A pod is taken out of the endpoints and told to stop at the same time; "
-	                 "balancers learn it later.",
+			 "balancers learn it later.",
 		.evidence = "A pod behind a Service without preStop and without a variable that "
-	                    "tells it to drain.",
+			    "tells it to drain.",
 		.probe = "Load during a rollout; count failures.",
 		.fix = "A preStop that sleeps 5 to 15 s.",
 		.sources = "kubernetes-sigs/aws-load-balancer-controller#1065, #1124",
@@ -449,9 +449,9 @@ static const struct rule rules[] = {
 		.hop = HOP_ROLLOUT,
 		.symptom = "Requests are cut: the program is killed.",
 		.cause = "terminationGracePeriodSeconds counts from the beginning, preStop "
-	                 "included.",
+			 "included.",
 		.evidence = "Seconds of preStop and of the program's drain added, against the "
-	                    "grace period.",
+			    "grace period.",
 		.probe = "A long request at the end of a pod.",
 		.fix = "A longer grace period.",
 		.sources = "alphagov/govuk-helm-charts#4033",
@@ -466,7 +466,7 @@ static const struct rule rules[] = {
 		.symptom = "An outage at each rollout.",
 		.cause = "Recreate, or maxUnavailable as large as the number of pods.",
 		.evidence = "The strategy's arithmetic with the replicas (of an autoscaler: its "
-	                    "minimum).",
+			    "minimum).",
 		.probe = "The least number of ready endpoints during a rollout.",
 		.fix = "maxUnavailable 0 with maxSurge 1.",
 		.sources = "stackrox/kube-linter no-rolling-update-strategy",
@@ -480,7 +480,7 @@ static const struct rule rules[] = {
 		.hop = HOP_ROLLOUT,
 		.symptom = "Pods take 30 s to go, and requests are cut at the end.",
 		.cause = "Process 1 is a shell or a package manager that does not pass the signal "
-	                 "on.",
+			 "on.",
 		.evidence = "A command of sh -c without exec, or npm and its like.",
 		.probe = "Time from SIGTERM to exit.",
 		.fix = "exec in the script, or a small init.",
@@ -496,7 +496,7 @@ static const struct rule rules[] = {
 		.symptom = "Once the rollout is through, the new pods get no traffic.",
 		.cause = "The template's labels changed, the Service's selector did not.",
 		.evidence = "Labels of an earlier version (owned ReplicaSet, last applied "
-	                    "configuration) against those of now.",
+			    "configuration) against those of now.",
 		.probe = "Endpoints during the rollout.",
 		.fix = "Change both.",
 		.sources = "nine.ch post-mortem; stackrox/kube-linter dangling-service",
@@ -511,7 +511,7 @@ static const struct rule rules[] = {
 		.symptom = "Draining a node hangs; upgrades stop.",
 		.cause = "The budget wants as many pods as there are.",
 		.evidence = "minAvailable or maxUnavailable against the replicas (of an "
-	                    "autoscaler: its minimum).",
+			    "autoscaler: its minimum).",
 		.probe = "An eviction is refused.",
 		.fix = "maxUnavailable 1, or more replicas.",
 		.sources = "FairwindsOps/polaris pdbDisruptionsIsZero",

@@ -5,7 +5,8 @@
 
 enum { NEAR_MAX = 6 /* near misses shown per hop unless everything is wanted */, MARGIN = 29 };
 
-static void paint(struct strbuf *out, const struct explain_style *style, const char *code, const char *text)
+static void paint(struct strbuf *out, const struct explain_style *style, const char *code,
+                  const char *text)
 {
 	if (style->colours) {
 		strbuf_addf(out, "\033[%sm%s\033[0m", code, text);
@@ -28,14 +29,16 @@ static void paragraph(struct strbuf *out, const char *text, int indent)
 
 static const char *word_of(enum explain_note_type type)
 {
-	static const char *const words[] = { [NOTE_DECIDED] = "by", [NOTE_NEAR] = "near", [NOTE_FACT] = "note",
-					     [NOTE_OTHER] = "also" };
+	static const char *const words[] = { [NOTE_DECIDED] = "by",
+		                             [NOTE_NEAR] = "near",
+		                             [NOTE_FACT] = "note",
+		                             [NOTE_OTHER] = "also" };
 
 	return words[type];
 }
 
-static bool is_shown(const struct explain_step *s, const struct explain_note *n, const struct explain_style *style,
-		     size_t *n_near)
+static bool is_shown(const struct explain_step *s, const struct explain_note *n,
+                     const struct explain_style *style, size_t *n_near)
 {
 	if (style->everything) {
 		return true;
@@ -90,7 +93,7 @@ static void put_note(struct strbuf *out, const struct explain_note *n)
 }
 
 static void put_seen(struct strbuf *out, const struct explain_observation *seen, bool predicted,
-		     const struct explain_style *style)
+                     const struct explain_style *style)
 {
 	strbuf_addf(out, "%*s", MARGIN, "");
 	if (seen->passes == predicted) {
@@ -101,10 +104,15 @@ static void put_seen(struct strbuf *out, const struct explain_observation *seen,
 	}
 }
 
-static void put_step(struct strbuf *out, const struct explain_step *s, const struct explain_style *style)
+static void put_step(struct strbuf *out, const struct explain_step *s,
+                     const struct explain_style *style)
 {
-	static const char *const marks[] = { [EXPLAIN_PASSES] = "ok", [EXPLAIN_UNSURE] = "?", [EXPLAIN_BROKEN] = "BROKEN" };
-	static const char *const colours[] = { [EXPLAIN_PASSES] = "32", [EXPLAIN_UNSURE] = "33", [EXPLAIN_BROKEN] = "1;31" };
+	static const char *const marks[] = {
+		[EXPLAIN_PASSES] = "ok", [EXPLAIN_UNSURE] = "?", [EXPLAIN_BROKEN] = "BROKEN"
+	};
+	static const char *const colours[] = {
+		[EXPLAIN_PASSES] = "32", [EXPLAIN_UNSURE] = "33", [EXPLAIN_BROKEN] = "1;31"
+	};
 	scoped_strbuf struct strbuf mark = { 0 };
 	size_t n_near = 0, hidden = count_hidden(s, style);
 
@@ -134,19 +142,22 @@ static void put_step(struct strbuf *out, const struct explain_step *s, const str
 	}
 }
 
-static void put_end(struct strbuf *out, const struct explain_path *p, const struct explain_style *style)
+static void put_end(struct strbuf *out, const struct explain_path *p,
+                    const struct explain_style *style)
 {
 	const struct explain_step *s = p->broken;
 
 	if (p->seen.made) {
-		strbuf_addf(out, "  %-6s  %-18s %s%s\n", "", "the whole way", p->seen.passes ? "" : "fails: ", p->seen.text);
+		strbuf_addf(out, "  %-6s  %-18s %s%s\n", "", "the whole way",
+		            p->seen.passes ? "" : "fails: ", p->seen.text);
 	}
 	if (!s) {
 		return;
 	}
 	strbuf_adds(out, "\n  ");
 	paint(out, style, "1;31", "breaks at");
-	strbuf_addf(out, "  %s%s%s: ", explain_hop_text(s->hop), s->id ? " " : "", s->id ? s->id : "");
+	strbuf_addf(out, "  %s%s%s: ", explain_hop_text(s->hop), s->id ? " " : "",
+	            s->id ? s->id : "");
 	paragraph(out, s->cause, 13);
 	if (s->repair) {
 		strbuf_adds(out, "  ");
@@ -156,7 +167,8 @@ static void put_end(struct strbuf *out, const struct explain_path *p, const stru
 	}
 }
 
-static void put_answer(struct strbuf *out, const struct explanation *x, const struct explain_style *style)
+static void put_answer(struct strbuf *out, const struct explanation *x,
+                       const struct explain_style *style)
 {
 	const struct explain_path *first = NULL;
 
@@ -171,12 +183,14 @@ static void put_answer(struct strbuf *out, const struct explanation *x, const st
 		strbuf_addf(out, ", breaks at %s", explain_hop_text(first->broken->hop));
 	}
 	if (x->observed) {
-		strbuf_adds(out, x->disagrees ? "; what was seen DISAGREES" : "; what was seen agrees");
+		strbuf_adds(out,
+		            x->disagrees ? "; what was seen DISAGREES" : "; what was seen agrees");
 	}
 	strbuf_addc(out, '\n');
 }
 
-void explain_text(struct strbuf *out, const struct explanation *x, const struct explain_style *style)
+void explain_text(struct strbuf *out, const struct explanation *x,
+                  const struct explain_style *style)
 {
 	put_answer(out, x, style);
 	for (size_t i = 0; i < x->paths.n; i++) {
@@ -195,7 +209,8 @@ void explain_text(struct strbuf *out, const struct explanation *x, const struct 
 		for (size_t i = 0; i < x->subject->left_out.n; i++) {
 			const struct left_out *l = &x->subject->left_out.at[i];
 
-			strbuf_addf(out, "%s " SLICE_FMT " (%zu)", i ? "," : "", SLICE_ARG(l->kind), l->n);
+			strbuf_addf(out, "%s " SLICE_FMT " (%zu)", i ? "," : "", SLICE_ARG(l->kind),
+			            l->n);
 		}
 		strbuf_addc(out, '\n');
 	}
@@ -217,9 +232,12 @@ static void cell(struct strbuf *out, const char *text)
 	}
 }
 
-static void markdown_step(struct strbuf *out, const struct explain_step *s, const struct explain_style *style, bool observed)
+static void markdown_step(struct strbuf *out, const struct explain_step *s,
+                          const struct explain_style *style, bool observed)
 {
-	static const char *const marks[] = { [EXPLAIN_PASSES] = "ok", [EXPLAIN_UNSURE] = "?", [EXPLAIN_BROKEN] = "**broken**" };
+	static const char *const marks[] = {
+		[EXPLAIN_PASSES] = "ok", [EXPLAIN_UNSURE] = "?", [EXPLAIN_BROKEN] = "**broken**"
+	};
 	size_t n_near = 0, n_shown = 0;
 
 	strbuf_addf(out, "| %s | %s | ", explain_hop_text(s->hop), marks[s->verdict]);
@@ -229,7 +247,8 @@ static void markdown_step(struct strbuf *out, const struct explain_step *s, cons
 		scoped_strbuf struct strbuf text = { 0 };
 
 		if (is_shown(s, &s->notes.at[i], style, &n_near)) {
-			strbuf_addf(&text, "%s%s ", n_shown++ ? "\n" : "", word_of(s->notes.at[i].type));
+			strbuf_addf(&text, "%s%s ", n_shown++ ? "\n" : "",
+			            word_of(s->notes.at[i].type));
 			place(&text, &s->notes.at[i]);
 			strbuf_adds(&text, s->notes.at[i].text);
 			cell(out, strbuf_str(&text));
@@ -238,28 +257,37 @@ static void markdown_step(struct strbuf *out, const struct explain_step *s, cons
 	if (observed) {
 		strbuf_adds(out, " | ");
 		cell(out, s->seen.made ? s->seen.text : "");
-		strbuf_adds(out, s->seen.made && s->seen.passes == (s->verdict == EXPLAIN_BROKEN) ? " **otherwise**" : "");
+		strbuf_adds(out, s->seen.made && s->seen.passes == (s->verdict == EXPLAIN_BROKEN)
+		                         ? " **otherwise**"
+		                         : "");
 	}
 	strbuf_adds(out, " |\n");
 }
 
-void explain_markdown(struct strbuf *out, const struct explanation *x, const struct explain_style *style)
+void explain_markdown(struct strbuf *out, const struct explanation *x,
+                      const struct explain_style *style)
 {
-	strbuf_addf(out, "## %s → %s: %s\n", x->source, x->target, x->reaches ? "reaches" : "does not reach");
+	strbuf_addf(out, "## %s → %s: %s\n", x->source, x->target,
+	            x->reaches ? "reaches" : "does not reach");
 	for (size_t i = 0; i < x->paths.n; i++) {
 		const struct explain_path *p = x->paths.at[i];
 
-		strbuf_addf(out, "\n### %s%s\n\n| hop | verdict | what | shown by |%s\n|---|---|---|---|%s\n", p->title,
-			    p->is_alternative ? " (another way)" : "", x->observed ? " seen |" : "", x->observed ? "---|" : "");
+		strbuf_addf(out,
+		            "\n### %s%s\n\n| hop | verdict | what | shown by "
+		            "|%s\n|---|---|---|---|%s\n",
+		            p->title, p->is_alternative ? " (another way)" : "",
+		            x->observed ? " seen |" : "", x->observed ? "---|" : "");
 		for (size_t j = 0; j < p->steps.n; j++) {
 			markdown_step(out, p->steps.at[j], style, x->observed);
 		}
 		if (p->seen.made) {
-			strbuf_addf(out, "\nThe whole way: %s%s\n", p->seen.passes ? "" : "fails: ", p->seen.text);
+			strbuf_addf(out, "\nThe whole way: %s%s\n",
+			            p->seen.passes ? "" : "fails: ", p->seen.text);
 		}
 		if (p->broken) {
-			strbuf_addf(out, "\n**Breaks at %s**%s%s: %s\n", explain_hop_text(p->broken->hop), p->broken->id ? " " : "",
-				    p->broken->id ? p->broken->id : "", p->broken->cause);
+			strbuf_addf(out, "\n**Breaks at %s**%s%s: %s\n",
+			            explain_hop_text(p->broken->hop), p->broken->id ? " " : "",
+			            p->broken->id ? p->broken->id : "", p->broken->cause);
 		}
 		if (p->broken && p->broken->repair) {
 			strbuf_addf(out, "\nRepair:\n\n```\n%s\n```\n", p->broken->repair);

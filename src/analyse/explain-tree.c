@@ -4,12 +4,16 @@
 #include "codec/json.h"
 #include "codec/yaml.h"
 
-static const char *const verdicts[] = { [EXPLAIN_PASSES] = "passes", [EXPLAIN_UNSURE] = "unsure", [EXPLAIN_BROKEN] = "broken" };
+static const char *const verdicts[] = {
+	[EXPLAIN_PASSES] = "passes", [EXPLAIN_UNSURE] = "unsure", [EXPLAIN_BROKEN] = "broken"
+};
 
 static struct val *note_tree(struct arena *a, const struct explain_note *n)
 {
-	static const char *const types[] = { [NOTE_DECIDED] = "decided", [NOTE_NEAR] = "near", [NOTE_FACT] = "fact",
-					     [NOTE_OTHER] = "considered" };
+	static const char *const types[] = { [NOTE_DECIDED] = "decided",
+		                             [NOTE_NEAR] = "near",
+		                             [NOTE_FACT] = "fact",
+		                             [NOTE_OTHER] = "considered" };
 	struct val *v = val_new_object(a);
 
 	val_set_cstr(a, v, "type", types[n->type]);
@@ -32,7 +36,8 @@ static struct val *note_tree(struct arena *a, const struct explain_note *n)
 	return v;
 }
 
-static void add_seen(struct arena *a, struct val *to, const struct explain_observation *seen, bool predicted)
+static void add_seen(struct arena *a, struct val *to, const struct explain_observation *seen,
+                     bool predicted)
 {
 	struct val *v;
 
@@ -76,7 +81,8 @@ static void set_hop(struct arena *a, struct val *to, const char *key, const stru
 	}
 }
 
-static struct val *path_tree(struct arena *a, const struct explanation *x, const struct explain_path *p)
+static struct val *path_tree(struct arena *a, const struct explanation *x,
+                             const struct explain_path *p)
 {
 	struct val *v = val_new_object(a), *steps;
 
@@ -121,7 +127,8 @@ static struct val *tree(struct arena *a, const struct explanation *x)
 	return v;
 }
 
-void explain_json(struct strbuf *out, const struct explanation *x, const struct explain_style *style)
+void explain_json(struct strbuf *out, const struct explanation *x,
+                  const struct explain_style *style)
 {
 	scoped_arena struct arena a = { 0 };
 
@@ -130,7 +137,8 @@ void explain_json(struct strbuf *out, const struct explanation *x, const struct 
 	strbuf_addc(out, '\n');
 }
 
-void explain_yaml(struct strbuf *out, const struct explanation *x, const struct explain_style *style)
+void explain_yaml(struct strbuf *out, const struct explanation *x,
+                  const struct explain_style *style)
 {
 	scoped_arena struct arena a = { 0 };
 

@@ -47,12 +47,14 @@ static struct slice called(struct walk *w, const struct origin *from, const stru
 	if (to->name.len || to->ip.family) {
 		return to->name;
 	}
-	return slice_eq(from->workload->ns, x->ns) ?
-		       x->name :
-		       slice_of(arena_printf(&w->x->arena, SLICE_FMT "." SLICE_FMT, SLICE_ARG(x->name), SLICE_ARG(x->ns)));
+	return slice_eq(from->workload->ns, x->ns)
+	               ? x->name
+	               : slice_of(arena_printf(&w->x->arena, SLICE_FMT "." SLICE_FMT,
+	                                       SLICE_ARG(x->name), SLICE_ARG(x->ns)));
 }
 
-static void to_service_port(struct walk *w, const struct origin *from, const struct path_end *to, uint16_t port)
+static void to_service_port(struct walk *w, const struct origin *from, const struct path_end *to,
+                            uint16_t port)
 {
 	struct explain_path *p = path_new(w, false, "%s", service_title(w, to->service, port));
 	struct path_end named = *to;
@@ -80,29 +82,37 @@ static void to_service(struct walk *w, const struct origin *from, const struct p
 	}
 }
 
-static void whole_to_pod(struct explain_path *p, const struct origin *from, const struct workload *to, enum proto proto,
-			 uint16_t port)
+static void whole_to_pod(struct explain_path *p, const struct origin *from,
+                         const struct workload *to, enum proto proto, uint16_t port)
 {
 	if (from->workload) {
-		p->whole = (struct explain_probe){ .type = PROBE_CONNECT, .place = AT_SOURCE, .from = from->workload,
-						   .to = to, .proto = proto, .port = port };
+		p->whole = (struct explain_probe){ .type = PROBE_CONNECT,
+			                           .place = AT_SOURCE,
+			                           .from = from->workload,
+			                           .to = to,
+			                           .proto = proto,
+			                           .port = port };
 	}
 }
 
 /* Straight to the pods, and, as alternatives, through the Services that pick them. */
-static void to_pod(struct walk *w, const struct origin *from, const struct workload *to, uint16_t port)
+static void to_pod(struct walk *w, const struct origin *from, const struct workload *to,
+                   uint16_t port)
 {
 	size_t n = 0;
 
-	container_each (to->spec, c) {
+	container_each(to->spec, c)
+	{
 		val_for_each (val_get(c, "ports"), it) {
 			int64_t number = val_int(val_get(it, "containerPort"), 0);
 
-			if ((port && number != port) || number <= 0 || number > UINT16_MAX || n >= PORTS_MAX) {
+			if ((port && number != port) || number <= 0 || number > UINT16_MAX ||
+			    n >= PORTS_MAX) {
 				continue;
 			}
 			struct explain_path *p =
-				path_new(w, false, "%s, %s %u", path_name_of(w, to->object), proto_text(proto_of(it)), (unsigned)number);
+				path_new(w, false, "%s, %s %u", path_name_of(w, to->object),
+			                 proto_text(proto_of(it)), (unsigned)number);
 
 			whole_to_pod(p, from, to, proto_of(it), (uint16_t)number);
 			path_pod(w, p, from, to, proto_of(it), (uint16_t)number);
@@ -144,13 +154,19 @@ static void to_workloads(struct walk *w, const struct origin *from, const struct
 				path_outside_in(w, from, all->at.at[j], to->port);
 			}
 			if (!all->at.n) {
-				struct explain_path *p = path_new(w, false, "%s", path_name_of(w, x->object));
+				struct explain_path *p =
+					path_new(w, false, "%s", path_name_of(w, x->object));
 				struct explain_step *s =
-					path_step(w, p, EXPLAIN_SERVICE, "a Service leads to %s", path_name_of(w, x->object));
+					path_step(w, p, EXPLAIN_SERVICE, "a Service leads to %s",
+				                  path_name_of(w, x->object));
 
-				step_breaks(w, s, NULL, "No Service selects %s, so nothing leads to it from outside.",
-					    path_name_of(w, x->object));
-				step_repair(w, s, "Make a Service that selects it, and an Ingress rule for that.");
+				step_breaks(w, s, NULL,
+				            "No Service selects %s, so nothing leads to it from "
+				            "outside.",
+				            path_name_of(w, x->object));
+				step_repair(w, s,
+				            "Make a Service that selects it, and an Ingress rule "
+				            "for that.");
 			}
 			continue;
 		}
@@ -170,12 +186,19 @@ static void to_address(struct walk *w, const struct origin *from, const struct p
 	path_resolve(w, p, from, to);
 	s = path_egress(w, p, from, ip, PROTO_TCP, port);
 	if (s && to->type == END_NAME) {
-		step_note(w, s, NOTE_FACT, NULL, NULL, "judged for 203.0.113.10, an address of the internet: the name's own is not known");
+		step_note(w, s, NOTE_FACT, NULL, NULL,
+		          "judged for 203.0.113.10, an address of the internet: the name's own is "
+		          "not known");
 	} else if (s) {
-		s->probe = (struct explain_probe){ .type = PROBE_PASSAGE, .place = AT_SOURCE, .from = from->workload,
-						   .ip = ip, .proto = PROTO_TCP, .port = port };
+		s->probe = (struct explain_probe){ .type = PROBE_PASSAGE,
+			                           .place = AT_SOURCE,
+			                           .from = from->workload,
+			                           .ip = ip,
+			                           .proto = PROTO_TCP,
+			                           .port = port };
 	}
-	s = path_step(w, p, EXPLAIN_ROUTE, "the route to %s is the network's outside of the cluster", to->text);
+	s = path_step(w, p, EXPLAIN_ROUTE,
+	              "the route to %s is the network's outside of the cluster", to->text);
 	step_unsure(w, s, "Files do not tell what is there.");
 }
 
@@ -212,8 +235,8 @@ static void walk_from(struct walk *w, const struct origin *from, const struct pa
 static void walk_all(struct walk *w, const struct path_end *from, const struct path_end *to)
 {
 	struct origin o = { .is_outside = from->type == END_INTERNET || from->type == END_BROWSER,
-			    .is_browser = from->type == END_BROWSER,
-			    .ip = from->ip };
+		            .is_browser = from->type == END_BROWSER,
+		            .ip = from->ip };
 
 	if (from->type != END_WORKLOADS) {
 		walk_from(w, &o, to);
@@ -226,8 +249,9 @@ static void walk_all(struct walk *w, const struct path_end *from, const struct p
 		o.ip = o.workload->ip;
 		walk_from(w, &o, to);
 		for (size_t j = before; from->workloads.n > 1 && j < w->x->paths.n; j++) {
-			w->x->paths.at[j]->title = arena_printf(&w->x->arena, "%s: %s", path_name_of(w, o.workload->object),
-								w->x->paths.at[j]->title);
+			w->x->paths.at[j]->title = arena_printf(&w->x->arena, "%s: %s",
+			                                        path_name_of(w, o.workload->object),
+			                                        w->x->paths.at[j]->title);
 		}
 	}
 }
@@ -262,7 +286,8 @@ static size_t behind_name(const struct explain_path *p)
 static bool should_pass(const struct explain_path *p)
 {
 	for (size_t i = behind_name(p); i < p->steps.n; i++) {
-		if (p->steps.at[i]->verdict == EXPLAIN_BROKEN && !is_on_paper(p->steps.at[i]->hop)) {
+		if (p->steps.at[i]->verdict == EXPLAIN_BROKEN &&
+		    !is_on_paper(p->steps.at[i]->hop)) {
 			return false;
 		}
 	}
@@ -282,7 +307,9 @@ static void draw_seen(struct explain_path *p)
 		bool broken = s->verdict == EXPLAIN_BROKEN;
 
 		p->disagrees |= s->seen.made && s->seen.passes == broken;
-		if (!p->seen_broken && (s->seen.made ? !s->seen.passes : broken && (whole_fails || is_on_paper(s->hop)))) {
+		if (!p->seen_broken &&
+		    (s->seen.made ? !s->seen.passes
+		                  : broken && (whole_fails || is_on_paper(s->hop)))) {
 			p->seen_broken = s;
 		}
 	}
@@ -300,16 +327,20 @@ void explain_conclude(struct explanation *x)
 	}
 }
 
-void explain_observe(struct explanation *x, struct explain_observation *seen, bool passes, const char *text)
+void explain_observe(struct explanation *x, struct explain_observation *seen, bool passes,
+                     const char *text)
 {
 	x->observed = true;
-	*seen = (struct explain_observation){ .made = true, .passes = passes, .text = arena_strdup(&x->arena, text) };
+	*seen = (struct explain_observation){ .made = true,
+		                              .passes = passes,
+		                              .text = arena_strdup(&x->arena, text) };
 }
 
 static void put_asked_first(struct explanation *x)
 {
 	size_t n = 0;
-	struct explain_path **sorted = ARENA_ARRAY(&x->arena, struct explain_path *, x->paths.n + 1);
+	struct explain_path **sorted =
+		ARENA_ARRAY(&x->arena, struct explain_path *, x->paths.n + 1);
 
 	for (int alternative = 0; alternative <= 1; alternative++) {
 		for (size_t i = 0; i < x->paths.n; i++) {
@@ -323,7 +354,8 @@ static void put_asked_first(struct explanation *x)
 	}
 }
 
-int explain_make(struct subject *s, struct slice src, struct slice dst, struct explanation *x, struct err *err)
+int explain_make(struct subject *s, struct slice src, struct slice dst, struct explanation *x,
+                 struct err *err)
 {
 	struct path_end from = { 0 }, to = { 0 };
 	struct walk w = { s, x };

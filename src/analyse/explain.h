@@ -17,18 +17,18 @@
 
 /* The hops, in the order in which a packet meets them. */
 #define EXPLAIN_HOPS(X)                                                                            \
-	X(CONFIG, "configuration")       /* what a program was told to call */                     \
-	X(BROWSER, "browser")            /* what a page makes a browser do */                      \
-	X(NAME, "name")                  /* public or cluster DNS */                               \
+	X(CONFIG, "configuration") /* what a program was told to call */                           \
+	X(BROWSER, "browser")      /* what a page makes a browser do */                            \
+	X(NAME, "name")            /* public or cluster DNS */                                     \
 	X(CDN, "CDN")                                                                              \
-	X(BALANCER, "load balancer")     /* the Service of type LoadBalancer */                    \
+	X(BALANCER, "load balancer")        /* the Service of type LoadBalancer */                 \
 	X(CONTROLLER, "ingress controller") /* is there one, may the balancer reach it */          \
-	X(INGRESS, "ingress rule")       /* host, path, class */                                   \
+	X(INGRESS, "ingress rule")          /* host, path, class */                                \
 	X(TLS, "TLS")                                                                              \
-	X(SERVICE, "service")            /* which port, of what type */                            \
-	X(ENDPOINTS, "endpoints")        /* pods behind it */                                      \
-	X(EGRESS, "egress policy")       /* of the source */                                       \
-	X(ADMISSION, "ingress policy")   /* of the destination */                                  \
+	X(SERVICE, "service")          /* which port, of what type */                              \
+	X(ENDPOINTS, "endpoints")      /* pods behind it */                                        \
+	X(EGRESS, "egress policy")     /* of the source */                                         \
+	X(ADMISSION, "ingress policy") /* of the destination */                                    \
 	X(PORT, "pod port")                                                                        \
 	X(PROCESS, "listening process")                                                            \
 	X(DATABASE, "database")                                                                    \
@@ -38,7 +38,7 @@ enum explain_hop {
 #define X(name, text) EXPLAIN_##name,
 	EXPLAIN_HOPS(X)
 #undef X
-	EXPLAIN_HOP_COUNT
+		EXPLAIN_HOP_COUNT
 };
 const char *explain_hop_text(enum explain_hop h);
 
@@ -65,25 +65,26 @@ enum explain_place {
 };
 enum explain_probe_type {
 	PROBE_NOTHING,
-	PROBE_NAME,     /* resolve 'name' there, through the pod's search domains */
-	PROBE_CONNECT,  /* a connection is accepted */
-	PROBE_PASSAGE,  /* packets get through: a connection is accepted or refused, not lost */
-	PROBE_TLS,      /* a handshake for 'name' through the edge, with a certificate that names it */
-	PROBE_ROUTE,    /* a request for 'name' and 'path' through the edge finds a rule */
-	PROBE_HTTP,     /* ... and is answered by the program */
+	PROBE_NAME,    /* resolve 'name' there, through the pod's search domains */
+	PROBE_CONNECT, /* a connection is accepted */
+	PROBE_PASSAGE, /* packets get through: a connection is accepted or refused, not lost */
+	PROBE_TLS,   /* a handshake for 'name' through the edge, with a certificate that names it */
+	PROBE_ROUTE, /* a request for 'name' and 'path' through the edge finds a rule */
+	PROBE_HTTP,  /* ... and is answered by the program */
 	PROBE_ORIGIN,   /* ... which admits the page's origin */
 	PROBE_GREETING, /* a connection on which the server speaks first */
 };
 struct explain_probe {
 	enum explain_probe_type type;
 	enum explain_place place;
-	const struct workload *from;    /* a pod of it */
-	const struct workload *to;      /* a pod of it, or ... */
-	const struct svc *service;      /* ... the Service's address, or ... */
-	const struct object *managed;   /* ... the managed service's, or ... */
-	struct ip ip;                   /* ... this address */
+	const struct workload *from;  /* a pod of it */
+	const struct workload *to;    /* a pod of it, or ... */
+	const struct svc *service;    /* ... the Service's address, or ... */
+	const struct object *managed; /* ... the managed service's, or ... */
+	struct ip ip;                 /* ... this address */
 	struct slice name, path;
-	const struct slice *tries; /* PROBE_NAME: the full names in the order in which they are asked */
+	const struct slice
+		*tries; /* PROBE_NAME: the full names in the order in which they are asked */
 	size_t n_tries;
 	enum proto proto;
 	uint16_t port;
@@ -99,30 +100,30 @@ struct explain_observation {
 struct explain_step {
 	enum explain_hop hop;
 	enum explain_verdict verdict;
-	const char *says;          /* what happens there, one sentence */
-	const char *id;            /* of the catalogue's class when it breaks; may be null */
-	const char *cause;         /* why it breaks or is unsure; else null */
-	const char *repair;        /* what to do; null unless broken */
+	const char *says;   /* what happens there, one sentence */
+	const char *id;     /* of the catalogue's class when it breaks; may be null */
+	const char *cause;  /* why it breaks or is unsure; else null */
+	const char *repair; /* what to do; null unless broken */
 	VEC(struct explain_note) notes;
 	struct explain_probe probe;      /* of this hop alone */
 	struct explain_observation seen; /* set by explain_observe */
 };
 
 struct explain_path {
-	const char *title;     /* "through ingress happy-tails/happy-tails" */
-	bool is_alternative;   /* another way to the same; does not count for the answer */
+	const char *title;   /* "through ingress happy-tails/happy-tails" */
+	bool is_alternative; /* another way to the same; does not count for the answer */
 	VEC(struct explain_step *) steps;
-	struct explain_probe whole;        /* of all hops together */
-	struct explain_observation seen;   /* of 'whole' */
-	const struct explain_step *broken; /* the first that is; null: it reaches */
+	struct explain_probe whole;             /* of all hops together */
+	struct explain_observation seen;        /* of 'whole' */
+	const struct explain_step *broken;      /* the first that is; null: it reaches */
 	const struct explain_step *seen_broken; /* likewise by observation */
-	bool disagrees; /* some observation is not what was predicted */
+	bool disagrees;                         /* some observation is not what was predicted */
 };
 
 struct explanation {
 	struct arena arena; /* owns everything */
 	const struct subject *subject;
-	const char *source, *target; /* as understood: "Deployment happy-tails/frontend" */
+	const char *source, *target;      /* as understood: "Deployment happy-tails/frontend" */
 	VEC(struct explain_path *) paths; /* the asked ones first */
 	VEC(struct explain_step *) steps; /* all, each once; paths share them */
 	bool reaches, observed, disagrees;
@@ -131,18 +132,23 @@ struct explanation {
 /* SRC: internet, browser, an address, [kind/]name, namespace/name, namespace:key=value,...
  * DST: a URL, host:port, an address, [kind/]name[:port], a database's name or endpoint, database, cache.
  * Failure: ERR_USAGE for what names nothing (with the nearest name) or more than one thing. */
-MUST_USE int explain_make(struct subject *s, struct slice src, struct slice dst, struct explanation *ret,
-			  struct err *err);
+MUST_USE int explain_make(struct subject *s, struct slice src, struct slice dst,
+                          struct explanation *ret, struct err *err);
 void explanation_fini(struct explanation *x); /* accepts zeroed */
 
 /* Puts an observation beside a prediction ('text' is copied); after the last, explain_conclude. */
-void explain_observe(struct explanation *x, struct explain_observation *seen, bool passes, const char *text);
+void explain_observe(struct explanation *x, struct explain_observation *seen, bool passes,
+                     const char *text);
 void explain_conclude(struct explanation *x);
 
 struct explain_style {
 	bool colours, everything; /* everything: NOTE_OTHER too */
 };
-void explain_text(struct strbuf *out, const struct explanation *x, const struct explain_style *style);
-void explain_markdown(struct strbuf *out, const struct explanation *x, const struct explain_style *style);
-void explain_json(struct strbuf *out, const struct explanation *x, const struct explain_style *style);
-void explain_yaml(struct strbuf *out, const struct explanation *x, const struct explain_style *style);
+void explain_text(struct strbuf *out, const struct explanation *x,
+                  const struct explain_style *style);
+void explain_markdown(struct strbuf *out, const struct explanation *x,
+                      const struct explain_style *style);
+void explain_json(struct strbuf *out, const struct explanation *x,
+                  const struct explain_style *style);
+void explain_yaml(struct strbuf *out, const struct explanation *x,
+                  const struct explain_style *style);

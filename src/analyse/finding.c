@@ -57,15 +57,16 @@ static const char *format(struct check *c, const char *fmt, va_list ap)
 	return text;
 }
 
-#define FORMAT(c, fmt, ret)                         \
-	do {                                        \
-		va_list ap_;                        \
-		va_start(ap_, fmt);                 \
-		(ret) = format((c), (fmt), ap_);    \
-		va_end(ap_);                        \
+#define FORMAT(c, fmt, ret)                                                                        \
+	do {                                                                                       \
+		va_list ap_;                                                                       \
+		va_start(ap_, fmt);                                                                \
+		(ret) = format((c), (fmt), ap_);                                                   \
+		va_end(ap_);                                                                       \
 	} while (0)
 
-struct finding *check_found(struct check *c, const struct object *o, const struct val *at, const char *cause, ...)
+struct finding *check_found(struct check *c, const struct object *o, const struct val *at,
+                            const char *cause, ...)
 {
 	struct finding *f = NEW(struct finding);
 
@@ -79,8 +80,8 @@ struct finding *check_found(struct check *c, const struct object *o, const struc
 	return f;
 }
 
-void finding_shows(struct check *c, struct finding *f, const struct object *o, const struct val *at, const char *text,
-		   ...)
+void finding_shows(struct check *c, struct finding *f, const struct object *o, const struct val *at,
+                   const char *text, ...)
 {
 	struct evidence e = { .object = o, .at = at };
 
@@ -98,8 +99,8 @@ void finding_repair(struct check *c, struct finding *f, const char *fmt, ...)
 	FORMAT(c, fmt, f->repair);
 }
 
-void finding_replace(struct check *c, struct finding *f, const struct object *o, const struct val *at, const char *fmt,
-		     ...)
+void finding_replace(struct check *c, struct finding *f, const struct object *o,
+                     const struct val *at, const char *fmt, ...)
 {
 	struct edit e = { .type = EDIT_REPLACE, .object = o, .at = at };
 
@@ -107,8 +108,8 @@ void finding_replace(struct check *c, struct finding *f, const struct object *o,
 	vec_push(&f->edits, e);
 }
 
-void finding_rename(struct check *c, struct finding *f, const struct object *o, const struct val *at, const char *fmt,
-		    ...)
+void finding_rename(struct check *c, struct finding *f, const struct object *o,
+                    const struct val *at, const char *fmt, ...)
 {
 	struct edit e = { .type = EDIT_RENAME, .object = o, .at = at };
 
@@ -116,8 +117,8 @@ void finding_rename(struct check *c, struct finding *f, const struct object *o, 
 	vec_push(&f->edits, e);
 }
 
-void finding_insert(struct check *c, struct finding *f, const struct object *o, const struct val *at, const char *fmt,
-		    ...)
+void finding_insert(struct check *c, struct finding *f, const struct object *o,
+                    const struct val *at, const char *fmt, ...)
 {
 	struct edit e = { .type = EDIT_INSERT, .object = o, .at = at };
 
@@ -169,7 +170,7 @@ static bool find_path(struct strbuf *out, const struct val *v, const struct val 
 			strbuf_addf(out, "[%zu]", i++);
 		} else {
 			strbuf_addf(out, plain ? "%s" SLICE_FMT : "%s[\"" SLICE_FMT "\"]",
-				    before && plain ? "." : "", SLICE_ARG(it->key));
+			            before && plain ? "." : "", SLICE_ARG(it->key));
 		}
 		if (find_path(out, it, at)) {
 			return true;
@@ -202,10 +203,12 @@ static void note(struct findings *f, const struct object *o, const struct val *a
 
 bool object_accepts(const struct object *o, const char *rule)
 {
-	struct slice rest = o ? object_annotation(o, IGNORE_ANNOTATION) : (struct slice){ 0 }, field, id, reason;
+	struct slice rest = o ? object_annotation(o, IGNORE_ANNOTATION) : (struct slice){ 0 },
+		     field, id, reason;
 
 	while (slice_next(&rest, ';', &field)) {
-		if (slice_cut(slice_trim(field), ' ', &id, &reason) && slice_trim(reason).len && slice_is(id, rule)) {
+		if (slice_cut(slice_trim(field), ' ', &id, &reason) && slice_trim(reason).len &&
+		    slice_is(id, rule)) {
 			return true;
 		}
 	}
@@ -218,18 +221,21 @@ static void judge_annotation(struct findings *f, const struct object *o)
 	struct slice rest = val_str(at), field, id, reason;
 
 	while (at && slice_next(&rest, ';', &field)) {
-		bool has_reason = slice_cut(slice_trim(field), ' ', &id, &reason) && slice_trim(reason).len;
+		bool has_reason =
+			slice_cut(slice_trim(field), ' ', &id, &reason) && slice_trim(reason).len;
 		scoped_free char *text = NULL;
 
 		if (!slice_trim(field).len) {
 			continue;
 		}
 		if (!rule_find(id)) {
-			text = mem_printf(IGNORE_ANNOTATION ": there is no check \"" SLICE_FMT "\"", SLICE_ARG(id));
+			text = mem_printf(IGNORE_ANNOTATION ": there is no check \"" SLICE_FMT "\"",
+			                  SLICE_ARG(id));
 		} else if (!has_reason) {
-			text = mem_printf(IGNORE_ANNOTATION ": " SLICE_FMT " needs a reason behind it and is not "
-							    "ignored without one",
-					  SLICE_ARG(id));
+			text = mem_printf(IGNORE_ANNOTATION ": " SLICE_FMT
+			                                    " needs a reason behind it and is not "
+			                                    "ignored without one",
+			                  SLICE_ARG(id));
 		}
 		if (text) {
 			note(f, o, at, text);
@@ -272,7 +278,8 @@ static void link_place(struct map *by_place, struct finding *f, const struct obj
 	}
 }
 
-static const struct finding *cause_at(const struct map *by_place, const struct finding *f, const struct object *o)
+static const struct finding *cause_at(const struct map *by_place, const struct finding *f,
+                                      const struct object *o)
 {
 	struct slice rest = slice_of(f->rule->after), id;
 	char buf[64];
@@ -315,7 +322,8 @@ static void link_causes(struct findings *f)
 
 static int compare(const void *a, const void *b)
 {
-	const struct finding *x = *(const struct finding *const *)a, *y = *(const struct finding *const *)b;
+	const struct finding *x = *(const struct finding *const *)a,
+			     *y = *(const struct finding *const *)b;
 	uint32_t at_x = x->at ? x->at->line : 0, at_y = y->at ? y->at->line : 0;
 	int r;
 
@@ -378,14 +386,16 @@ static void forget(struct finding *f)
 	free(f);
 }
 
-void findings_finish(struct findings *f, const struct subject *s, const struct findings_filter *filter)
+void findings_finish(struct findings *f, const struct subject *s,
+                     const struct findings_filter *filter)
 {
 	scoped_map struct map known = { 0 };
 	VEC(struct finding *) dropped = { 0 };
 	size_t n = 0;
 
 	for (int id = 0; id < OBJECT_OTHER; id++) {
-		object_each (s, id, o) {
+		object_each(s, id, o)
+		{
 			judge_annotation(f, o);
 		}
 	}
@@ -393,11 +403,12 @@ void findings_finish(struct findings *f, const struct subject *s, const struct f
 	make_fingerprints(f);
 	for (size_t i = 0; i < f->all.n; i++) {
 		struct finding *x = f->all.at[i];
-		bool suppressed =
-			object_accepts(x->object, x->rule->id) ||
-			object_accepts(subject_find(s, OBJECT_NAMESPACE, x->object->ns, x->object->ns), x->rule->id);
-		bool old = !suppressed && in_baseline(&known, x), below = !suppressed && !old &&
-									  x->severity < filter->least;
+		bool suppressed = object_accepts(x->object, x->rule->id) ||
+		                  object_accepts(subject_find(s, OBJECT_NAMESPACE, x->object->ns,
+		                                              x->object->ns),
+		                                 x->rule->id);
+		bool old = !suppressed && in_baseline(&known, x),
+		     below = !suppressed && !old && x->severity < filter->least;
 
 		f->n_suppressed += suppressed;
 		f->n_baseline += old;

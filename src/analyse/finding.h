@@ -59,21 +59,21 @@ struct check { /* what a rule's function gets */
 	size_t n; /* of this rule so far */
 };
 /* A new finding; the sentence starts with a capital letter and ends with a full stop. Never null. */
-struct finding *check_found(struct check *c, const struct object *o, const struct val *at, const char *cause, ...)
-	PRINTF_LIKE(4, 5);
-void finding_shows(struct check *c, struct finding *f, const struct object *o, const struct val *at, const char *text,
-		   ...) PRINTF_LIKE(5, 6);
+struct finding *check_found(struct check *c, const struct object *o, const struct val *at,
+                            const char *cause, ...) PRINTF_LIKE(4, 5);
+void finding_shows(struct check *c, struct finding *f, const struct object *o, const struct val *at,
+                   const char *text, ...) PRINTF_LIKE(5, 6);
 void finding_symptom(struct check *c, struct finding *f, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void finding_repair(struct check *c, struct finding *f, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The scalar at 'at' gets another text. */
-void finding_replace(struct check *c, struct finding *f, const struct object *o, const struct val *at, const char *fmt,
-		     ...) PRINTF_LIKE(5, 6);
+void finding_replace(struct check *c, struct finding *f, const struct object *o,
+                     const struct val *at, const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* The member at 'at' gets another name. */
-void finding_rename(struct check *c, struct finding *f, const struct object *o, const struct val *at, const char *fmt,
-		    ...) PRINTF_LIKE(5, 6);
+void finding_rename(struct check *c, struct finding *f, const struct object *o,
+                    const struct val *at, const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* Lines are put below the line on which 'at' (a scalar member or element) stands, indented as it. */
-void finding_insert(struct check *c, struct finding *f, const struct object *o, const struct val *at, const char *fmt,
-		    ...) PRINTF_LIKE(5, 6);
+void finding_insert(struct check *c, struct finding *f, const struct object *o,
+                    const struct val *at, const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 /* ---- for commands ---- */
 struct findings_filter {
@@ -81,7 +81,8 @@ struct findings_filter {
 	const struct val *baseline; /* an earlier report as JSON, or null */
 };
 /* Orders, links causes, makes fingerprints, and leaves away what was accepted. */
-void findings_finish(struct findings *f, const struct subject *s, const struct findings_filter *filter);
+void findings_finish(struct findings *f, const struct subject *s,
+                     const struct findings_filter *filter);
 /* "spec.ports[0].targetPort", "" for the object itself. */
 void finding_path(const struct finding *f, struct strbuf *out);
 /* False for objects out of a cluster or a profile: their lines mean nothing. Their file is "(cluster)", "(profile eks)". */

@@ -10,18 +10,24 @@
 #define DEFAULT_ANNOTATION "ingressclass.kubernetes.io/is-default-class"
 
 static const struct controller controllers[] = {
-	{ "k8s.io/ingress-nginx", "nginx", "app.kubernetes.io/name", "ingress-nginx", "nginx.ingress.kubernetes.io/" },
-	{ "nginx.org/ingress-controller", "nginx", "app.kubernetes.io/name", "nginx-ingress", "nginx.org/" },
-	{ "traefik.io/ingress-controller", "traefik", "app.kubernetes.io/name", "traefik", "traefik.ingress.kubernetes.io/" },
-	{ "haproxy.org/ingress-controller", "haproxy", "app.kubernetes.io/name", "kubernetes-ingress", "haproxy.org/" },
-	{ "haproxy-ingress.github.io/controller", "haproxy", "app.kubernetes.io/name", "haproxy-ingress",
-	  "haproxy-ingress.github.io/" },
-	{ "ingress-controllers.konghq.com/kong", "kong", "app.kubernetes.io/name", "kong", "konghq.com/" },
+	{ "k8s.io/ingress-nginx", "nginx", "app.kubernetes.io/name", "ingress-nginx",
+	  "nginx.ingress.kubernetes.io/" },
+	{ "nginx.org/ingress-controller", "nginx", "app.kubernetes.io/name", "nginx-ingress",
+	  "nginx.org/" },
+	{ "traefik.io/ingress-controller", "traefik", "app.kubernetes.io/name", "traefik",
+	  "traefik.ingress.kubernetes.io/" },
+	{ "haproxy.org/ingress-controller", "haproxy", "app.kubernetes.io/name",
+	  "kubernetes-ingress", "haproxy.org/" },
+	{ "haproxy-ingress.github.io/controller", "haproxy", "app.kubernetes.io/name",
+	  "haproxy-ingress", "haproxy-ingress.github.io/" },
+	{ "ingress-controllers.konghq.com/kong", "kong", "app.kubernetes.io/name", "kong",
+	  "konghq.com/" },
 	{ "projectcontour.io/ingress-controller", "contour", "app.kubernetes.io/component", "envoy",
 	  "projectcontour.io/" },
 	{ "ingress.k8s.aws/alb", "alb", NULL, NULL, "alb.ingress.kubernetes.io/" },
 	{ "k8s.io/ingress-gce", "gce", NULL, NULL, "ingress.gcp.kubernetes.io/" },
-	{ "azure/application-gateway", "azure-application-gateway", NULL, NULL, "appgw.ingress.kubernetes.io/" },
+	{ "azure/application-gateway", "azure-application-gateway", NULL, NULL,
+	  "appgw.ingress.kubernetes.io/" },
 };
 
 const struct controller *controller_at(unsigned i)
@@ -39,7 +45,8 @@ const struct controller *controller_find(struct slice name)
 	return NULL;
 }
 
-struct slice ingress_class(const struct subject *s, const struct object *ingress, const struct val **ret_at)
+struct slice ingress_class(const struct subject *s, const struct object *ingress,
+                           const struct val **ret_at)
 {
 	const struct val *at = val_get(object_spec(ingress), "ingressClassName");
 
@@ -52,7 +59,8 @@ struct slice ingress_class(const struct subject *s, const struct object *ingress
 	if (val_str(at).len) {
 		return val_str(at);
 	}
-	object_each (s, OBJECT_INGRESSCLASS, o) {
+	object_each(s, OBJECT_INGRESSCLASS, o)
+	{
 		if (slice_is(object_annotation(o, DEFAULT_ANNOTATION), "true")) {
 			return o->name;
 		}
@@ -62,7 +70,8 @@ struct slice ingress_class(const struct subject *s, const struct object *ingress
 
 struct slice ingress_controller(const struct subject *s, struct slice class_name)
 {
-	const struct object *o = subject_find(s, OBJECT_INGRESSCLASS, (struct slice){ "", 0 }, class_name);
+	const struct object *o =
+		subject_find(s, OBJECT_INGRESSCLASS, (struct slice){ "", 0 }, class_name);
 
 	if (o) {
 		return val_get_str(object_spec(o), "controller");
@@ -84,12 +93,15 @@ static void find_controllers(struct subject *s)
 
 		for (size_t k = 0; k < ARRAY_SIZE(controllers); k++) {
 			if (!controllers[k].label ||
-			    !slice_is(val_get_str(class->labels, controllers[k].label), controllers[k].value)) {
+			    !slice_is(val_get_str(class->labels, controllers[k].label),
+			              controllers[k].value)) {
 				continue;
 			}
 			for (size_t j = 0; j < class->workloads.n; j++) {
-				if (!class->workloads.at[j]->ends) { /* jobs of its webhook carry the same labels */
-					vec_push(&s->index->controllers[k].at, class->workloads.at[j]);
+				if (!class->workloads.at[j]
+				             ->ends) { /* jobs of its webhook carry the same labels */
+					vec_push(&s->index->controllers[k].at,
+					         class->workloads.at[j]);
 				}
 			}
 		}
@@ -99,7 +111,8 @@ static void find_controllers(struct subject *s)
 const struct selection *ingress_pods(struct subject *s, const struct object *ingress)
 {
 	static const struct selection nobody = { 0 };
-	const struct controller *k = controller_find(ingress_controller(s, ingress_class(s, ingress, NULL)));
+	const struct controller *k =
+		controller_find(ingress_controller(s, ingress_class(s, ingress, NULL)));
 
 	if (!s->index->controllers) {
 		find_controllers(s);
@@ -111,7 +124,8 @@ const struct selection *ingress_pods(struct subject *s, const struct object *ing
 
 static void read_backend(const struct subject *s, struct route *r, const struct val *backend)
 {
-	const struct val *service = val_get(backend, "service"), *port = val_get(service, "port"), *number;
+	const struct val *service = val_get(backend, "service"), *port = val_get(service, "port"),
+			 *number;
 	int64_t n;
 
 	r->backend = backend;
@@ -147,7 +161,8 @@ static struct slice host_key(char buf[static 256], struct slice host)
 	size_t n = host.len < 256 ? host.len : 0;
 
 	for (size_t i = 0; i < n; i++) {
-		buf[i] = host.p[i] >= 'A' && host.p[i] <= 'Z' ? (char)(host.p[i] - 'A' + 'a') : host.p[i];
+		buf[i] = host.p[i] >= 'A' && host.p[i] <= 'Z' ? (char)(host.p[i] - 'A' + 'a')
+		                                              : host.p[i];
 	}
 	return (struct slice){ buf, n };
 }
@@ -202,14 +217,17 @@ const struct routes *subject_routes(struct subject *s)
 		return s->index->routes;
 	}
 	s->index->routes = NEW(struct routes);
-	object_each (s, OBJECT_INGRESS, o) {
+	object_each(s, OBJECT_INGRESS, o)
+	{
 		const struct val *fallback = val_get(object_spec(o), "defaultBackend");
 
 		val_for_each (val_get(object_spec(o), "rules"), rule) {
 			read_rule(s, o, rule);
 		}
 		if (fallback) {
-			struct route r = { .ingress = o, .at = SLICE("/"), .type = SLICE("Prefix") };
+			struct route r = { .ingress = o,
+				           .at = SLICE("/"),
+				           .type = SLICE("Prefix") };
 
 			read_backend(s, &r, fallback);
 			vec_push(&s->index->routes->at, r);

@@ -10,15 +10,16 @@ struct route {
 	struct slice host, at, type;   /* "app.example.org" (empty: any), "/api", "Prefix" */
 	struct slice service;          /* empty: a resource, or nothing */
 	const struct val *service_at, *port_at; /* nodes for positions; may be null */
-	const struct svc *svc;         /* null: there is none */
-	const struct svc_port *port;   /* null: the Service has none such */
+	const struct svc *svc;                  /* null: there is none */
+	const struct svc_port *port;            /* null: the Service has none such */
 };
 struct route_list {
 	VEC(const struct route *) at;
 };
 struct routes {
 	VEC(struct route) at;
-	struct map by_host; /* lower case, as written ("*.example.org", "" for any) -> struct route_list, owned */
+	struct map
+		by_host; /* lower case, as written ("*.example.org", "" for any) -> struct route_list, owned */
 };
 /* Of every Ingress, in the order of reading. Made at the first call. */
 const struct routes *subject_routes(struct subject *s);
@@ -29,22 +30,25 @@ struct route_walk {
 	size_t i;
 	int stage; /* state */
 };
-const struct route *route_next(const struct routes *routes, struct slice host, struct route_walk *w);
-#define route_each_of_host(s, host, it)                                                      \
-	for (struct route_walk it##_walk = { 0 }; it##_walk.stage >= 0; it##_walk.stage = -1) \
-		for (const struct route *it = route_next(subject_routes(s), (host), &it##_walk); it; \
-		     it = route_next(subject_routes(s), (host), &it##_walk))
+const struct route *route_next(const struct routes *routes, struct slice host,
+                               struct route_walk *w);
+#define route_each_of_host(s, host, it)                                                            \
+	for (struct route_walk it##_walk = { 0 }; it##_walk.stage >= 0; it##_walk.stage = -1)      \
+		for (const struct route *it = route_next(subject_routes(s), (host), &it##_walk);   \
+		     it; it = route_next(subject_routes(s), (host), &it##_walk))
 
 /* The class an Ingress asks for: field, then annotation, then the default class; empty when there is none. *ret_at (may be
  * null) is where it is written; null for a default. */
-struct slice ingress_class(const struct subject *s, const struct object *ingress, const struct val **ret_at);
+struct slice ingress_class(const struct subject *s, const struct object *ingress,
+                           const struct val **ret_at);
 /* The controller of a class: by its IngressClass, else by custom; empty when not known. */
 struct slice ingress_controller(const struct subject *s, struct slice class_name);
 /* Known controllers, by the name in IngressClass.spec.controller. */
 struct controller {
 	const char *name, *class_name;
-	const char *label, *value;  /* of its pods; null: it is outside the cluster */
-	const char *annotations;    /* prefix of what it reads from an Ingress, "nginx.ingress.kubernetes.io/" */
+	const char *label, *value; /* of its pods; null: it is outside the cluster */
+	const char *
+		annotations; /* prefix of what it reads from an Ingress, "nginx.ingress.kubernetes.io/" */
 };
 const struct controller *controller_find(struct slice name);
 const struct controller *controller_at(unsigned i); /* null past the end */

@@ -97,11 +97,13 @@ static void add_names(struct drawing *d)
 				"<rect class=\"b\" x=\"0\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n",
 				y, d->left + (int)d->n * d->cell, ROW);
 		}
-		strbuf_addf(d->out, "<text class=\"e\" x=\"%d\" y=\"%d\">", d->left - PAD, y + ROW / 2 + 4);
+		strbuf_addf(d->out, "<text class=\"e\" x=\"%d\" y=\"%d\">", d->left - PAD,
+		            y + ROW / 2 + 4);
 		markup_add_short(d->out, d->ends[i].name, NAME_MAX);
 		strbuf_adds(d->out, "<title>");
 		markup_add(d->out, slice_of(d->ends[i].name));
-		strbuf_addf(d->out, "</title></text>\n<text transform=\"translate(%d %d) rotate(-45)\">",
+		strbuf_addf(d->out,
+		            "</title></text>\n<text transform=\"translate(%d %d) rotate(-45)\">",
 		            x + d->cell / 2, d->top - PAD);
 		markup_add_short(d->out, d->ends[i].name, NAME_MAX);
 		strbuf_adds(d->out, "<title>");
@@ -121,7 +123,8 @@ static void add_cell(struct drawing *d, uint32_t from, uint32_t to, ports_id por
 	strbuf_addf(d->out, "<g><rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>",
 	            ports == PORTS_ALL ? "all" : "some", x + 1, y + 1, d->cell - 2, ROW - 2);
 	if (d->n <= TEXT_CELLS_MAX) {
-		strbuf_addf(d->out, "<text class=\"m\" x=\"%d\" y=\"%d\">", x + d->cell / 2, y + ROW / 2 + 4);
+		strbuf_addf(d->out, "<text class=\"m\" x=\"%d\" y=\"%d\">", x + d->cell / 2,
+		            y + ROW / 2 + 4);
 		markup_add_short(d->out, strbuf_str(&text), text.size > room ? room - 1 : room);
 		strbuf_adds(d->out, "</text>");
 	}

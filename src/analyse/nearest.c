@@ -26,8 +26,10 @@ unsigned edit_distance(struct slice a, struct slice b, unsigned max)
 		unsigned *recycled = before, best = now[0] = (unsigned)i;
 
 		for (size_t j = 1; j <= b.len; j++) {
-			now[j] = least(least(last[j], now[j - 1]) + 1, last[j - 1] + (a.p[i - 1] != b.p[j - 1]));
-			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1]) {
+			now[j] = least(least(last[j], now[j - 1]) + 1,
+			               last[j - 1] + (a.p[i - 1] != b.p[j - 1]));
+			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] &&
+			    a.p[i - 2] == b.p[j - 1]) {
 				now[j] = least(now[j], before[j - 2] + 1);
 			}
 			best = least(best, now[j]);
@@ -49,7 +51,7 @@ static bool is_part(struct slice a, struct slice b)
 
 	return less.len >= 3 && less.len < more.len &&
 	       ((slice_has_suffix(more, less) && more.p[more.len - less.len - 1] == '-') ||
-		(slice_has_prefix(more, less) && more.p[less.len] == '-'));
+	        (slice_has_prefix(more, less) && more.p[less.len] == '-'));
 }
 
 /* 0: the same; the more the farther; UINT_MAX: not meant. */
@@ -60,12 +62,14 @@ static unsigned farness(struct slice a, struct slice b)
 	return d <= max ? d : is_part(a, b) ? max + 1 : ~0U;
 }
 
-const struct object *nearest_object(const struct subject *s, enum object_kind id, struct slice ns, struct slice name)
+const struct object *nearest_object(const struct subject *s, enum object_kind id, struct slice ns,
+                                    struct slice name)
 {
 	const struct object *best = NULL;
 	unsigned best_d = ~0U, looked = 0;
 
-	object_each (s, id, o) {
+	object_each(s, id, o)
+	{
 		if (slice_eq(o->ns, ns) && looked++ < ANALYSE_NEAREST_MAX) {
 			unsigned d = farness(name, o->name);
 
@@ -85,8 +89,8 @@ void labels_text(struct strbuf *out, const struct val *labels)
 	bool first = true;
 
 	val_for_each (labels, it) {
-		strbuf_addf(out, "%s" SLICE_FMT "=" SLICE_FMT, first ? "" : ", ", SLICE_ARG(it->key),
-			    SLICE_ARG(val_str(it)));
+		strbuf_addf(out, "%s" SLICE_FMT "=" SLICE_FMT, first ? "" : ", ",
+		            SLICE_ARG(it->key), SLICE_ARG(val_str(it)));
 		first = false;
 	}
 	if (first) {

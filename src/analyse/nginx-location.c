@@ -8,7 +8,8 @@ struct scanner {
 	struct slice rest;
 	nginx_location_fn *fn;
 	void *arg;
-	struct nginx_location open[DEPTH_MAX]; /* by depth of braces; a block that is no location is zeroed */
+	struct nginx_location
+		open[DEPTH_MAX]; /* by depth of braces; a block that is no location is zeroed */
 	unsigned depth;
 };
 
@@ -56,8 +57,8 @@ static struct slice next_token(struct scanner *s)
 	if (quote == ';' || quote == '{' || quote == '}') {
 		n = 1;
 	}
-	while (n < t.len && quote != ';' && quote != '{' && quote != '}' && !is_space(t.p[n]) && t.p[n] != ';' &&
-	       !(t.p[n] == '{' && (n == 0 || t.p[n - 1] != '$'))) {
+	while (n < t.len && quote != ';' && quote != '{' && quote != '}' && !is_space(t.p[n]) &&
+	       t.p[n] != ';' && !(t.p[n] == '{' && (n == 0 || t.p[n - 1] != '$'))) {
 		n++;
 	}
 	s->rest = slice_from(s->rest, n);
@@ -78,10 +79,10 @@ static bool contains(struct slice s, const char *word)
 
 static void read_location(struct nginx_location *l, const struct slice *words, size_t n)
 {
-	size_t at = n > 1 && (slice_is(words[0], "~") || slice_is(words[0], "~*") || slice_is(words[0], "=") ||
-			      slice_is(words[0], "^~")) ?
-			    1 :
-			    0;
+	size_t at = n > 1 && (slice_is(words[0], "~") || slice_is(words[0], "~*") ||
+	                      slice_is(words[0], "=") || slice_is(words[0], "^~"))
+	                    ? 1
+	                    : 0;
 
 	l->path = n ? words[at] : (struct slice){ "", 0 };
 	l->is_pattern = n > 1 && words[0].len && words[0].p[0] == '~';
@@ -100,7 +101,8 @@ static void read_target(struct nginx_location *l, struct slice target)
 
 			rest = slice_from(rest, i + 3);
 			slash = slice_find(rest, '/');
-			l->uri = slash < 0 ? (struct slice){ "", 0 } : slice_from(rest, (size_t)slash);
+			l->uri = slash < 0 ? (struct slice){ "", 0 }
+			                   : slice_from(rest, (size_t)slash);
 			return;
 		}
 	}
@@ -109,14 +111,16 @@ static void read_target(struct nginx_location *l, struct slice target)
 
 static void simple(struct scanner *s, const struct slice *words, size_t n)
 {
-	struct nginx_location *l = s->depth && s->depth <= DEPTH_MAX ? &s->open[s->depth - 1] : NULL;
+	struct nginx_location *l =
+		s->depth && s->depth <= DEPTH_MAX ? &s->open[s->depth - 1] : NULL;
 
 	if (!l || !l->path.len || n < 2) {
 		return;
 	}
 	if (slice_is(words[0], "proxy_pass")) {
 		read_target(l, words[1]);
-	} else if (slice_is(words[0], "proxy_set_header") && slice_eq_nocase(words[1], SLICE("upgrade"))) {
+	} else if (slice_is(words[0], "proxy_set_header") &&
+	           slice_eq_nocase(words[1], SLICE("upgrade"))) {
 		l->sets_upgrade = true;
 	}
 }
@@ -134,7 +138,8 @@ static void open_block(struct scanner *s, const struct slice *words, size_t n)
 
 static void close_block(struct scanner *s)
 {
-	if (s->depth && --s->depth < DEPTH_MAX && s->open[s->depth].path.len && s->open[s->depth].target.len) {
+	if (s->depth && --s->depth < DEPTH_MAX && s->open[s->depth].path.len &&
+	    s->open[s->depth].target.len) {
 		s->fn(s->arg, &s->open[s->depth]);
 	}
 }

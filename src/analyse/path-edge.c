@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "analyse/finding.h"
-#include "analyse/target.h"
 #include "analyse/nearest.h"
 #include "analyse/path-ingress.h"
+#include "analyse/target.h"
 #include "analyse/value.h"
 #include "base/mem.h"
 
@@ -17,11 +17,13 @@
 static bool is_for_cluster_only(struct slice host)
 {
 	return slice_find(host, '.') < 0 || slice_has_suffix(host, SLICE(".svc")) ||
-	       slice_has_suffix(host, SLICE(".svc.cluster.local")) || slice_has_suffix(host, SLICE(".local"));
+	       slice_has_suffix(host, SLICE(".svc.cluster.local")) ||
+	       slice_has_suffix(host, SLICE(".local"));
 }
 
 /* Somebody wrote at the workload or the value that it is meant so. */
-static bool is_accepted(const struct walk *w, const struct object *page, const struct reference *r, const char *id)
+static bool is_accepted(const struct walk *w, const struct object *page, const struct reference *r,
+                        const char *id)
 {
 	const struct object *holder = subject_object(w->s, r->where.object);
 
@@ -43,16 +45,21 @@ static void judge_page(struct walk *w, struct explain_step *s, const struct work
 		if (target_is_proxied(w->s, r, &t)) {
 			continue;
 		}
-		if (r->use != USE_CONNECT || (r->place != PLACE_BROWSER && r->place != PLACE_BUILD) || !host.len) {
+		if (r->use != USE_CONNECT ||
+		    (r->place != PLACE_BROWSER && r->place != PLACE_BUILD) || !host.len) {
 			continue;
 		}
 		value_reference_format(&text, r);
-		step_note(w, s, NOTE_FACT, subject_object(w->s, r->where.object), r->where.node, "%s makes the page call %s",
-			  r->name, strbuf_str(&text));
+		step_note(w, s, NOTE_FACT, subject_object(w->s, r->where.object), r->where.node,
+		          "%s makes the page call %s", r->name, strbuf_str(&text));
 		if (is_for_cluster_only(host) && !is_accepted(w, page->object, r, "APP001")) {
-			step_breaks(w, s, "APP001", "%s makes the page call %s, a name that only the cluster knows.", r->name,
-				    strbuf_str(&text));
-			step_repair(w, s, "Let the page call its own origin (a path such as /api) or the public name.");
+			step_breaks(
+				w, s, "APP001",
+				"%s makes the page call %s, a name that only the cluster knows.",
+				r->name, strbuf_str(&text));
+			step_repair(w, s,
+			            "Let the page call its own origin (a path such as /api) or the "
+			            "public name.");
 		}
 	}
 }
@@ -61,8 +68,9 @@ static void judge_page(struct walk *w, struct explain_step *s, const struct work
 static void judge_pages(struct walk *w, struct explain_step *s, const struct ingress_host *h)
 {
 	for (size_t i = 0; h && i < h->n_paths; i++) {
-		const struct svc *x = subject_service(w->s, h->paths[i].of->ns,
-						      val_str(val_path(h->paths[i].backend, "service.name")));
+		const struct svc *x =
+			subject_service(w->s, h->paths[i].of->ns,
+		                        val_str(val_path(h->paths[i].backend, "service.name")));
 
 		for (size_t j = 0; x && j < x->n_pods; j++) {
 			judge_page(w, s, x->pods[j]);
@@ -74,12 +82,14 @@ static bool is_origin(const struct reference *r, const struct path_end *e)
 {
 	struct slice host = slice_of(r->host);
 
-	return slice_is(host, "*") || (slice_eq_nocase(host, e->name) && slice_eq(slice_of(r->scheme), e->scheme) &&
-				       (!r->port || r->port == e->port));
+	return slice_is(host, "*") ||
+	       (slice_eq_nocase(host, e->name) && slice_eq(slice_of(r->scheme), e->scheme) &&
+	        (!r->port || r->port == e->port));
 }
 
 /* What the program behind the URL allows as origin. */
-static void judge_origins(struct walk *w, struct explain_step *s, const struct workload *api, const struct path_end *e)
+static void judge_origins(struct walk *w, struct explain_step *s, const struct workload *api,
+                          const struct path_end *e)
 {
 	const struct reference *all, *other = NULL;
 	size_t n = 0;
@@ -89,8 +99,12 @@ static void judge_origins(struct walk *w, struct explain_step *s, const struct w
 		if (all[i].use != USE_ORIGIN || !all[i].host[0]) {
 			continue;
 		}
-		s->probe = (struct explain_probe){ .type = PROBE_ORIGIN, .place = AT_HOST, .name = e->name,
-						   .path = e->path, .port = e->port, .tls = slice_is(e->scheme, "https") };
+		s->probe = (struct explain_probe){ .type = PROBE_ORIGIN,
+			                           .place = AT_HOST,
+			                           .name = e->name,
+			                           .path = e->path,
+			                           .port = e->port,
+			                           .tls = slice_is(e->scheme, "https") };
 		if (is_origin(&all[i], e)) {
 			return;
 		}
@@ -100,24 +114,31 @@ static void judge_origins(struct walk *w, struct explain_step *s, const struct w
 		scoped_strbuf struct strbuf text = { 0 };
 
 		value_reference_format(&text, other);
-		step_note(w, s, NOTE_NEAR, subject_object(w->s, other->where.object), other->where.node, "%s allows %s",
-			  other->name, strbuf_str(&text));
-		step_breaks(w, s, "APP003", "%s of %s allows the origin %s, the page comes from " SLICE_FMT "://" SLICE_FMT ".",
-			    other->name, path_name_of(w, api->object), strbuf_str(&text), SLICE_ARG(e->scheme), SLICE_ARG(e->name));
-		step_repair(w, s, "Write " SLICE_FMT "://" SLICE_FMT " into %s.", SLICE_ARG(e->scheme), SLICE_ARG(e->name),
-			    other->name);
+		step_note(w, s, NOTE_NEAR, subject_object(w->s, other->where.object),
+		          other->where.node, "%s allows %s", other->name, strbuf_str(&text));
+		step_breaks(w, s, "APP003",
+		            "%s of %s allows the origin %s, the page comes from " SLICE_FMT
+		            "://" SLICE_FMT ".",
+		            other->name, path_name_of(w, api->object), strbuf_str(&text),
+		            SLICE_ARG(e->scheme), SLICE_ARG(e->name));
+		step_repair(w, s, "Write " SLICE_FMT "://" SLICE_FMT " into %s.",
+		            SLICE_ARG(e->scheme), SLICE_ARG(e->name), other->name);
 	}
 }
 
-static void browser(struct walk *w, struct explain_path *p, const struct routing *r, const struct path_end *e)
+static void browser(struct walk *w, struct explain_path *p, const struct routing *r,
+                    const struct path_end *e)
 {
-	struct explain_step *s = path_step(w, p, EXPLAIN_BROWSER, "a page of " SLICE_FMT " asks " SLICE_FMT,
-					   SLICE_ARG(e->name), SLICE_ARG(e->path));
+	struct explain_step *s =
+		path_step(w, p, EXPLAIN_BROWSER, "a page of " SLICE_FMT " asks " SLICE_FMT,
+	                  SLICE_ARG(e->name), SLICE_ARG(e->path));
 	struct ingress_choice c = ingress_choose(&r->table, e->name, e->path, NULL);
 	const struct svc *x;
 
 	judge_pages(w, s, c.host);
-	x = c.path ? subject_service(w->s, c.path->of->ns, val_str(val_path(c.path->backend, "service.name"))) : NULL;
+	x = c.path ? subject_service(w->s, c.path->of->ns,
+	                             val_str(val_path(c.path->backend, "service.name")))
+	           : NULL;
 	for (size_t i = 0; x && i < x->n_pods; i++) {
 		judge_origins(w, s, x->pods[i], e);
 	}
@@ -137,7 +158,8 @@ static bool is_record_for(const struct object *o, struct slice name)
 
 static const struct object *distribution_of(const struct subject *s, struct slice name)
 {
-	object_each (s, OBJECT_DISTRIBUTION, o) {
+	object_each(s, OBJECT_DISTRIBUTION, o)
+	{
 		val_for_each (val_path(o->v, "spec.distributionConfig.aliases.items"), it) {
 			if (slice_eq_nocase(val_str(it), name)) {
 				return o;
@@ -155,14 +177,18 @@ static void public_name(struct walk *w, struct explain_path *p, const struct pat
 		return;
 	}
 	s = path_step(w, p, EXPLAIN_NAME, SLICE_FMT " leads to the balancer", SLICE_ARG(e->name));
-	object_each (w->s, OBJECT_RECORDSET, o) {
+	object_each(w->s, OBJECT_RECORDSET, o)
+	{
 		if (is_record_for(o, e->name)) {
-			step_note(w, s, NOTE_DECIDED, o, val_get(object_spec(o), "name"), "%s is its record", path_name_of(w, o));
+			step_note(w, s, NOTE_DECIDED, o, val_get(object_spec(o), "name"),
+			          "%s is its record", path_name_of(w, o));
 			return;
 		}
 	}
-	step_unsure(w, s, "No record for " SLICE_FMT " is among the objects; it is made where the zone is kept.",
-		    SLICE_ARG(e->name));
+	step_unsure(w, s,
+	            "No record for " SLICE_FMT
+	            " is among the objects; it is made where the zone is kept.",
+	            SLICE_ARG(e->name));
 }
 
 static void cdn(struct walk *w, struct explain_path *p, const struct path_end *e)
@@ -173,24 +199,26 @@ static void cdn(struct walk *w, struct explain_path *p, const struct path_end *e
 	if (!d) {
 		return;
 	}
-	s = path_step(w, p, EXPLAIN_CDN, "%s answers or passes on " SLICE_FMT, path_name_of(w, d), SLICE_ARG(e->path));
+	s = path_step(w, p, EXPLAIN_CDN, "%s answers or passes on " SLICE_FMT, path_name_of(w, d),
+	              SLICE_ARG(e->path));
 	if (!val_bool(val_path(d->v, "spec.distributionConfig.enabled"), true)) {
 		step_breaks(w, s, NULL, "%s is not enabled.", path_name_of(w, d));
 		step_repair(w, s, "Set spec.distributionConfig.enabled: true.");
 	}
 	val_for_each (val_path(d->v, "spec.distributionConfig.origins.items"), it) {
 		step_note(w, s, NOTE_FACT, d, val_get(it, "domainName"), "origin " SLICE_FMT,
-			  SLICE_ARG(val_get_str(it, "domainName")));
+		          SLICE_ARG(val_get_str(it, "domainName")));
 	}
 	val_for_each (val_path(d->v, "spec.distributionConfig.cacheBehaviors.items"), it) {
-		step_note(w, s, NOTE_FACT, d, val_get(it, "pathPattern"), "behaviour for " SLICE_FMT,
-			  SLICE_ARG(val_get_str(it, "pathPattern")));
+		step_note(w, s, NOTE_FACT, d, val_get(it, "pathPattern"),
+		          "behaviour for " SLICE_FMT, SLICE_ARG(val_get_str(it, "pathPattern")));
 	}
 }
 
 /* ---- balancer ---- */
 
-static void judge_sources(struct walk *w, struct explain_step *s, const struct svc *x, const struct origin *from)
+static void judge_sources(struct walk *w, struct explain_step *s, const struct svc *x,
+                          const struct origin *from)
 {
 	const struct val *ranges = val_get(object_spec(x->object), "loadBalancerSourceRanges");
 	bool admitted = val_len(ranges) == 0, everybody = admitted;
@@ -207,8 +235,10 @@ static void judge_sources(struct walk *w, struct explain_step *s, const struct s
 	}
 	step_note(w, s, NOTE_DECIDED, x->object, ranges, "loadBalancerSourceRanges");
 	if (from->ip.family) {
-		step_breaks(w, s, NULL, "The balancer of %s takes connections only from its loadBalancerSourceRanges.",
-			    path_name_of(w, x->object));
+		step_breaks(w, s, NULL,
+		            "The balancer of %s takes connections only from its "
+		            "loadBalancerSourceRanges.",
+		            path_name_of(w, x->object));
 		step_repair(w, s, "Add the client's address to loadBalancerSourceRanges.");
 	} else {
 		step_unsure(w, s, "Only clients within loadBalancerSourceRanges get through.");
@@ -222,26 +252,36 @@ static bool is_internal(const struct svc *x)
 }
 
 /* The port of the Service that the balancer opens for the connection; null: broken. */
-static const struct svc_port *balancer(struct walk *w, struct explain_path *p, const struct origin *from,
-				       const struct svc *x, uint16_t port)
+static const struct svc_port *balancer(struct walk *w, struct explain_path *p,
+                                       const struct origin *from, const struct svc *x,
+                                       uint16_t port)
 {
-	struct explain_step *s = path_step(w, p, EXPLAIN_BALANCER, "the balancer of %s takes TCP %u", path_name_of(w, x->object), port);
+	struct explain_step *s =
+		path_step(w, p, EXPLAIN_BALANCER, "the balancer of %s takes TCP %u",
+	                  path_name_of(w, x->object), port);
 	const struct svc_port *chosen = svc_port_numbered(x, port, PROTO_TCP);
 
-	s->probe = (struct explain_probe){ .type = PROBE_CONNECT, .place = AT_HOST, .service = x, .proto = PROTO_TCP,
-					   .port = port };
+	s->probe = (struct explain_probe){ .type = PROBE_CONNECT,
+		                           .place = AT_HOST,
+		                           .service = x,
+		                           .proto = PROTO_TCP,
+		                           .port = port };
 	if (!w->s->profile->has_load_balancer) {
-		step_breaks(w, s, "LB001", "Profile %s: nobody answers Services of type LoadBalancer.", w->s->profile->name);
+		step_breaks(w, s, "LB001",
+		            "Profile %s: nobody answers Services of type LoadBalancer.",
+		            w->s->profile->name);
 		step_repair(w, s, "Install a load balancer controller, or use a node port.");
 	}
 	if (!chosen) {
-		step_breaks(w, s, "SVC007", "%s has no port %u for the balancer to open.", path_name_of(w, x->object), port);
+		step_breaks(w, s, "SVC007", "%s has no port %u for the balancer to open.",
+		            path_name_of(w, x->object), port);
 		step_repair(w, s, "Add port %u to %s.", port, path_name_of(w, x->object));
 		return NULL;
 	}
 	step_note(w, s, NOTE_DECIDED, x->object, chosen->v, "port %u", port);
 	if (is_internal(x) && from->is_outside) {
-		step_breaks(w, s, "LB003", "The balancer of %s is internal.", path_name_of(w, x->object));
+		step_breaks(w, s, "LB003", "The balancer of %s is internal.",
+		            path_name_of(w, x->object));
 		step_repair(w, s, "Set " AWS_LB "scheme: internet-facing.");
 	}
 	judge_sources(w, s, x, from);
@@ -257,7 +297,8 @@ static struct origin behind_balancer(const struct subject *s)
 	if (prefix_parse(slice_of(s->profile->node_cidr), &nodes)) {
 		o.ip = prefix_nth(nodes, 5);
 	}
-	object_each (s, OBJECT_NODE, node) {
+	object_each(s, OBJECT_NODE, node)
+	{
 		val_for_each (val_path(node->v, "status.addresses"), it) {
 			if (slice_is(val_get_str(it, "type"), "InternalIP")) {
 				(void)ip_parse(val_get_str(it, "address"), &o.ip);
@@ -281,32 +322,39 @@ static const struct svc *balancer_of(const struct subject *s, const struct workl
 	return NULL;
 }
 
-static void say_no_balancer(struct walk *w, struct explain_path *p, const struct workload *controller)
+static void say_no_balancer(struct walk *w, struct explain_path *p,
+                            const struct workload *controller)
 {
-	struct explain_step *s = path_step(w, p, EXPLAIN_BALANCER, "a balancer leads to %s", path_name_of(w, controller->object));
+	struct explain_step *s = path_step(w, p, EXPLAIN_BALANCER, "a balancer leads to %s",
+	                                   path_name_of(w, controller->object));
 	const struct svc_list *all = subject_services_of(w->s, controller);
 
 	if (controller->object->assumed) {
 		step_note(w, s, NOTE_FACT, NULL, NULL,
-			  "the ingress controller and its balancer are not among the objects; profile %s has them",
-			  w->s->profile->name);
+		          "the ingress controller and its balancer are not among the objects; "
+		          "profile %s has them",
+		          w->s->profile->name);
 		return;
 	}
 	if (controller->host_network) {
-		step_note(w, s, NOTE_FACT, controller->object, NULL, "it listens on the nodes' own addresses");
+		step_note(w, s, NOTE_FACT, controller->object, NULL,
+		          "it listens on the nodes' own addresses");
 		return;
 	}
 	for (size_t i = 0; i < all->at.n; i++) {
-		step_note(w, s, NOTE_NEAR, all->at.at[i]->object, val_get(object_spec(all->at.at[i]->object), "type"),
-			  "%s is of type " SLICE_FMT, path_name_of(w, all->at.at[i]->object), SLICE_ARG(all->at.at[i]->type));
+		step_note(w, s, NOTE_NEAR, all->at.at[i]->object,
+		          val_get(object_spec(all->at.at[i]->object), "type"),
+		          "%s is of type " SLICE_FMT, path_name_of(w, all->at.at[i]->object),
+		          SLICE_ARG(all->at.at[i]->type));
 	}
-	step_breaks(w, s, NULL, "No Service of type LoadBalancer leads to %s.", path_name_of(w, controller->object));
+	step_breaks(w, s, NULL, "No Service of type LoadBalancer leads to %s.",
+	            path_name_of(w, controller->object));
 	step_repair(w, s, "Make its Service one of type LoadBalancer.");
 }
 
 /* Balancer and controller; false: nothing beyond can be said. */
-static bool to_controller(struct walk *w, struct explain_path *p, const struct origin *from, const struct routing *r,
-			  const struct path_end *e)
+static bool to_controller(struct walk *w, struct explain_path *p, const struct origin *from,
+                          const struct routing *r, const struct path_end *e)
 {
 	const struct svc *x = r->workload ? balancer_of(w->s, r->workload) : NULL;
 	const struct svc_port *port;
@@ -316,24 +364,31 @@ static bool to_controller(struct walk *w, struct explain_path *p, const struct o
 	if (x) {
 		port = balancer(w, p, from, x, e->port);
 		if (port && r->workload->space->policies.n) {
-			path_policies(w, p, &node, r->workload, PROTO_TCP, svc_port_target(port, r->workload));
+			path_policies(w, p, &node, r->workload, PROTO_TCP,
+			              svc_port_target(port, r->workload));
 		}
 	} else if (r->workload) {
 		say_no_balancer(w, p, r->workload);
 	}
 	s = path_step(w, p, EXPLAIN_CONTROLLER, "%s serves classes of " SLICE_FMT,
-		      r->workload ? path_name_of(w, r->workload->object) : "the ingress controller", SLICE_ARG(r->controller));
+	              r->workload ? path_name_of(w, r->workload->object) : "the ingress controller",
+	              SLICE_ARG(r->controller));
 	if (!r->workload && slice_is(r->controller, "ingress.k8s.aws/alb")) {
-		step_note(w, s, NOTE_FACT, NULL, NULL, "the AWS controller makes a balancer of the Ingress itself");
+		step_note(w, s, NOTE_FACT, NULL, NULL,
+		          "the AWS controller makes a balancer of the Ingress itself");
 		return true;
 	}
 	if (x) {
-		s->probe = (struct explain_probe){ .type = PROBE_CONNECT, .place = AT_VPC, .service = x,
-						   .proto = PROTO_TCP, .port = e->port };
+		s->probe = (struct explain_probe){ .type = PROBE_CONNECT,
+			                           .place = AT_VPC,
+			                           .service = x,
+			                           .proto = PROTO_TCP,
+			                           .port = e->port };
 	}
 	if (!r->workload) {
-		step_breaks(w, s, "ING004", "No ingress controller for " SLICE_FMT " is there (profile %s).", SLICE_ARG(r->controller),
-			    w->s->profile->name);
+		step_breaks(w, s, "ING004",
+		            "No ingress controller for " SLICE_FMT " is there (profile %s).",
+		            SLICE_ARG(r->controller), w->s->profile->name);
 		step_repair(w, s, "Install one, or use a class whose controller is there.");
 	}
 	return true;
@@ -341,43 +396,55 @@ static bool to_controller(struct walk *w, struct explain_path *p, const struct o
 
 /* ---- the backend ---- */
 
-static void say_no_service(struct walk *w, struct explain_path *p, const struct object *ingress, const struct val *at,
-			   struct slice name)
+static void say_no_service(struct walk *w, struct explain_path *p, const struct object *ingress,
+                           const struct val *at, struct slice name)
 {
-	struct explain_step *s = path_step(w, p, EXPLAIN_SERVICE, "the rule names Service " SLICE_FMT, SLICE_ARG(name));
+	struct explain_step *s = path_step(w, p, EXPLAIN_SERVICE,
+	                                   "the rule names Service " SLICE_FMT, SLICE_ARG(name));
 	const struct object *near = nearest_object(w->s, OBJECT_SERVICE, ingress->ns, name);
-	const struct object *elsewhere = subject_find_elsewhere(w->s, OBJECT_SERVICE, ingress->ns, name);
+	const struct object *elsewhere =
+		subject_find_elsewhere(w->s, OBJECT_SERVICE, ingress->ns, name);
 
 	step_note(w, s, NOTE_FACT, ingress, at, "asks for Service " SLICE_FMT, SLICE_ARG(name));
-	step_breaks(w, s, "ING001", "There is no Service " SLICE_FMT " in namespace " SLICE_FMT "; the controller answers 503.",
-		    SLICE_ARG(name), SLICE_ARG(ingress->ns));
+	step_breaks(w, s, "ING001",
+	            "There is no Service " SLICE_FMT " in namespace " SLICE_FMT
+	            "; the controller answers 503.",
+	            SLICE_ARG(name), SLICE_ARG(ingress->ns));
 	if (elsewhere) {
-		step_note(w, s, NOTE_NEAR, elsewhere, NULL, "%s is in another namespace; an Ingress reaches its own only",
-			  path_name_of(w, elsewhere));
-		step_repair(w, s, "Put the Ingress into namespace " SLICE_FMT ".", SLICE_ARG(elsewhere->ns));
+		step_note(w, s, NOTE_NEAR, elsewhere, NULL,
+		          "%s is in another namespace; an Ingress reaches its own only",
+		          path_name_of(w, elsewhere));
+		step_repair(w, s, "Put the Ingress into namespace " SLICE_FMT ".",
+		            SLICE_ARG(elsewhere->ns));
 	} else if (near) {
-		step_note(w, s, NOTE_NEAR, near, NULL, "%s has nearly that name", path_name_of(w, near));
+		step_note(w, s, NOTE_NEAR, near, NULL, "%s has nearly that name",
+		          path_name_of(w, near));
 		step_repair(w, s, "Write name: " SLICE_FMT ".", SLICE_ARG(near->name));
 	} else {
 		step_repair(w, s, "Make that Service.");
 	}
 }
 
-static void to_backend(struct walk *w, struct explain_path *p, const struct routing *r, const struct ingress_path *rule)
+static void to_backend(struct walk *w, struct explain_path *p, const struct routing *r,
+                       const struct ingress_path *rule)
 {
 	const struct object *ingress = rule->of->owner;
-	const struct val *service = val_get(rule->backend, "service"), *port = val_get(service, "port");
+	const struct val *service = val_get(rule->backend, "service"),
+			 *port = val_get(service, "port");
 	struct slice name = val_get_str(service, "name");
 	int64_t number = val_int(val_get(port, "number"), 0);
-	struct origin from = { .workload = r->workload, .ip = r->workload ? r->workload->ip : behind_balancer(w->s).ip,
-			       .is_controller = true };
+	struct origin from = { .workload = r->workload,
+		               .ip = r->workload ? r->workload->ip : behind_balancer(w->s).ip,
+		               .is_controller = true };
 	const struct svc *x = subject_service(w->s, ingress->ns, name);
 	const struct svc_port *chosen;
 
 	if (!name.len) {
-		struct explain_step *s = path_step(w, p, EXPLAIN_SERVICE, "the rule names a resource");
+		struct explain_step *s =
+			path_step(w, p, EXPLAIN_SERVICE, "the rule names a resource");
 
-		step_breaks(w, s, "ING001", "A backend of kind resource is not supported by this controller.");
+		step_breaks(w, s, "ING001",
+		            "A backend of kind resource is not supported by this controller.");
 		step_repair(w, s, "Name a Service.");
 		return;
 	}
@@ -389,7 +456,8 @@ static void to_backend(struct walk *w, struct explain_path *p, const struct rout
 		path_service(w, p, &from, x, (uint16_t)number);
 		return;
 	}
-	chosen = path_choose_port(w, p, x, val_get_str(port, "name"), number > 0 && number <= UINT16_MAX ? (uint16_t)number : 0);
+	chosen = path_choose_port(w, p, x, val_get_str(port, "name"),
+	                          number > 0 && number <= UINT16_MAX ? (uint16_t)number : 0);
 	if (chosen) {
 		path_service_port(w, p, &from, x, chosen);
 	} else {
@@ -401,7 +469,8 @@ static void to_backend(struct walk *w, struct explain_path *p, const struct rout
 
 /* ---- the whole ---- */
 
-static void walk_url(struct walk *w, struct explain_path *p, const struct origin *from, const struct path_end *e)
+static void walk_url(struct walk *w, struct explain_path *p, const struct origin *from,
+                     const struct path_end *e)
 {
 	struct routing r = path_routing(w, e->name);
 	struct ingress_choice choice;
@@ -434,7 +503,8 @@ static void walk_url(struct walk *w, struct explain_path *p, const struct origin
 void path_edge(struct walk *w, const struct origin *from, const struct path_end *e)
 {
 	struct explain_path *p =
-		path_new(w, false, SLICE_FMT "://" SLICE_FMT SLICE_FMT, SLICE_ARG(e->scheme), SLICE_ARG(e->name), SLICE_ARG(e->path));
+		path_new(w, false, SLICE_FMT "://" SLICE_FMT SLICE_FMT, SLICE_ARG(e->scheme),
+	                 SLICE_ARG(e->name), SLICE_ARG(e->path));
 
 	walk_url(w, p, from, e);
 }
@@ -442,30 +512,38 @@ void path_edge(struct walk *w, const struct origin *from, const struct path_end 
 /* ---- from outside to a Service ---- */
 
 /* A URL that the rule answers. */
-static struct path_end url_of(struct walk *w, const struct ingress_host *h, const struct ingress_path *rule)
+static struct path_end url_of(struct walk *w, const struct ingress_host *h,
+                              const struct ingress_path *rule)
 {
 	bool tls = h->of && ingress_tls_for(rule->of->ingress, h->host, NULL, NULL);
 	struct slice host = h->host.len ? h->host : SLICE("any.host");
 
 	if (host.p[0] == '*') {
-		host = slice_of(arena_printf(&w->x->arena, "any" SLICE_FMT, SLICE_ARG(slice_from(host, 1))));
+		host = slice_of(arena_printf(&w->x->arena, "any" SLICE_FMT,
+		                             SLICE_ARG(slice_from(host, 1))));
 	}
-	return (struct path_end){ .type = END_URL, .name = host, .scheme = tls ? SLICE("https") : SLICE("http"),
-				  .port = tls ? 443 : 80, .path = rule->path };
+	return (struct path_end){ .type = END_URL,
+		                  .name = host,
+		                  .scheme = tls ? SLICE("https") : SLICE("http"),
+		                  .port = tls ? 443 : 80,
+		                  .path = rule->path };
 }
 
 /* Does the rule lead to the Service, on that port (null: any)? */
-static bool leads_to(const struct ingress_path *rule, const struct svc *x, const struct svc_port *port)
+static bool leads_to(const struct ingress_path *rule, const struct svc *x,
+                     const struct svc_port *port)
 {
 	const struct object *ingress = rule->of->owner;
-	const struct val *service = val_get(rule->backend, "service"), *asked = val_get(service, "port");
+	const struct val *service = val_get(rule->backend, "service"),
+			 *asked = val_get(service, "port");
 
 	return slice_eq(ingress->ns, x->ns) && slice_eq(val_get_str(service, "name"), x->name) &&
 	       (!port || val_int(val_get(asked, "number"), 0) == port->port ||
-		(port->name.len && slice_eq(val_get_str(asked, "name"), port->name)));
+	        (port->name.len && slice_eq(val_get_str(asked, "name"), port->name)));
 }
 
-static size_t through_rules(struct walk *w, const struct origin *from, const struct svc *x, const struct svc_port *port)
+static size_t through_rules(struct walk *w, const struct origin *from, const struct svc *x,
+                            const struct svc_port *port)
 {
 	struct routing r = path_routing(w, SLICE(""));
 	size_t n = 0;
@@ -477,9 +555,11 @@ static size_t through_rules(struct walk *w, const struct origin *from, const str
 
 			if (leads_to(rule, x, port) && !r.table.hosts[i].is_regex) {
 				struct path_end e = url_of(w, &r.table.hosts[i], rule);
-				struct explain_path *p = path_new(w, n > 0, "through %s, " SLICE_FMT "://" SLICE_FMT SLICE_FMT,
-								  path_name_of(w, ingress), SLICE_ARG(e.scheme), SLICE_ARG(e.name),
-								  SLICE_ARG(e.path));
+				struct explain_path *p =
+					path_new(w, n > 0,
+				                 "through %s, " SLICE_FMT "://" SLICE_FMT SLICE_FMT,
+				                 path_name_of(w, ingress), SLICE_ARG(e.scheme),
+				                 SLICE_ARG(e.name), SLICE_ARG(e.path));
 
 				walk_url(w, p, from, &e);
 				n++;
@@ -489,23 +569,29 @@ static size_t through_rules(struct walk *w, const struct origin *from, const str
 	return n;
 }
 
-static void through_node_port(struct walk *w, const struct origin *from, const struct svc *x, const struct svc_port *port,
-			      bool is_alternative)
+static void through_node_port(struct walk *w, const struct origin *from, const struct svc *x,
+                              const struct svc_port *port, bool is_alternative)
 {
 	int64_t number = val_int(val_get(port->v, "nodePort"), 0);
-	struct explain_path *p = path_new(w, is_alternative, "through the node port of %s", path_name_of(w, x->object));
-	struct explain_step *s = path_step(w, p, EXPLAIN_ROUTE, "every node takes TCP %s",
-					   number ? arena_printf(&w->x->arena, "%lld", (long long)number) : "on a port that is assigned");
+	struct explain_path *p = path_new(w, is_alternative, "through the node port of %s",
+	                                  path_name_of(w, x->object));
+	struct explain_step *s =
+		path_step(w, p, EXPLAIN_ROUTE, "every node takes TCP %s",
+	                  number ? arena_printf(&w->x->arena, "%lld", (long long)number)
+	                         : "on a port that is assigned");
 	struct origin node = behind_balancer(w->s);
 
 	if (from->is_outside) {
-		step_unsure(w, s, "Nodes are reached from outside only where they have public addresses and their security "
-				  "group admits the port.");
+		step_unsure(w, s,
+		            "Nodes are reached from outside only where they have public addresses "
+		            "and their security "
+		            "group admits the port.");
 	}
 	path_service_port(w, p, &node, x, port);
 }
 
-void path_outside_in(struct walk *w, const struct origin *from, const struct svc *x, uint16_t number)
+void path_outside_in(struct walk *w, const struct origin *from, const struct svc *x,
+                     uint16_t number)
 {
 	const struct svc_port *asked = number ? svc_port_numbered(x, number, 0) : NULL;
 	const struct svc_port *port = asked || number ? asked : x->n_ports ? &x->ports[0] : NULL;
@@ -520,7 +606,8 @@ void path_outside_in(struct walk *w, const struct origin *from, const struct svc
 	n = through_rules(w, from, x, asked);
 
 	if (is_balancer && port) {
-		struct explain_path *p = path_new(w, n++ > 0, "through the balancer of %s", path_name_of(w, x->object));
+		struct explain_path *p = path_new(w, n++ > 0, "through the balancer of %s",
+		                                  path_name_of(w, x->object));
 
 		if (balancer(w, p, from, x, port->port)) {
 			path_service_port(w, p, &node, x, port);
@@ -533,11 +620,17 @@ void path_outside_in(struct walk *w, const struct origin *from, const struct svc
 	}
 	if (!n) {
 		struct explain_path *p = path_new(w, false, "from outside");
-		struct explain_step *s = path_step(w, p, EXPLAIN_BALANCER, "something leads from outside to %s", path_name_of(w, x->object));
+		struct explain_step *s =
+			path_step(w, p, EXPLAIN_BALANCER, "something leads from outside to %s",
+		                  path_name_of(w, x->object));
 
-		step_note(w, s, NOTE_FACT, x->object, val_get(object_spec(x->object), "type"), "%s is of type " SLICE_FMT,
-			  path_name_of(w, x->object), SLICE_ARG(x->type));
-		step_breaks(w, s, NULL, "No Ingress rule, balancer or node port leads to %s.", path_name_of(w, x->object));
-		step_repair(w, s, "Add an Ingress rule for it, or make it a Service of type LoadBalancer.");
+		step_note(w, s, NOTE_FACT, x->object, val_get(object_spec(x->object), "type"),
+		          "%s is of type " SLICE_FMT, path_name_of(w, x->object),
+		          SLICE_ARG(x->type));
+		step_breaks(w, s, NULL, "No Ingress rule, balancer or node port leads to %s.",
+		            path_name_of(w, x->object));
+		step_repair(
+			w, s,
+			"Add an Ingress rule for it, or make it a Service of type LoadBalancer.");
 	}
 }

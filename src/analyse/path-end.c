@@ -17,29 +17,43 @@ struct kind_word {
 	enum object_kind id;
 };
 static const struct kind_word kind_words[] = {
-	{ "deployment", OBJECT_DEPLOYMENT }, { "deployments", OBJECT_DEPLOYMENT },
-	{ "deploy", OBJECT_DEPLOYMENT },     { "statefulset", OBJECT_STATEFULSET },
-	{ "sts", OBJECT_STATEFULSET },	     { "daemonset", OBJECT_DAEMONSET },
-	{ "ds", OBJECT_DAEMONSET },	     { "replicaset", OBJECT_REPLICASET },
-	{ "rs", OBJECT_REPLICASET },	     { "job", OBJECT_JOB },
-	{ "cronjob", OBJECT_CRONJOB },	     { "cj", OBJECT_CRONJOB },
-	{ "rollout", OBJECT_ROLLOUT },	     { "pod", OBJECT_POD },
-	{ "pods", OBJECT_POD },		     { "po", OBJECT_POD },
-	{ "service", OBJECT_SERVICE },	     { "services", OBJECT_SERVICE },
-	{ "svc", OBJECT_SERVICE },	     { "dbinstance", OBJECT_DBINSTANCE },
-	{ "database", OBJECT_DBINSTANCE },   { "db", OBJECT_DBINSTANCE },
-	{ "dbcluster", OBJECT_DBCLUSTER },   { "cachecluster", OBJECT_CACHECLUSTER },
-	{ "cache", OBJECT_CACHECLUSTER },    { "replicationgroup", OBJECT_REPLICATIONGROUP },
+	{ "deployment", OBJECT_DEPLOYMENT },
+	{ "deployments", OBJECT_DEPLOYMENT },
+	{ "deploy", OBJECT_DEPLOYMENT },
+	{ "statefulset", OBJECT_STATEFULSET },
+	{ "sts", OBJECT_STATEFULSET },
+	{ "daemonset", OBJECT_DAEMONSET },
+	{ "ds", OBJECT_DAEMONSET },
+	{ "replicaset", OBJECT_REPLICASET },
+	{ "rs", OBJECT_REPLICASET },
+	{ "job", OBJECT_JOB },
+	{ "cronjob", OBJECT_CRONJOB },
+	{ "cj", OBJECT_CRONJOB },
+	{ "rollout", OBJECT_ROLLOUT },
+	{ "pod", OBJECT_POD },
+	{ "pods", OBJECT_POD },
+	{ "po", OBJECT_POD },
+	{ "service", OBJECT_SERVICE },
+	{ "services", OBJECT_SERVICE },
+	{ "svc", OBJECT_SERVICE },
+	{ "dbinstance", OBJECT_DBINSTANCE },
+	{ "database", OBJECT_DBINSTANCE },
+	{ "db", OBJECT_DBINSTANCE },
+	{ "dbcluster", OBJECT_DBCLUSTER },
+	{ "cachecluster", OBJECT_CACHECLUSTER },
+	{ "cache", OBJECT_CACHECLUSTER },
+	{ "replicationgroup", OBJECT_REPLICATIONGROUP },
 };
 /* Looked through for a name without a kind, in this order: what clients call comes first. */
 static const enum object_kind target_kinds[] = {
-	OBJECT_SERVICE,	   OBJECT_DEPLOYMENT, OBJECT_STATEFULSET, OBJECT_DAEMONSET,    OBJECT_ROLLOUT,
-	OBJECT_REPLICASET, OBJECT_CONTROLLER, OBJECT_POD,	  OBJECT_DBINSTANCE,   OBJECT_DBCLUSTER,
-	OBJECT_CACHECLUSTER, OBJECT_REPLICATIONGROUP, OBJECT_JOB, OBJECT_CRONJOB,
+	OBJECT_SERVICE,    OBJECT_DEPLOYMENT, OBJECT_STATEFULSET,  OBJECT_DAEMONSET,
+	OBJECT_ROLLOUT,    OBJECT_REPLICASET, OBJECT_CONTROLLER,   OBJECT_POD,
+	OBJECT_DBINSTANCE, OBJECT_DBCLUSTER,  OBJECT_CACHECLUSTER, OBJECT_REPLICATIONGROUP,
+	OBJECT_JOB,        OBJECT_CRONJOB,
 };
 static const enum object_kind source_kinds[] = {
 	OBJECT_DEPLOYMENT, OBJECT_STATEFULSET, OBJECT_DAEMONSET, OBJECT_ROLLOUT, OBJECT_REPLICASET,
-	OBJECT_CONTROLLER, OBJECT_POD,	       OBJECT_CRONJOB,	 OBJECT_JOB,
+	OBJECT_CONTROLLER, OBJECT_POD,         OBJECT_CRONJOB,   OBJECT_JOB,
 };
 
 static const struct kind_word *kind_by_word(struct slice word)
@@ -63,8 +77,8 @@ bool path_is_managed(enum object_kind id)
 struct asked {
 	struct subject *s;
 	struct arena *a;
-	const char *word; /* "source" or "destination" */
-	struct slice text; /* all of it */
+	const char *word;      /* "source" or "destination" */
+	struct slice text;     /* all of it */
 	struct slice ns, name; /* ns may be empty: any */
 	const enum object_kind *kinds;
 	size_t n_kinds;
@@ -91,7 +105,8 @@ static void split_name(struct asked *q, enum object_kind *one, struct slice text
 	q->name = text;
 }
 
-static const struct object *find_one(const struct asked *q, enum object_kind id, const struct object **ret_second)
+static const struct object *find_one(const struct asked *q, enum object_kind id,
+                                     const struct object **ret_second)
 {
 	const struct object *o;
 
@@ -151,21 +166,23 @@ static int names_nothing(const struct asked *q, struct err *err)
 	}
 	if (near || elsewhere) {
 		object_text(&b, near ? near : elsewhere);
-		return err_raise(err, ERR_USAGE, "%s " SLICE_FMT " names nothing; %s is there", q->word,
-				 SLICE_ARG(q->text), strbuf_str(&b));
+		return err_raise(err, ERR_USAGE, "%s " SLICE_FMT " names nothing; %s is there",
+		                 q->word, SLICE_ARG(q->text), strbuf_str(&b));
 	}
-	return err_raise(err, ERR_USAGE, "%s " SLICE_FMT " names nothing among the %zu objects", q->word,
-			 SLICE_ARG(q->text), q->s->n_objects);
+	return err_raise(err, ERR_USAGE, "%s " SLICE_FMT " names nothing among the %zu objects",
+	                 q->word, SLICE_ARG(q->text), q->s->n_objects);
 }
 
-static int names_several(const struct asked *q, const struct object *a, const struct object *b, struct err *err)
+static int names_several(const struct asked *q, const struct object *a, const struct object *b,
+                         struct err *err)
 {
 	scoped_strbuf struct strbuf x = { 0 }, y = { 0 };
 
 	object_text(&x, a);
 	object_text(&y, b);
-	return err_raise(err, ERR_USAGE, "%s " SLICE_FMT " is %s and %s; say which, as kind/namespace/name", q->word,
-			 SLICE_ARG(q->text), strbuf_str(&x), strbuf_str(&y));
+	return err_raise(err, ERR_USAGE,
+	                 "%s " SLICE_FMT " is %s and %s; say which, as kind/namespace/name",
+	                 q->word, SLICE_ARG(q->text), strbuf_str(&x), strbuf_str(&y));
 }
 
 static int find_object(const struct asked *q, const struct object **ret, struct err *err)
@@ -180,7 +197,9 @@ static int find_object(const struct asked *q, const struct object **ret, struct 
 		if (o && path_is_managed(o->id) && q->n_kinds > 1) {
 			for (size_t j = i + 1; j < q->n_kinds; j++) {
 				const struct object *other =
-					path_is_managed(q->kinds[j]) ? find_one(q, q->kinds[j], &second) : NULL;
+					path_is_managed(q->kinds[j])
+						? find_one(q, q->kinds[j], &second)
+						: NULL;
 
 				if (other) {
 					return names_several(q, o, other, err);
@@ -223,7 +242,8 @@ static const char *text_of(struct arena *a, const struct object *o)
 	return arena_strdup(a, strbuf_str(&b));
 }
 
-static int end_of_object(const struct asked *q, const struct object *o, struct path_end *ret, struct err *err)
+static int end_of_object(const struct asked *q, const struct object *o, struct path_end *ret,
+                         struct err *err)
 {
 	const struct workload *w;
 
@@ -241,8 +261,8 @@ static int end_of_object(const struct asked *q, const struct object *o, struct p
 	}
 	w = workload_of(q, o);
 	if (!w) {
-		return err_raise(err, ERR_USAGE, "%s " SLICE_FMT ": %s has no pods", q->word, SLICE_ARG(q->text),
-				 ret->text);
+		return err_raise(err, ERR_USAGE, "%s " SLICE_FMT ": %s has no pods", q->word,
+		                 SLICE_ARG(q->text), ret->text);
 	}
 	ret->type = END_WORKLOADS;
 	ret->text = text_of(q->a, w->object);
@@ -257,7 +277,8 @@ static bool labels_match(const struct workload *w, struct slice pairs)
 	struct slice pair, key, value;
 
 	while (slice_next(&pairs, ',', &pair)) {
-		if (!slice_cut(slice_trim(pair), '=', &key, &value) || !val_get_slice(w->labels, key) ||
+		if (!slice_cut(slice_trim(pair), '=', &key, &value) ||
+		    !val_get_slice(w->labels, key) ||
 		    !slice_eq(val_str(val_get_slice(w->labels, key)), value)) {
 			return false;
 		}
@@ -265,15 +286,17 @@ static bool labels_match(const struct workload *w, struct slice pairs)
 	return true;
 }
 
-static int read_selection(const struct asked *q, struct slice ns, struct slice pairs, struct path_end *ret,
-			  struct err *err)
+static int read_selection(const struct asked *q, struct slice ns, struct slice pairs,
+                          struct path_end *ret, struct err *err)
 {
 	if (!subject_space(q->s, ns)) {
-		return err_raise(err, ERR_USAGE, "%s " SLICE_FMT ": there is no namespace " SLICE_FMT, q->word,
-				 SLICE_ARG(q->text), SLICE_ARG(ns));
+		return err_raise(err, ERR_USAGE,
+		                 "%s " SLICE_FMT ": there is no namespace " SLICE_FMT, q->word,
+		                 SLICE_ARG(q->text), SLICE_ARG(ns));
 	}
 	ret->type = END_WORKLOADS;
-	ret->text = arena_printf(q->a, "pods in " SLICE_FMT " labelled " SLICE_FMT, SLICE_ARG(ns), SLICE_ARG(pairs));
+	ret->text = arena_printf(q->a, "pods in " SLICE_FMT " labelled " SLICE_FMT, SLICE_ARG(ns),
+	                         SLICE_ARG(pairs));
 	for (size_t i = 0; i < q->s->workloads.n; i++) {
 		const struct workload *w = q->s->workloads.at[i];
 
@@ -281,10 +304,11 @@ static int read_selection(const struct asked *q, struct slice ns, struct slice p
 			vec_push(&ret->workloads, w);
 		}
 	}
-	return ret->workloads.n ? 0 :
-				  err_raise(err, ERR_USAGE,
-					    "%s " SLICE_FMT ": no pod of namespace " SLICE_FMT " carries these labels",
-					    q->word, SLICE_ARG(q->text), SLICE_ARG(ns));
+	return ret->workloads.n ? 0
+	                        : err_raise(err, ERR_USAGE,
+	                                    "%s " SLICE_FMT ": no pod of namespace " SLICE_FMT
+	                                    " carries these labels",
+	                                    q->word, SLICE_ARG(q->text), SLICE_ARG(ns));
 }
 
 /* ---- addresses ---- */
@@ -294,7 +318,8 @@ static const struct workload *workload_at(const struct asked *q, struct ip ip)
 {
 	struct ip own;
 
-	object_each (q->s, OBJECT_POD, o) {
+	object_each(q->s, OBJECT_POD, o)
+	{
 		if (ip_parse(val_str(val_path(o->v, "status.podIP")), &own) && ip_eq(own, ip) &&
 		    !val_bool(val_path(o->v, "spec.hostNetwork"), false)) {
 			return workload_of(q, o);
@@ -310,7 +335,8 @@ static const struct svc *service_at(const struct subject *s, struct ip ip)
 	for (size_t i = 0; i < s->services.n; i++) {
 		const struct svc *x = s->services.at[i];
 
-		if (ip_parse(val_get_str(object_spec(x->object), "clusterIP"), &own) && ip_eq(own, ip)) {
+		if (ip_parse(val_get_str(object_spec(x->object), "clusterIP"), &own) &&
+		    ip_eq(own, ip)) {
 			return x;
 		}
 	}
@@ -325,7 +351,8 @@ static const struct object *managed_at(const struct subject *s, struct ip ip)
 		if (!path_is_managed((enum object_kind)id)) {
 			continue;
 		}
-		object_each (s, id, o) {
+		object_each(s, id, o)
+		{
 			if (path_managed_ip(s, o, &own) && ip_eq(own, ip)) {
 				return o;
 			}
@@ -349,8 +376,9 @@ static void end_of_address(const struct asked *q, struct ip ip, struct path_end 
 		vec_push(&ret->workloads, w);
 	} else if (ret->service || ret->managed) {
 		ret->type = ret->service ? END_SERVICE : END_MANAGED;
-		ret->text = arena_printf(q->a, "%s (%s)",
-					 text_of(q->a, ret->service ? ret->service->object : ret->managed), text);
+		ret->text = arena_printf(
+			q->a, "%s (%s)",
+			text_of(q->a, ret->service ? ret->service->object : ret->managed), text);
 	} else {
 		ret->type = END_ADDRESS;
 		ret->text = arena_printf(q->a, "address %s", text);
@@ -359,10 +387,15 @@ static void end_of_address(const struct asked *q, struct ip ip, struct path_end 
 
 /* ---- the source ---- */
 
-int path_source(struct subject *s, struct arena *a, struct slice text, struct path_end *ret, struct err *err)
+int path_source(struct subject *s, struct arena *a, struct slice text, struct path_end *ret,
+                struct err *err)
 {
-	struct asked q = { .s = s, .a = a, .word = "source", .text = text, .kinds = source_kinds,
-			   .n_kinds = ARRAY_SIZE(source_kinds) };
+	struct asked q = { .s = s,
+		           .a = a,
+		           .word = "source",
+		           .text = text,
+		           .kinds = source_kinds,
+		           .n_kinds = ARRAY_SIZE(source_kinds) };
 	const struct object *o = NULL;
 	enum object_kind one;
 	struct slice head, tail;
@@ -390,8 +423,9 @@ int path_source(struct subject *s, struct arena *a, struct slice text, struct pa
 		return r;
 	}
 	if (o->id == OBJECT_SERVICE || path_is_managed(o->id)) {
-		return err_raise(err, ERR_USAGE, "source " SLICE_FMT ": %s opens no connections; name a workload",
-				 SLICE_ARG(text), text_of(a, o));
+		return err_raise(err, ERR_USAGE,
+		                 "source " SLICE_FMT ": %s opens no connections; name a workload",
+		                 SLICE_ARG(text), text_of(a, o));
 	}
 	return end_of_object(&q, o, ret, err);
 }
@@ -424,13 +458,15 @@ static struct slice lower(struct arena *a, struct slice s)
 }
 
 /* "svc.ns", "svc.ns.svc", "svc.ns.svc.cluster.local", or "svc" beside the source. */
-static const struct svc *service_by_name(const struct asked *q, struct slice name, const struct path_end *from)
+static const struct svc *service_by_name(const struct asked *q, struct slice name,
+                                         const struct path_end *from)
 {
 	struct slice svc, rest, ns, zone, domain = slice_of(q->s->profile->cluster_domain);
 
 	if (!slice_cut(name, '.', &svc, &rest)) {
 		for (size_t i = 0; i < from->workloads.n; i++) {
-			const struct svc *x = subject_service(q->s, from->workloads.at[i]->ns, name);
+			const struct svc *x =
+				subject_service(q->s, from->workloads.at[i]->ns, name);
 
 			if (x) {
 				return x;
@@ -452,7 +488,8 @@ static const struct object *managed_by_endpoint(const struct subject *s, struct 
 		if (!path_is_managed((enum object_kind)id)) {
 			continue;
 		}
-		object_each (s, id, o) {
+		object_each(s, id, o)
+		{
 			struct slice endpoint = path_managed_endpoint(o);
 
 			if (endpoint.len && slice_eq_nocase(endpoint, name)) {
@@ -464,7 +501,8 @@ static const struct object *managed_by_endpoint(const struct subject *s, struct 
 }
 
 /* A host as programs write it. */
-static bool end_of_host(const struct asked *q, struct slice host, const struct path_end *from, struct path_end *ret)
+static bool end_of_host(const struct asked *q, struct slice host, const struct path_end *from,
+                        struct path_end *ret)
 {
 	struct ip ip;
 
@@ -476,8 +514,8 @@ static bool end_of_host(const struct asked *q, struct slice host, const struct p
 	ret->service = service_by_name(q, ret->name, from);
 	if (ret->service) {
 		ret->type = END_SERVICE;
-		ret->text = arena_printf(q->a, "%s (" SLICE_FMT ")", text_of(q->a, ret->service->object),
-					 SLICE_ARG(ret->name));
+		ret->text = arena_printf(q->a, "%s (" SLICE_FMT ")",
+		                         text_of(q->a, ret->service->object), SLICE_ARG(ret->name));
 		return true;
 	}
 	ret->managed = managed_by_endpoint(q->s, ret->name);
@@ -501,7 +539,8 @@ static void end_of_foreign_name(const struct asked *q, struct path_end *ret)
 	ret->text = arena_printf(q->a, SLICE_FMT, SLICE_ARG(ret->name));
 }
 
-static int read_url(const struct asked *q, const struct path_end *from, struct path_end *ret, struct err *err)
+static int read_url(const struct asked *q, const struct path_end *from, struct path_end *ret,
+                    struct err *err)
 {
 	ptrdiff_t sep = slice_find(q->text, ':');
 	struct slice rest = slice_from(q->text, (size_t)sep + 3), authority = rest, host, port;
@@ -531,13 +570,17 @@ static int read_url(const struct asked *q, const struct path_end *from, struct p
 	}
 	ret->port = slice_is(ret->scheme, "https") ? 443 : slice_is(ret->scheme, "http") ? 80 : 0;
 	if (!host.len || (port.len && !read_port(port, &ret->port))) {
-		return err_raise(err, ERR_USAGE, "destination " SLICE_FMT ": no host and port can be read in it",
-				 SLICE_ARG(q->text));
+		return err_raise(err, ERR_USAGE,
+		                 "destination " SLICE_FMT ": no host and port can be read in it",
+		                 SLICE_ARG(q->text));
 	}
 	if (!end_of_host(q, host, from, ret)) {
 		end_of_foreign_name(q, ret);
-		if (ret->type == END_NAME && (slice_is(ret->scheme, "http") || slice_is(ret->scheme, "https"))) {
-			ret->type = from->type == END_BROWSER || from->type == END_INTERNET ? END_URL : END_NAME;
+		if (ret->type == END_NAME &&
+		    (slice_is(ret->scheme, "http") || slice_is(ret->scheme, "https"))) {
+			ret->type = from->type == END_BROWSER || from->type == END_INTERNET
+			                    ? END_URL
+			                    : END_NAME;
 		}
 	}
 	return 0;
@@ -546,18 +589,22 @@ static int read_url(const struct asked *q, const struct path_end *from, struct p
 /* "database" and "cache" alone mean the only one there is. */
 static const struct object *only_one(const struct asked *q)
 {
-	enum object_kind id = slice_is(q->text, "database") ? OBJECT_DBINSTANCE :
-			      slice_is(q->text, "cache")    ? OBJECT_CACHECLUSTER :
-							      OBJECT_OTHER;
+	enum object_kind id = slice_is(q->text, "database") ? OBJECT_DBINSTANCE
+	                      : slice_is(q->text, "cache")  ? OBJECT_CACHECLUSTER
+	                                                    : OBJECT_OTHER;
 
 	return id != OBJECT_OTHER && q->s->n[id] == 1 ? q->s->first[id] : NULL;
 }
 
 int path_target(struct subject *s, struct arena *a, struct slice text, const struct path_end *from,
-		struct path_end *ret, struct err *err)
+                struct path_end *ret, struct err *err)
 {
-	struct asked q = { .s = s, .a = a, .word = "destination", .text = text, .kinds = target_kinds,
-			   .n_kinds = ARRAY_SIZE(target_kinds) };
+	struct asked q = { .s = s,
+		           .a = a,
+		           .word = "destination",
+		           .text = text,
+		           .kinds = target_kinds,
+		           .n_kinds = ARRAY_SIZE(target_kinds) };
 	const struct object *o = only_one(&q);
 	struct slice name = text, head;
 	enum object_kind one;

@@ -17,7 +17,8 @@ enum { FOREIGN_MAX = 4 /* Ingresses of another class that are told */ };
 
 static bool has_argument(const struct workload *w, const char *argument)
 {
-	container_each (w->spec, c) {
+	container_each(w->spec, c)
+	{
 		val_for_each (val_get(c, "args"), it) {
 			if (slice_has_prefix(val_str(it), slice_of(argument))) {
 				return true;
@@ -34,8 +35,10 @@ static const struct workload *controller_of(const struct subject *s, struct slic
 	for (size_t i = 0; i < s->workloads.n; i++) {
 		const struct workload *w = s->workloads.at[i];
 
-		if (!w->ends && ((k && k->label && slice_is(val_get_str(w->labels, k->label), k->value)) ||
-				 (slice_is(name, NGINX_CONTROLLER) && has_argument(w, "--controller-class=")))) {
+		if (!w->ends &&
+		    ((k && k->label && slice_is(val_get_str(w->labels, k->label), k->value)) ||
+		     (slice_is(name, NGINX_CONTROLLER) &&
+		      has_argument(w, "--controller-class=")))) {
 			return w;
 		}
 	}
@@ -50,8 +53,9 @@ static bool has_host(const struct val *ingress, struct slice host)
 		struct slice own = val_get_str(rule, "host");
 		ptrdiff_t dot = slice_find(host, '.');
 
-		if (slice_eq(own, host) || (slice_has_prefix(own, SLICE("*.")) && dot > 0 &&
-					    slice_eq(slice_from(own, 1), slice_from(host, (size_t)dot)))) {
+		if (slice_eq(own, host) ||
+		    (slice_has_prefix(own, SLICE("*.")) && dot > 0 &&
+		     slice_eq(slice_from(own, 1), slice_from(host, (size_t)dot)))) {
 			return true;
 		}
 	}
@@ -61,7 +65,8 @@ static bool has_host(const struct val *ingress, struct slice host)
 /* The controller of the class that the host's Ingress asks for; ingress-nginx where nobody says. */
 static struct slice choose_controller(const struct subject *s, struct slice host)
 {
-	object_each (s, OBJECT_INGRESS, o) {
+	object_each(s, OBJECT_INGRESS, o)
+	{
 		struct slice name = val_get_str(object_spec(o), "ingressClassName");
 		const struct object *class = subject_find(s, OBJECT_INGRESSCLASS, name, name);
 
@@ -75,7 +80,7 @@ static struct slice choose_controller(const struct subject *s, struct slice host
 static int by_precedence(const void *x, const void *y)
 {
 	return ingress_precedence(((const struct ingress_reading *)x)->ingress,
-				  ((const struct ingress_reading *)y)->ingress);
+	                          ((const struct ingress_reading *)y)->ingress);
 }
 
 struct routing path_routing(struct walk *w, struct slice host)
@@ -83,21 +88,27 @@ struct routing path_routing(struct walk *w, struct slice host)
 	struct subject *s = w->s;
 	struct arena *a = &w->x->arena;
 	struct routing r = { .controller = choose_controller(s, host) };
-	const struct val **classes = ARENA_ARRAY(a, const struct val *, s->n[OBJECT_INGRESSCLASS] + 1);
-	struct ingress_reading *in = ARENA_ARRAY(a, struct ingress_reading, s->n[OBJECT_INGRESS] + 1);
+	const struct val **classes =
+		ARENA_ARRAY(a, const struct val *, s->n[OBJECT_INGRESSCLASS] + 1);
+	struct ingress_reading *in =
+		ARENA_ARRAY(a, struct ingress_reading, s->n[OBJECT_INGRESS] + 1);
 	const struct controller *known = controller_find(r.controller);
 	size_t n = 0;
 
 	r.workload = controller_of(s, r.controller);
-	r.classes = (struct ingress_classes){ .at = classes,
-					      .controller = arena_slice(a, r.controller).p,
-					      .class_name = known ? known->class_name : "",
-					      .without_class = r.workload && has_argument(r.workload,
-											  "--watch-ingress-without-class") };
-	object_each (s, OBJECT_INGRESSCLASS, o) {
+	r.classes = (struct ingress_classes){
+		.at = classes,
+		.controller = arena_slice(a, r.controller).p,
+		.class_name = known ? known->class_name : "",
+		.without_class =
+			r.workload && has_argument(r.workload, "--watch-ingress-without-class")
+	};
+	object_each(s, OBJECT_INGRESSCLASS, o)
+	{
 		classes[r.classes.n++] = o->v;
 	}
-	object_each (s, OBJECT_INGRESS, o) {
+	object_each(s, OBJECT_INGRESS, o)
+	{
 		if (ingress_claim_of(&r.classes, o->v) == INGRESS_OURS) {
 			in[n] = ingress_reading_of(o->v);
 			in[n].ns = o->ns;
@@ -141,17 +152,22 @@ static void on_line(void *arg, const struct val *object, const char *text)
 	struct telling *t = arg;
 	const struct object *o = owner_of(t->r, object);
 
-	step_note(t->w, t->step, strstr(text, " answers ") ? NOTE_DECIDED : strstr(text, "another path") ? NOTE_OTHER : NOTE_NEAR,
-		  o, o && object != o->v ? object : NULL, "%s", text);
+	step_note(t->w, t->step,
+	          strstr(text, " answers ")      ? NOTE_DECIDED
+	          : strstr(text, "another path") ? NOTE_OTHER
+	                                         : NOTE_NEAR,
+	          o, o && object != o->v ? object : NULL, "%s", text);
 }
 
 /* Ingresses that have the host, and another controller's class. */
-static const struct object *note_foreign(struct walk *w, struct explain_step *s, const struct routing *r, struct slice host)
+static const struct object *note_foreign(struct walk *w, struct explain_step *s,
+                                         const struct routing *r, struct slice host)
 {
 	const struct object *first = NULL;
 	size_t n = 0;
 
-	object_each (w->s, OBJECT_INGRESS, o) {
+	object_each(w->s, OBJECT_INGRESS, o)
+	{
 		const char *why = NULL;
 
 		switch (ingress_claim_of(&r->classes, o->v)) {
@@ -173,51 +189,68 @@ static const struct object *note_foreign(struct walk *w, struct explain_step *s,
 		if (why && has_host(o->v, host) && n++ < FOREIGN_MAX) {
 			const struct val *at = val_get(object_spec(o), "ingressClassName");
 
-			step_note(w, s, NOTE_NEAR, o, at, "%s has the host, but %s", path_name_of(w, o), why);
+			step_note(w, s, NOTE_NEAR, o, at, "%s has the host, but %s",
+			          path_name_of(w, o), why);
 			first = first ? first : o;
 		}
 	}
 	return first;
 }
 
-static void say_no_host(struct walk *w, struct explain_step *s, const struct routing *r, struct slice host)
+static void say_no_host(struct walk *w, struct explain_step *s, const struct routing *r,
+                        struct slice host)
 {
 	const struct object *foreign = note_foreign(w, s, r, host);
-	struct slice class = foreign ? val_get_str(object_spec(foreign), "ingressClassName") : SLICE("");
+	struct slice class =
+		foreign ? val_get_str(object_spec(foreign), "ingressClassName") : SLICE("");
 
 	if (foreign) {
-		step_breaks(w, s, "ING004", "%s asks for %s" SLICE_FMT ", which the ingress controller does not serve.", path_name_of(w, foreign),
-			    class.len ? "class " : "no class", SLICE_ARG(class));
+		step_breaks(w, s, "ING004",
+		            "%s asks for %s" SLICE_FMT
+		            ", which the ingress controller does not serve.",
+		            path_name_of(w, foreign), class.len ? "class " : "no class",
+		            SLICE_ARG(class));
 		for (size_t i = 0; i < r->classes.n; i++) {
-			if (slice_is(val_str(val_path(r->classes.at[i], "spec.controller")), r->classes.controller)) {
+			if (slice_is(val_str(val_path(r->classes.at[i], "spec.controller")),
+			             r->classes.controller)) {
 				step_repair(w, s, "Set spec.ingressClassName: " SLICE_FMT ".",
-					    SLICE_ARG(val_str(val_path(r->classes.at[i], "metadata.name"))));
+				            SLICE_ARG(val_str(
+						    val_path(r->classes.at[i], "metadata.name"))));
 				return;
 			}
 		}
 		step_repair(w, s, "Make an IngressClass of controller %s.", r->classes.controller);
 		return;
 	}
-	step_breaks(w, s, "ING009", "No Ingress has a rule for host " SLICE_FMT "; the controller answers 404.", SLICE_ARG(host));
+	step_breaks(w, s, "ING009",
+	            "No Ingress has a rule for host " SLICE_FMT "; the controller answers 404.",
+	            SLICE_ARG(host));
 	if (s->notes.n && s->notes.at[0].object) {
-		step_repair(w, s, "Write host: " SLICE_FMT " in a rule (%s nearly has it).", SLICE_ARG(host),
-			    path_name_of(w, s->notes.at[0].object));
+		step_repair(w, s, "Write host: " SLICE_FMT " in a rule (%s nearly has it).",
+		            SLICE_ARG(host), path_name_of(w, s->notes.at[0].object));
 	} else {
-		step_repair(w, s, "Add a rule with host: " SLICE_FMT " to an Ingress.", SLICE_ARG(host));
+		step_repair(w, s, "Add a rule with host: " SLICE_FMT " to an Ingress.",
+		            SLICE_ARG(host));
 	}
 }
 
-const struct ingress_path *path_rule(struct walk *w, struct explain_path *p, const struct routing *r,
-				     const struct path_end *e, struct ingress_choice *ret)
+const struct ingress_path *path_rule(struct walk *w, struct explain_path *p,
+                                     const struct routing *r, const struct path_end *e,
+                                     struct ingress_choice *ret)
 {
-	struct explain_step *s = path_step(w, p, EXPLAIN_INGRESS, "a rule takes " SLICE_FMT SLICE_FMT, SLICE_ARG(e->name),
-					   SLICE_ARG(e->path));
+	struct explain_step *s =
+		path_step(w, p, EXPLAIN_INGRESS, "a rule takes " SLICE_FMT SLICE_FMT,
+	                  SLICE_ARG(e->name), SLICE_ARG(e->path));
 	struct telling t = { w, s, r };
 	const struct trace trace = { .line = on_line, .arg = &t };
 
 	*ret = ingress_choose(&r->table, e->name, e->path, &trace);
-	s->probe = (struct explain_probe){ .type = PROBE_ROUTE, .place = AT_HOST, .name = e->name, .path = e->path,
-					   .port = e->port, .tls = slice_is(e->scheme, "https") };
+	s->probe = (struct explain_probe){ .type = PROBE_ROUTE,
+		                           .place = AT_HOST,
+		                           .name = e->name,
+		                           .path = e->path,
+		                           .port = e->port,
+		                           .tls = slice_is(e->scheme, "https") };
 	p->whole = s->probe;
 	p->whole.type = PROBE_HTTP;
 	if (!ret->host) {
@@ -225,7 +258,8 @@ const struct ingress_path *path_rule(struct walk *w, struct explain_path *p, con
 		return NULL;
 	}
 	if (ret->redirects) {
-		step_unsure(w, s, "The controller redirects to " SLICE_FMT ".", SLICE_ARG(ret->host->host));
+		step_unsure(w, s, "The controller redirects to " SLICE_FMT ".",
+		            SLICE_ARG(ret->host->host));
 		return NULL;
 	}
 	if (!ret->path && ret->unsure) {
@@ -233,26 +267,35 @@ const struct ingress_path *path_rule(struct walk *w, struct explain_path *p, con
 		return NULL;
 	}
 	if (!ret->path) {
-		step_breaks(w, s, "ING005", "Host " SLICE_FMT " has no path that takes " SLICE_FMT "; the controller answers 404.",
-			    SLICE_ARG(e->name), SLICE_ARG(e->path));
-		step_repair(w, s, "Add path: " SLICE_FMT " (pathType: Prefix) to the rule of that host.", SLICE_ARG(e->path));
+		step_breaks(w, s, "ING005",
+		            "Host " SLICE_FMT " has no path that takes " SLICE_FMT
+		            "; the controller answers 404.",
+		            SLICE_ARG(e->name), SLICE_ARG(e->path));
+		step_repair(w, s,
+		            "Add path: " SLICE_FMT " (pathType: Prefix) to the rule of that host.",
+		            SLICE_ARG(e->path));
 		return NULL;
 	}
 	if (ret->by_other) {
-		step_note(w, s, NOTE_FACT, ret->path->of->owner, NULL, "no rule names the host; one for every host answers");
+		step_note(w, s, NOTE_FACT, ret->path->of->owner, NULL,
+		          "no rule names the host; one for every host answers");
 	}
 	if (ret->path->canary) {
-		step_note(w, s, NOTE_FACT, ret->path->canary->of->owner, NULL, "a part of the requests goes to a canary");
+		step_note(w, s, NOTE_FACT, ret->path->canary->of->owner, NULL,
+		          "a part of the requests goes to a canary");
 	}
 	return ret->path;
 }
 
 /* ---- certificates ---- */
 
-static const struct object *certificate_for(const struct subject *s, struct slice ns, struct slice secret)
+static const struct object *certificate_for(const struct subject *s, struct slice ns,
+                                            struct slice secret)
 {
-	object_each (s, OBJECT_CERTIFICATE, o) {
-		if (slice_eq(o->ns, ns) && slice_eq(val_get_str(object_spec(o), "secretName"), secret)) {
+	object_each(s, OBJECT_CERTIFICATE, o)
+	{
+		if (slice_eq(o->ns, ns) &&
+		    slice_eq(val_get_str(object_spec(o), "secretName"), secret)) {
 			return o;
 		}
 	}
@@ -269,9 +312,10 @@ static bool is_issued(const struct object *ingress)
 static bool solves_by_http(const struct subject *s, const struct object *ingress)
 {
 	struct slice name = object_annotation(ingress, "cert-manager.io/cluster-issuer");
-	const struct object *issuer = name.len ? subject_find(s, OBJECT_CLUSTERISSUER, name, name) :
-						 subject_find(s, OBJECT_ISSUER, ingress->ns,
-							      object_annotation(ingress, "cert-manager.io/issuer"));
+	const struct object *issuer =
+		name.len ? subject_find(s, OBJECT_CLUSTERISSUER, name, name)
+			 : subject_find(s, OBJECT_ISSUER, ingress->ns,
+	                                object_annotation(ingress, "cert-manager.io/issuer"));
 
 	val_for_each (issuer ? val_path(issuer->v, "spec.acme.solvers") : NULL, it) {
 		if (val_get(it, "http01")) {
@@ -284,9 +328,11 @@ static bool solves_by_http(const struct subject *s, const struct object *ingress
 /* A pod as cert-manager makes one to answer a challenge; in the model only while it is asked about. */
 static bool solver_is_admitted(struct walk *w, const struct workload *controller, struct slice ns)
 {
-	static const char text[] = "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"cm-acme-http-solver\","
-				   "\"labels\":{\"acme.cert-manager.io/http01-solver\":\"true\"}},"
-				   "\"status\":{\"phase\":\"Running\",\"podIP\":\"100.127.255.254\"}}";
+	static const char text[] =
+		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"cm-acme-http-"
+		"solver\","
+		"\"labels\":{\"acme.cert-manager.io/http01-solver\":\"true\"}},"
+		"\"status\":{\"phase\":\"Running\",\"podIP\":\"100.127.255.254\"}}";
 	struct model *m = subject_model(w->s);
 	struct flow f = { .src = controller->ip, .proto = PROTO_TCP, .dst_port = 8089 };
 	scoped_doc struct doc *d = NULL;
@@ -303,64 +349,81 @@ static bool solver_is_admitted(struct walk *w, const struct workload *controller
 	return admits;
 }
 
-static void judge_solver(struct walk *w, struct explain_step *s, const struct routing *r, const struct object *ingress)
+static void judge_solver(struct walk *w, struct explain_step *s, const struct routing *r,
+                         const struct object *ingress)
 {
 	if (!r->workload || !w->s->profile->enforces_policies || !solves_by_http(w->s, ingress) ||
 	    solver_is_admitted(w, r->workload, ingress->ns)) {
 		return;
 	}
-	step_breaks(w, s, "NP014", "The certificate is proved by HTTP-01, and policies of namespace " SLICE_FMT
-				   " do not admit the ingress controller to the solver's pod on 8089.",
-		    SLICE_ARG(ingress->ns));
-	step_repair(w, s, "Add a NetworkPolicy for podSelector acme.cert-manager.io/http01-solver: \"true\" that admits TCP 8089 "
-			  "from the ingress controller.");
+	step_breaks(w, s, "NP014",
+	            "The certificate is proved by HTTP-01, and policies of namespace " SLICE_FMT
+	            " do not admit the ingress controller to the solver's pod on 8089.",
+	            SLICE_ARG(ingress->ns));
+	step_repair(w, s,
+	            "Add a NetworkPolicy for podSelector acme.cert-manager.io/http01-solver: "
+	            "\"true\" that admits TCP 8089 "
+	            "from the ingress controller.");
 }
 
-static void judge_secret(struct walk *w, struct explain_step *s, const struct routing *r, const struct object *ingress,
-			 const struct val *entry, struct slice host)
+static void judge_secret(struct walk *w, struct explain_step *s, const struct routing *r,
+                         const struct object *ingress, const struct val *entry, struct slice host)
 {
 	const struct val *at = val_get(entry, "secretName");
 	struct slice name = val_str(at);
-	const struct object *secret = subject_find(w->s, OBJECT_SECRET, ingress->ns, name), *maker, *elsewhere;
+	const struct object *secret = subject_find(w->s, OBJECT_SECRET, ingress->ns, name), *maker,
+			    *elsewhere;
 
 	if (!name.len) {
-		step_note(w, s, NOTE_DECIDED, ingress, entry, "no secretName: the controller's default certificate");
-		step_unsure(w, s, "Files cannot tell whether the controller's default certificate names " SLICE_FMT ".",
-			    SLICE_ARG(host));
+		step_note(w, s, NOTE_DECIDED, ingress, entry,
+		          "no secretName: the controller's default certificate");
+		step_unsure(w, s,
+		            "Files cannot tell whether the controller's default certificate "
+		            "names " SLICE_FMT ".",
+		            SLICE_ARG(host));
 		return;
 	}
 	if (secret) {
-		const struct val *data = val_get(secret->v, "data"), *text = val_get(secret->v, "stringData");
+		const struct val *data = val_get(secret->v, "data"),
+				 *text = val_get(secret->v, "stringData");
 
-		step_note(w, s, NOTE_DECIDED, secret, NULL, "%s holds the certificate", path_name_of(w, secret));
+		step_note(w, s, NOTE_DECIDED, secret, NULL, "%s holds the certificate",
+		          path_name_of(w, secret));
 		if (!(val_get(data, "tls.crt") || val_get(text, "tls.crt")) ||
 		    !(val_get(data, "tls.key") || val_get(text, "tls.key"))) {
-			step_breaks(w, s, "TLS002", "%s lacks tls.crt or tls.key; the default certificate is served.", path_name_of(w, secret));
-			step_repair(w, s, "Put both keys into the Secret (type kubernetes.io/tls).");
+			step_breaks(
+				w, s, "TLS002",
+				"%s lacks tls.crt or tls.key; the default certificate is served.",
+				path_name_of(w, secret));
+			step_repair(w, s,
+			            "Put both keys into the Secret (type kubernetes.io/tls).");
 		}
 		return;
 	}
 	maker = certificate_for(w->s, ingress->ns, name);
 	if (maker || is_issued(ingress)) {
-		step_note(w, s, NOTE_DECIDED, maker ? maker : ingress, maker ? NULL : at, "Secret " SLICE_FMT " is made by %s",
-			  SLICE_ARG(name), maker ? path_name_of(w, maker) : "cert-manager, as its annotation asks");
+		step_note(w, s, NOTE_DECIDED, maker ? maker : ingress, maker ? NULL : at,
+		          "Secret " SLICE_FMT " is made by %s", SLICE_ARG(name),
+		          maker ? path_name_of(w, maker) : "cert-manager, as its annotation asks");
 		judge_solver(w, s, r, ingress);
 		return;
 	}
 	elsewhere = subject_find_elsewhere(w->s, OBJECT_SECRET, ingress->ns, name);
 	step_note(w, s, NOTE_FACT, ingress, at, "asks for Secret " SLICE_FMT, SLICE_ARG(name));
-	step_breaks(w, s, "TLS001", "There is no Secret " SLICE_FMT " in namespace " SLICE_FMT "%s" SLICE_FMT
-			  "; the controller serves its own certificate.",
-		    SLICE_ARG(name), SLICE_ARG(ingress->ns), elsewhere ? ", but in " : "",
-		    SLICE_ARG(elsewhere ? elsewhere->ns : SLICE("")));
+	step_breaks(w, s, "TLS001",
+	            "There is no Secret " SLICE_FMT " in namespace " SLICE_FMT "%s" SLICE_FMT
+	            "; the controller serves its own certificate.",
+	            SLICE_ARG(name), SLICE_ARG(ingress->ns), elsewhere ? ", but in " : "",
+	            SLICE_ARG(elsewhere ? elsewhere->ns : SLICE("")));
 	if (elsewhere) {
-		step_note(w, s, NOTE_NEAR, elsewhere, NULL, "%s is in another namespace", path_name_of(w, elsewhere));
+		step_note(w, s, NOTE_NEAR, elsewhere, NULL, "%s is in another namespace",
+		          path_name_of(w, elsewhere));
 	}
 	step_repair(w, s, "Put the Secret into namespace " SLICE_FMT ".", SLICE_ARG(ingress->ns));
 }
 
-void path_tls(struct walk *w, struct explain_path *p, const struct routing *r, const struct ingress_host *h,
-	      const struct path_end *e)
+void path_tls(struct walk *w, struct explain_path *p, const struct routing *r,
+              const struct ingress_host *h, const struct path_end *e)
 {
 	struct explain_step *s;
 	const struct object *first = NULL;
@@ -369,10 +432,13 @@ void path_tls(struct walk *w, struct explain_path *p, const struct routing *r, c
 		return;
 	}
 	s = path_step(w, p, EXPLAIN_TLS, "the certificate names " SLICE_FMT, SLICE_ARG(e->name));
-	s->probe = (struct explain_probe){ .type = PROBE_TLS, .place = AT_HOST, .name = e->name, .port = e->port };
+	s->probe = (struct explain_probe){
+		.type = PROBE_TLS, .place = AT_HOST, .name = e->name, .port = e->port
+	};
 	for (size_t i = 0; h && i < h->n_by; i++) {
 		const struct object *o = h->by[i]->owner;
-		const struct val *entry = ingress_tls_for(o->v, h->host.len ? h->host : e->name, NULL, NULL);
+		const struct val *entry =
+			ingress_tls_for(o->v, h->host.len ? h->host : e->name, NULL, NULL);
 
 		first = first ? first : o;
 		if (entry) {
@@ -381,23 +447,28 @@ void path_tls(struct walk *w, struct explain_path *p, const struct routing *r, c
 		}
 		val_for_each (val_path(o->v, "spec.tls"), other) {
 			val_for_each (val_get(other, "hosts"), it) {
-				step_note(w, s, NOTE_NEAR, o, it, "a tls entry is for " SLICE_FMT, SLICE_ARG(val_str(it)));
+				step_note(w, s, NOTE_NEAR, o, it, "a tls entry is for " SLICE_FMT,
+				          SLICE_ARG(val_str(it)));
 			}
 		}
 	}
-	step_breaks(w, s, "TLS003", "No tls entry lists " SLICE_FMT "; the controller serves its own certificate.", SLICE_ARG(e->name));
+	step_breaks(w, s, "TLS003",
+	            "No tls entry lists " SLICE_FMT "; the controller serves its own certificate.",
+	            SLICE_ARG(e->name));
 	step_repair(w, s, "Add to spec.tls of %s: hosts: [" SLICE_FMT "] and a secretName.",
-		    first ? path_name_of(w, first) : "the Ingress", SLICE_ARG(e->name));
+	            first ? path_name_of(w, first) : "the Ingress", SLICE_ARG(e->name));
 }
 
 bool path_is_public(const struct subject *s, struct slice name)
 {
-	object_each (s, OBJECT_INGRESS, o) {
+	object_each(s, OBJECT_INGRESS, o)
+	{
 		if (has_host(o->v, name)) {
 			return true;
 		}
 	}
-	object_each (s, OBJECT_DISTRIBUTION, o) {
+	object_each(s, OBJECT_DISTRIBUTION, o)
+	{
 		val_for_each (val_path(o->v, "spec.distributionConfig.aliases.items"), it) {
 			if (slice_eq_nocase(val_str(it), name)) {
 				return true;

@@ -14,8 +14,9 @@ struct routing {
 /* For the controller that serves the host's Ingress. */
 struct routing path_routing(struct walk *w, struct slice host);
 /* The step of host and path; null when nothing takes them. */
-const struct ingress_path *path_rule(struct walk *w, struct explain_path *p, const struct routing *r,
-				     const struct path_end *e, struct ingress_choice *ret);
+const struct ingress_path *path_rule(struct walk *w, struct explain_path *p,
+                                     const struct routing *r, const struct path_end *e,
+                                     struct ingress_choice *ret);
 /* The certificate, when e's scheme is https. */
-void path_tls(struct walk *w, struct explain_path *p, const struct routing *r, const struct ingress_host *h,
-	      const struct path_end *e);
+void path_tls(struct walk *w, struct explain_path *p, const struct routing *r,
+              const struct ingress_host *h, const struct path_end *e);

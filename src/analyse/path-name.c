@@ -40,14 +40,16 @@ static void read_config(struct resolver *r)
 {
 	struct arena *a = &r->w->x->arena;
 	const struct val *config = val_get(r->from->spec, "dnsConfig");
-	struct slice policy = policy_of(r->from), domain = model_cluster_domain(subject_model(r->w->s));
+	struct slice policy = policy_of(r->from),
+		     domain = model_cluster_domain(subject_model(r->w->s));
 
 	r->ndots = 1;
-	r->asks_cluster = slice_is(policy, "ClusterFirst") || slice_is(policy, "ClusterFirstWithHostNet");
+	r->asks_cluster =
+		slice_is(policy, "ClusterFirst") || slice_is(policy, "ClusterFirstWithHostNet");
 	if (r->asks_cluster) {
 		r->ndots = NDOTS;
-		add_search(r, slice_of(arena_printf(a, SLICE_FMT ".svc." SLICE_FMT, SLICE_ARG(r->from->ns),
-						    SLICE_ARG(domain))));
+		add_search(r, slice_of(arena_printf(a, SLICE_FMT ".svc." SLICE_FMT,
+		                                    SLICE_ARG(r->from->ns), SLICE_ARG(domain))));
 		add_search(r, slice_of(arena_printf(a, "svc." SLICE_FMT, SLICE_ARG(domain))));
 		add_search(r, domain);
 	}
@@ -57,14 +59,18 @@ static void read_config(struct resolver *r)
 	val_for_each (val_get(config, "options"), it) {
 		int64_t n;
 
-		if (slice_is(val_get_str(it, "name"), "ndots") && slice_to_i64(val_get_str(it, "value"), &n)) {
+		if (slice_is(val_get_str(it, "name"), "ndots") &&
+		    slice_to_i64(val_get_str(it, "value"), &n)) {
 			r->ndots = n;
 		}
 	}
 	val_for_each (val_get(config, "nameservers"), it) {
-		const struct svc *dns = subject_service(r->w->s, SLICE("kube-system"), SLICE("kube-dns"));
+		const struct svc *dns =
+			subject_service(r->w->s, SLICE("kube-system"), SLICE("kube-dns"));
 
-		r->asks_cluster |= dns && slice_eq(val_get_str(object_spec(dns->object), "clusterIP"), val_str(it));
+		r->asks_cluster |=
+			dns &&
+			slice_eq(val_get_str(object_spec(dns->object), "clusterIP"), val_str(it));
 	}
 }
 
@@ -83,7 +89,8 @@ static struct explain_step *ask_policies(struct resolver *r, struct explain_path
 	if (!port || !dns->n_pods || r->from->host_network) {
 		return NULL;
 	}
-	f = (struct flow){ r->from->ip, dns->pods[0]->ip, PROTO_UDP, svc_port_target(port, dns->pods[0]) };
+	f = (struct flow){ r->from->ip, dns->pods[0]->ip, PROTO_UDP,
+		           svc_port_target(port, dns->pods[0]) };
 	if (policy_decide(subject_model(r->w->s), &f, NULL) == VERDICT_ALLOW) {
 		return NULL;
 	}
@@ -91,7 +98,9 @@ static struct explain_step *ask_policies(struct resolver *r, struct explain_path
 	path_policies(r->w, p, &from, dns->pods[0], PROTO_UDP, f.dst_port);
 	for (size_t i = before; i < p->steps.n; i++) {
 		s = p->steps.at[i];
-		s->says = arena_printf(&r->w->x->arena, "before it connects, it asks the cluster's DNS: %s", s->says);
+		s->says =
+			arena_printf(&r->w->x->arena,
+		                     "before it connects, it asks the cluster's DNS: %s", s->says);
 		s->probe = (struct explain_probe){ 0 };
 		broken = broken || s->verdict != EXPLAIN_BROKEN ? broken : s;
 	}
@@ -119,17 +128,21 @@ static enum name_result look(struct resolver *r, struct slice name, struct strbu
 	return result;
 }
 
-static bool try_name(struct resolver *r, struct explain_step *s, struct slice name, enum name_result *ret)
+static bool try_name(struct resolver *r, struct explain_step *s, struct slice name,
+                     enum name_result *ret)
 {
-	static const char *const words[] = { [NAME_FOUND] = "found", [NAME_NODATA] = "exists without an address",
-					     [NAME_MISSING] = "does not exist",
-					     [NAME_FOREIGN] = "is not the cluster's: asked outside" };
+	static const char *const words[] = { [NAME_FOUND] = "found",
+		                             [NAME_NODATA] = "exists without an address",
+		                             [NAME_MISSING] = "does not exist",
+		                             [NAME_FOREIGN] =
+		                                     "is not the cluster's: asked outside" };
 	scoped_strbuf struct strbuf answer = { 0 };
 
 	*ret = look(r, name, &answer);
 	r->tries[r->n_tries++] = name;
-	step_note(r->w, s, *ret == NAME_FOUND ? NOTE_DECIDED : NOTE_OTHER, NULL, NULL, SLICE_FMT " %s%s%s",
-		  SLICE_ARG(name), words[*ret], answer.size ? ": " : "", strbuf_str(&answer));
+	step_note(r->w, s, *ret == NAME_FOUND ? NOTE_DECIDED : NOTE_OTHER, NULL, NULL,
+	          SLICE_FMT " %s%s%s", SLICE_ARG(name), words[*ret], answer.size ? ": " : "",
+	          strbuf_str(&answer));
 	/* A name that exists without this type ends the search, as resolvers have it. */
 	return *ret == NAME_FOUND || *ret == NAME_NODATA;
 }
@@ -149,8 +162,8 @@ static enum name_result try_all(struct resolver *r, struct explain_step *s, stru
 		return result;
 	}
 	for (size_t i = 0; i < r->n_search; i++) {
-		struct slice full = slice_of(
-			arena_printf(a, SLICE_FMT "." SLICE_FMT, SLICE_ARG(name), SLICE_ARG(r->search[i])));
+		struct slice full = slice_of(arena_printf(
+			a, SLICE_FMT "." SLICE_FMT, SLICE_ARG(name), SLICE_ARG(r->search[i])));
 
 		if (try_name(r, s, full, &last)) {
 			return last;
@@ -173,22 +186,29 @@ static void say_missing(struct resolver *r, struct explain_step *s, const struct
 	(void)slice_cut(e->name, '.', &svc, &rest);
 	other = subject_find_elsewhere(w->s, OBJECT_SERVICE, r->from->ns, svc);
 	near = nearest_object(w->s, OBJECT_SERVICE, r->from->ns, svc);
-	step_breaks(w, s, "DNS001", SLICE_FMT " does not resolve from namespace " SLICE_FMT ".", SLICE_ARG(e->name),
-		    SLICE_ARG(r->from->ns));
+	step_breaks(w, s, "DNS001", SLICE_FMT " does not resolve from namespace " SLICE_FMT ".",
+	            SLICE_ARG(e->name), SLICE_ARG(r->from->ns));
 	if (!rest.len && other) {
-		step_note(w, s, NOTE_NEAR, other, NULL, "Service " SLICE_FMT " is in namespace " SLICE_FMT,
-			  SLICE_ARG(svc), SLICE_ARG(other->ns));
-		step_repair(w, s, "Call it " SLICE_FMT "." SLICE_FMT ".", SLICE_ARG(svc), SLICE_ARG(other->ns));
+		step_note(w, s, NOTE_NEAR, other, NULL,
+		          "Service " SLICE_FMT " is in namespace " SLICE_FMT, SLICE_ARG(svc),
+		          SLICE_ARG(other->ns));
+		step_repair(w, s, "Call it " SLICE_FMT "." SLICE_FMT ".", SLICE_ARG(svc),
+		            SLICE_ARG(other->ns));
 	} else if (near) {
-		step_note(w, s, NOTE_NEAR, near, NULL, "%s has nearly that name", path_name_of(w, near));
-		step_repair(w, s, "Call it " SLICE_FMT ", or name the Service so.", SLICE_ARG(near->name));
+		step_note(w, s, NOTE_NEAR, near, NULL, "%s has nearly that name",
+		          path_name_of(w, near));
+		step_repair(w, s, "Call it " SLICE_FMT ", or name the Service so.",
+		            SLICE_ARG(near->name));
 	} else {
-		step_repair(w, s, "Make a Service of that name in namespace " SLICE_FMT ", or call an existing one.",
-			    SLICE_ARG(r->from->ns));
+		step_repair(w, s,
+		            "Make a Service of that name in namespace " SLICE_FMT
+		            ", or call an existing one.",
+		            SLICE_ARG(r->from->ns));
 	}
 }
 
-static void judge(struct resolver *r, struct explain_step *s, const struct path_end *e, enum name_result result)
+static void judge(struct resolver *r, struct explain_step *s, const struct path_end *e,
+                  enum name_result result)
 {
 	struct walk *w = r->w;
 
@@ -196,9 +216,13 @@ static void judge(struct resolver *r, struct explain_step *s, const struct path_
 	case NAME_FOUND:
 		return;
 	case NAME_NODATA:
-		step_breaks(w, s, "SVC011", SLICE_FMT " exists and has no address: a headless Service without ready pods.",
-			    SLICE_ARG(e->name));
-		step_repair(w, s, "Make its pods ready, or set publishNotReadyAddresses where peers must find each other.");
+		step_breaks(w, s, "SVC011",
+		            SLICE_FMT
+		            " exists and has no address: a headless Service without ready pods.",
+		            SLICE_ARG(e->name));
+		step_repair(w, s,
+		            "Make its pods ready, or set publishNotReadyAddresses where peers must "
+		            "find each other.");
 		return;
 	case NAME_MISSING:
 		say_missing(r, s, e);
@@ -206,23 +230,26 @@ static void judge(struct resolver *r, struct explain_step *s, const struct path_
 	case NAME_FOREIGN:
 		if (e->managed) {
 			step_unsure(w, s, "The endpoint gets its address when %s is created.",
-				    path_name_of(w, e->managed));
+			            path_name_of(w, e->managed));
 		} else if (slice_find(e->name, '.') < 0) {
 			say_missing(r, s, e);
 		} else {
-			step_unsure(w, s, "Files cannot tell what the world's DNS answers for " SLICE_FMT ".",
-				    SLICE_ARG(e->name));
+			step_unsure(w, s,
+			            "Files cannot tell what the world's DNS answers for " SLICE_FMT
+			            ".",
+			            SLICE_ARG(e->name));
 		}
 	}
 }
 
 static void resolve_outside(struct walk *w, struct explain_path *p, const struct origin *from,
-			    const struct path_end *e)
+                            const struct path_end *e)
 {
-	struct explain_step *s = path_step(w, p, EXPLAIN_NAME, SLICE_FMT " is asked of the world's DNS",
-					   SLICE_ARG(e->name));
+	struct explain_step *s = path_step(
+		w, p, EXPLAIN_NAME, SLICE_FMT " is asked of the world's DNS", SLICE_ARG(e->name));
 	(void)from;
-	step_unsure(w, s, "Files cannot tell what the world's DNS answers for " SLICE_FMT ".", SLICE_ARG(e->name));
+	step_unsure(w, s, "Files cannot tell what the world's DNS answers for " SLICE_FMT ".",
+	            SLICE_ARG(e->name));
 }
 
 /* A managed service has no name before it is made; whether the cluster's DNS can be asked is known all the same. */
@@ -238,10 +265,12 @@ static void resolve_unborn(struct resolver *r, struct explain_path *p, const str
 		(void)ask_policies(r, p);
 	}
 	s = path_step(r->w, p, EXPLAIN_NAME, "its endpoint's name leads to its address");
-	step_unsure(r->w, s, "The name is made when %s is created.", path_name_of(r->w, e->managed));
+	step_unsure(r->w, s, "The name is made when %s is created.",
+	            path_name_of(r->w, e->managed));
 }
 
-void path_resolve(struct walk *w, struct explain_path *p, const struct origin *from, const struct path_end *e)
+void path_resolve(struct walk *w, struct explain_path *p, const struct origin *from,
+                  const struct path_end *e)
 {
 	struct resolver r = { .w = w, .from = from->workload };
 	struct explain_step *s, *shut;
@@ -259,23 +288,32 @@ void path_resolve(struct walk *w, struct explain_path *p, const struct origin *f
 	}
 	read_config(&r);
 	if (!r.asks_cluster) {
-		s = path_step(w, p, EXPLAIN_NAME, SLICE_FMT " is asked of the node's resolver (dnsPolicy " SLICE_FMT ")",
-			      SLICE_ARG(e->name), SLICE_ARG(policy_of(r.from)));
+		s = path_step(w, p, EXPLAIN_NAME,
+		              SLICE_FMT " is asked of the node's resolver (dnsPolicy " SLICE_FMT
+		                        ")",
+		              SLICE_ARG(e->name), SLICE_ARG(policy_of(r.from)));
 		if (e->service) {
-			step_breaks(w, s, "DNS010", "The node's resolver does not know names of the cluster.");
-			step_repair(w, s, r.from->host_network ? "Set dnsPolicy: ClusterFirstWithHostNet." :
-								 "Set dnsPolicy: ClusterFirst.");
+			step_breaks(w, s, "DNS010",
+			            "The node's resolver does not know names of the cluster.");
+			step_repair(w, s,
+			            r.from->host_network ? "Set dnsPolicy: ClusterFirstWithHostNet."
+			                                 : "Set dnsPolicy: ClusterFirst.");
 		}
 		return;
 	}
 	shut = ask_policies(&r, p);
-	s = path_step(w, p, EXPLAIN_NAME, SLICE_FMT " is asked of the cluster's DNS, search " SLICE_FMT,
-		      SLICE_ARG(e->name), SLICE_ARG(r.n_search ? r.search[0] : SLICE("none")));
+	s = path_step(w, p, EXPLAIN_NAME,
+	              SLICE_FMT " is asked of the cluster's DNS, search " SLICE_FMT,
+	              SLICE_ARG(e->name), SLICE_ARG(r.n_search ? r.search[0] : SLICE("none")));
 	judge(&r, s, e, try_all(&r, s, e->name));
 	/* When DNS may not be asked, it is that hop which the silence tells of. */
 	s = shut ? shut : s;
-	s->probe = (struct explain_probe){ .type = PROBE_NAME, .place = AT_SOURCE, .from = r.from,
-					   .service = e->service, .name = e->name,
-					   .tries = arena_dup(&w->x->arena, r.tries, r.n_tries * sizeof(*r.tries)),
-					   .n_tries = r.n_tries };
+	s->probe = (struct explain_probe){ .type = PROBE_NAME,
+		                           .place = AT_SOURCE,
+		                           .from = r.from,
+		                           .service = e->service,
+		                           .name = e->name,
+		                           .tries = arena_dup(&w->x->arena, r.tries,
+		                                              r.n_tries * sizeof(*r.tries)),
+		                           .n_tries = r.n_tries };
 }

@@ -11,8 +11,9 @@
 struct telling {
 	struct walk *w;
 	struct explain_step *step;
-	const struct val *at;      /* of the next line */
-	const struct workload *ends[2]; /* whose invented pod names are told as what they are; may be null */
+	const struct val *at; /* of the next line */
+	const struct workload
+		*ends[2]; /* whose invented pod names are told as what they are; may be null */
 	size_t n_isolating;
 	const struct object *last_isolating;
 };
@@ -23,10 +24,10 @@ static const struct object *object_of(const struct telling *t, const struct val 
 {
 	const struct val *meta = val_get(made_up, "metadata");
 
-	return slice_is(val_get_str(made_up, "kind"), "NetworkPolicy") ?
-		       subject_find(t->w->s, OBJECT_NETWORKPOLICY, val_get_str(meta, "namespace"),
-				    val_get_str(meta, "name")) :
-		       NULL;
+	return slice_is(val_get_str(made_up, "kind"), "NetworkPolicy")
+	               ? subject_find(t->w->s, OBJECT_NETWORKPOLICY, val_get_str(meta, "namespace"),
+	                              val_get_str(meta, "name"))
+	               : NULL;
 }
 
 /* "pod shop/web-3" is the pod that stands for Deployment shop/web. */
@@ -40,10 +41,11 @@ static const char *readable(struct telling *t, const char *text)
 		if (!w) {
 			continue;
 		}
-		pod = mem_printf("pod " SLICE_FMT "/" SLICE_FMT "-%u", SLICE_ARG(w->ns), SLICE_ARG(w->name), w->id);
+		pod = mem_printf("pod " SLICE_FMT "/" SLICE_FMT "-%u", SLICE_ARG(w->ns),
+		                 SLICE_ARG(w->name), w->id);
 		while ((found = strstr(text, pod))) {
 			text = arena_printf(&t->w->x->arena, "%.*s%s%s", (int)(found - text), text,
-					    path_name_of(t->w, w->object), found + strlen(pod));
+			                    path_name_of(t->w, w->object), found + strlen(pod));
 		}
 	}
 	return text;
@@ -60,8 +62,10 @@ static enum explain_note_type type_of(const char *text)
 	if (strstr(text, " nearly admits") || strstr(text, " does not admit")) {
 		return NOTE_NEAR;
 	}
-	return strstr(text, " isolates ") || strstr(text, " is open: ") || strstr(text, "a node always") ? NOTE_FACT :
-													     NOTE_OTHER;
+	return strstr(text, " isolates ") || strstr(text, " is open: ") ||
+	                       strstr(text, "a node always")
+	               ? NOTE_FACT
+	               : NOTE_OTHER;
 }
 
 static void on_at(void *arg, const struct val *node)
@@ -91,9 +95,10 @@ static void add_labels(struct strbuf *b, const struct val *labels, const char *i
 	bool any = false;
 
 	val_for_each (labels, it) {
-		if (!slice_is(it->key, "pod-template-hash") && !slice_has_prefix(it->key, SLICE("helm.sh/"))) {
-			strbuf_addf(b, "%s" SLICE_FMT ": " SLICE_FMT "\n", indent, SLICE_ARG(it->key),
-				    SLICE_ARG(val_str(it)));
+		if (!slice_is(it->key, "pod-template-hash") &&
+		    !slice_has_prefix(it->key, SLICE("helm.sh/"))) {
+			strbuf_addf(b, "%s" SLICE_FMT ": " SLICE_FMT "\n", indent,
+			            SLICE_ARG(it->key), SLICE_ARG(val_str(it)));
 			any = true;
 		}
 	}
@@ -102,27 +107,31 @@ static void add_labels(struct strbuf *b, const struct val *labels, const char *i
 	}
 }
 
-static void add_rule(struct strbuf *b, const struct telling *t, enum verdict side, const struct flow *f)
+static void add_rule(struct strbuf *b, const struct telling *t, enum verdict side,
+                     const struct flow *f)
 {
 	const struct workload *own = t->ends[side == VERDICT_DENY_EGRESS ? 0 : 1];
 	const struct workload *peer = t->ends[side == VERDICT_DENY_EGRESS ? 1 : 0];
 	char text[IP_TEXT_SIZE];
 
 	strbuf_addf(b, "%s:\n- %s:\n", side == VERDICT_DENY_EGRESS ? "egress" : "ingress",
-		    side == VERDICT_DENY_EGRESS ? "to" : "from");
+	            side == VERDICT_DENY_EGRESS ? "to" : "from");
 	if (peer && own && peer->space != own->space) {
-		strbuf_addf(b, "  - namespaceSelector:\n      matchLabels:\n        kubernetes.io/metadata.name: " SLICE_FMT
-			       "\n    podSelector:\n      matchLabels:\n",
-			    SLICE_ARG(peer->ns));
+		strbuf_addf(b,
+		            "  - namespaceSelector:\n      matchLabels:\n        "
+		            "kubernetes.io/metadata.name: " SLICE_FMT
+		            "\n    podSelector:\n      matchLabels:\n",
+		            SLICE_ARG(peer->ns));
 		add_labels(b, peer->labels, "        ");
 	} else if (peer) {
 		strbuf_adds(b, "  - podSelector:\n      matchLabels:\n");
 		add_labels(b, peer->labels, "        ");
 	} else {
 		strbuf_addf(b, "  - ipBlock:\n      cidr: %s/32\n",
-			    ip_format(side == VERDICT_DENY_EGRESS ? f->dst : f->src, text));
+		            ip_format(side == VERDICT_DENY_EGRESS ? f->dst : f->src, text));
 	}
-	strbuf_addf(b, "  ports:\n  - protocol: %s\n    port: %u", proto_text(f->proto), f->dst_port);
+	strbuf_addf(b, "  ports:\n  - protocol: %s\n    port: %u", proto_text(f->proto),
+	            f->dst_port);
 }
 
 static void repair(struct telling *t, enum verdict side, const struct flow *f)
@@ -132,10 +141,12 @@ static void repair(struct telling *t, enum verdict side, const struct flow *f)
 
 	add_rule(&rule, t, side, f);
 	if (t->n_isolating == 1 && t->last_isolating) {
-		step_repair(t->w, t->step, "Add to spec of %s:\n%s", path_name_of(t->w, t->last_isolating), strbuf_str(&rule));
+		step_repair(t->w, t->step, "Add to spec of %s:\n%s",
+		            path_name_of(t->w, t->last_isolating), strbuf_str(&rule));
 	} else {
-		step_repair(t->w, t->step, "Add to the spec of a NetworkPolicy that selects %s:\n%s",
-			    path_name_of(t->w, own->object), strbuf_str(&rule));
+		step_repair(t->w, t->step,
+		            "Add to the spec of a NetworkPolicy that selects %s:\n%s",
+		            path_name_of(t->w, own->object), strbuf_str(&rule));
 	}
 }
 
@@ -165,15 +176,17 @@ static void conclude(struct telling *t, enum verdict side, const struct flow *f,
 		return;
 	}
 	miss = nearest_miss(t->step);
-	step_breaks(t->w, t->step, side == VERDICT_DENY_EGRESS ? "NP008" : "NP007", "%s is isolated for %s by %s and no rule admits the flow%s%s.",
-		    path_name_of(t->w, own->object), word,
-		    t->n_isolating == 1 && t->last_isolating ? path_name_of(t->w, t->last_isolating) : "several policies",
-		    miss ? "; " : "", miss ? miss : "");
+	step_breaks(t->w, t->step, side == VERDICT_DENY_EGRESS ? "NP008" : "NP007",
+	            "%s is isolated for %s by %s and no rule admits the flow%s%s.",
+	            path_name_of(t->w, own->object), word,
+	            t->n_isolating == 1 && t->last_isolating ? path_name_of(t->w, t->last_isolating)
+	                                                     : "several policies",
+	            miss ? "; " : "", miss ? miss : "");
 	repair(t, side, f);
 }
 
 static struct explain_step *ask(struct walk *w, struct explain_path *p, const struct workload *from,
-				const struct workload *to, const struct flow *f, enum verdict side)
+                                const struct workload *to, const struct flow *f, enum verdict side)
 {
 	struct telling t = { .w = w, .ends = { from, to } };
 	const struct trace trace = { on_line, &t, on_at };
@@ -182,17 +195,17 @@ static struct explain_step *ask(struct walk *w, struct explain_path *p, const st
 	bool admits;
 
 	if (side == VERDICT_DENY_EGRESS) {
-		t.step = path_step(w, p, EXPLAIN_EGRESS, "%s may open %s %u to %s", path_name_of(w, own->object),
-				   proto_text(f->proto), f->dst_port,
-				   to ? path_name_of(w, to->object) : ip_format(f->dst, text));
+		t.step = path_step(w, p, EXPLAIN_EGRESS, "%s may open %s %u to %s",
+		                   path_name_of(w, own->object), proto_text(f->proto), f->dst_port,
+		                   to ? path_name_of(w, to->object) : ip_format(f->dst, text));
 	} else {
-		t.step = path_step(w, p, EXPLAIN_ADMISSION, "%s admits %s %u from %s", path_name_of(w, own->object),
-				   proto_text(f->proto), f->dst_port,
-				   from ? path_name_of(w, from->object) : ip_format(f->src, text));
+		t.step = path_step(w, p, EXPLAIN_ADMISSION, "%s admits %s %u from %s",
+		                   path_name_of(w, own->object), proto_text(f->proto), f->dst_port,
+		                   from ? path_name_of(w, from->object) : ip_format(f->src, text));
 	}
 	if (!w->s->profile->enforces_policies) {
-		step_note(w, t.step, NOTE_FACT, NULL, NULL, "profile %s: nobody enforces policies there",
-			  w->s->profile->name);
+		step_note(w, t.step, NOTE_FACT, NULL, NULL,
+		          "profile %s: nobody enforces policies there", w->s->profile->name);
 		return t.step;
 	}
 	admits = policy_admits(subject_model(w->s), f, side, &trace);
@@ -200,8 +213,8 @@ static struct explain_step *ask(struct walk *w, struct explain_path *p, const st
 	return t.step;
 }
 
-struct explain_step *path_egress(struct walk *w, struct explain_path *p, const struct origin *from, struct ip to,
-				 enum proto proto, uint16_t port)
+struct explain_step *path_egress(struct walk *w, struct explain_path *p, const struct origin *from,
+                                 struct ip to, enum proto proto, uint16_t port)
 {
 	const struct flow f = { from->ip, to, proto, port };
 
@@ -212,46 +225,54 @@ struct explain_step *path_egress(struct walk *w, struct explain_path *p, const s
 
 static void add_declared(struct strbuf *b, const struct workload *to, enum proto proto)
 {
-	container_each (to->spec, c) {
+	container_each(to->spec, c)
+	{
 		val_for_each (val_get(c, "ports"), p) {
 			if (proto_of(p) == proto) {
 				strbuf_addf(b, "%s%lld", b->size ? ", " : "",
-					    (long long)val_int(val_get(p, "containerPort"), 0));
+				            (long long)val_int(val_get(p, "containerPort"), 0));
 				if (val_get_str(p, "name").len) {
-					strbuf_addf(b, " (" SLICE_FMT ")", SLICE_ARG(val_get_str(p, "name")));
+					strbuf_addf(b, " (" SLICE_FMT ")",
+					            SLICE_ARG(val_get_str(p, "name")));
 				}
 			}
 		}
 	}
 }
 
-static void judge_port(struct walk *w, struct explain_path *p, const struct workload *to, enum proto proto,
-		       uint16_t port)
+static void judge_port(struct walk *w, struct explain_path *p, const struct workload *to,
+                       enum proto proto, uint16_t port)
 {
-	struct explain_step *s =
-		path_step(w, p, EXPLAIN_PORT, "%s %u of %s", proto_text(proto), port, path_name_of(w, to->object));
+	struct explain_step *s = path_step(w, p, EXPLAIN_PORT, "%s %u of %s", proto_text(proto),
+	                                   port, path_name_of(w, to->object));
 	const struct val *declared = pod_port_numbered(to->spec, port, proto);
 	scoped_strbuf struct strbuf all = { 0 };
 
 	if (declared) {
-		step_note(w, s, NOTE_DECIDED, to->object, declared, "containerPort %u is declared", port);
+		step_note(w, s, NOTE_DECIDED, to->object, declared, "containerPort %u is declared",
+		          port);
 		return;
 	}
 	if (!pod_has_ports(to->spec)) {
-		step_unsure(w, s, "No container of %s declares a port; whether one listens on %u, files cannot tell.",
-			    path_name_of(w, to->object), port);
+		step_unsure(w, s,
+		            "No container of %s declares a port; whether one listens on %u, files "
+		            "cannot tell.",
+		            path_name_of(w, to->object), port);
 		return;
 	}
 	add_declared(&all, to, proto);
-	step_breaks(w, s, "SVC005", "No container of %s declares port %u; declared: %s.", path_name_of(w, to->object), port,
-		    all.size ? strbuf_str(&all) : "none of that protocol");
-	step_repair(w, s, "Lead the connection to a declared port (targetPort), or, if the program does listen on %u, "
-			  "declare it as containerPort.",
-		    port);
+	step_breaks(w, s, "SVC005", "No container of %s declares port %u; declared: %s.",
+	            path_name_of(w, to->object), port,
+	            all.size ? strbuf_str(&all) : "none of that protocol");
+	step_repair(w, s,
+	            "Lead the connection to a declared port (targetPort), or, if the program does "
+	            "listen on %u, "
+	            "declare it as containerPort.",
+	            port);
 }
 
-void path_policies(struct walk *w, struct explain_path *p, const struct origin *from, const struct workload *to,
-		   enum proto proto, uint16_t port)
+void path_policies(struct walk *w, struct explain_path *p, const struct origin *from,
+                   const struct workload *to, enum proto proto, uint16_t port)
 {
 	const struct flow f = { from->ip, to->ip, proto, port };
 	struct explain_step *out = NULL, *in = NULL, *s;
@@ -265,13 +286,17 @@ void path_policies(struct walk *w, struct explain_path *p, const struct origin *
 	/* One packet tells of both; it is put to the one that would stop it. */
 	s = out && (out->verdict == EXPLAIN_BROKEN || !in) ? out : in;
 	if (s && from->workload && proto == PROTO_TCP) {
-		s->probe = (struct explain_probe){ .type = PROBE_PASSAGE, .place = AT_SOURCE, .from = from->workload,
-						   .to = to, .proto = proto, .port = port };
+		s->probe = (struct explain_probe){ .type = PROBE_PASSAGE,
+			                           .place = AT_SOURCE,
+			                           .from = from->workload,
+			                           .to = to,
+			                           .proto = proto,
+			                           .port = port };
 	}
 }
 
-void path_pod(struct walk *w, struct explain_path *p, const struct origin *from, const struct workload *to,
-	      enum proto proto, uint16_t port)
+void path_pod(struct walk *w, struct explain_path *p, const struct origin *from,
+              const struct workload *to, enum proto proto, uint16_t port)
 {
 	bool strange = pod_has_ports(to->spec) && !pod_port_numbered(to->spec, port, proto);
 	size_t before = p->steps.n;
@@ -287,7 +312,8 @@ void path_pod(struct walk *w, struct explain_path *p, const struct origin *from,
 	path_process(w, p, to, proto, port);
 	if (strange) {
 		/* That nobody answers there tells of the port. */
-		struct explain_step *process = p->steps.at[p->steps.n - 1], *own = p->steps.at[before];
+		struct explain_step *process = p->steps.at[p->steps.n - 1],
+				    *own = p->steps.at[before];
 
 		own->probe = process->probe;
 		process->probe = (struct explain_probe){ 0 };

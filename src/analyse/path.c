@@ -26,12 +26,12 @@ static const char *format(struct walk *w, const char *fmt, va_list ap)
 	return text;
 }
 
-#define FORMAT(w, fmt, ret)                      \
-	do {                                     \
-		va_list ap_;                     \
-		va_start(ap_, fmt);              \
-		(ret) = format((w), (fmt), ap_); \
-		va_end(ap_);                     \
+#define FORMAT(w, fmt, ret)                                                                        \
+	do {                                                                                       \
+		va_list ap_;                                                                       \
+		va_start(ap_, fmt);                                                                \
+		(ret) = format((w), (fmt), ap_);                                                   \
+		va_end(ap_);                                                                       \
 	} while (0)
 
 struct explain_path *path_new(struct walk *w, bool is_alternative, const char *title, ...)
@@ -55,7 +55,8 @@ struct explain_path *path_fork(struct walk *w, const struct explain_path *p)
 	return fork;
 }
 
-struct explain_step *path_step(struct walk *w, struct explain_path *p, enum explain_hop hop, const char *says, ...)
+struct explain_step *path_step(struct walk *w, struct explain_path *p, enum explain_hop hop,
+                               const char *says, ...)
 {
 	struct explain_step *s = ARENA_NEW(&w->x->arena, struct explain_step);
 
@@ -66,8 +67,8 @@ struct explain_step *path_step(struct walk *w, struct explain_path *p, enum expl
 	return s;
 }
 
-void step_note(struct walk *w, struct explain_step *s, enum explain_note_type type, const struct object *o,
-	       const struct val *at, const char *text, ...)
+void step_note(struct walk *w, struct explain_step *s, enum explain_note_type type,
+               const struct object *o, const struct val *at, const char *text, ...)
 {
 	struct explain_note n = { .type = type, .object = o, .at = at };
 

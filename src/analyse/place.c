@@ -63,7 +63,8 @@ static void add_addresses(struct seeker *k, struct cidr_set set)
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		bool meant = ends[i].kind == MATRIX_RANGE || ends[i].kind == MATRIX_INTERNET ||
-		             (ends[i].kind == MATRIX_NODE && (is_one || !cidr_minus(&a, set, ends[i].addresses).n));
+		             (ends[i].kind == MATRIX_NODE &&
+		              (is_one || !cidr_minus(&a, set, ends[i].addresses).n));
 
 		if (meant && cidr_intersect(&a, ends[i].addresses, set).n) {
 			add_outside(k, i);

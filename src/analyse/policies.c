@@ -57,13 +57,16 @@ static void isolate(struct subject *s, const struct object *policy)
 	}
 }
 
-const struct netpol_list *netpols_of(struct subject *s, const struct workload *w, enum policy_direction dir)
+const struct netpol_list *netpols_of(struct subject *s, const struct workload *w,
+                                     enum policy_direction dir)
 {
 	if (!s->index->netpols[0]) {
 		for (int d = 0; d < POLICY_DIRECTIONS; d++) {
-			s->index->netpols[d] = ARENA_ARRAY(&s->arena, struct netpol_list, s->workloads.n + 1);
+			s->index->netpols[d] =
+				ARENA_ARRAY(&s->arena, struct netpol_list, s->workloads.n + 1);
 		}
-		object_each (s, OBJECT_NETWORKPOLICY, policy) {
+		object_each(s, OBJECT_NETWORKPOLICY, policy)
+		{
 			isolate(s, policy);
 		}
 	}
@@ -81,7 +84,8 @@ void subject_forget_policies(struct subject *s)
 
 /* ---- rules ---- */
 
-bool netpol_ports_hold(const struct val *rule, const struct val *target, enum proto proto, uint16_t port)
+bool netpol_ports_hold(const struct val *rule, const struct val *target, enum proto proto,
+                       uint16_t port)
 {
 	const struct val *ports = val_get(rule, "ports");
 
@@ -96,17 +100,20 @@ bool netpol_ports_hold(const struct val *rule, const struct val *target, enum pr
 			return true;
 		}
 		if (number->type == VAL_STRING && target &&
-		    val_int(val_get(pod_port_named(target, number->s, proto), "containerPort"), 0) == port) {
+		    val_int(val_get(pod_port_named(target, number->s, proto), "containerPort"),
+		            0) == port) {
 			return true;
 		}
 	}
 	return !val_len(ports);
 }
 
-void netpol_peer_pods(struct subject *s, const struct object *policy, const struct val *peer, struct selection *ret)
+void netpol_peer_pods(struct subject *s, const struct object *policy, const struct val *peer,
+                      struct selection *ret)
 {
 	static const struct val everything = { .type = VAL_OBJECT };
-	const struct val *spaces = val_get(peer, "namespaceSelector"), *pods = val_get(peer, "podSelector");
+	const struct val *spaces = val_get(peer, "namespaceSelector"),
+			 *pods = val_get(peer, "podSelector");
 	struct slice only;
 
 	if (!val_is_null(val_get(peer, "ipBlock")) || (val_is_null(spaces) && val_is_null(pods))) {
@@ -123,7 +130,8 @@ void netpol_peer_pods(struct subject *s, const struct object *policy, const stru
 			subject_select_object(s, s->spaces.at[i], pods, ret);
 		}
 	}
-	if (only.len && subject_space(s, only) && space_matches(s, subject_space(s, only), spaces)) {
+	if (only.len && subject_space(s, only) &&
+	    space_matches(s, subject_space(s, only), spaces)) {
 		subject_select_object(s, subject_space(s, only), pods, ret);
 	}
 }
@@ -140,15 +148,16 @@ static bool is_open_to_addresses(const struct val *rule, enum policy_direction d
 	return !val_len(peers);
 }
 
-bool netpol_admits_outside(struct subject *s, const struct workload *w, enum policy_direction dir, enum proto proto,
-			   uint16_t port)
+bool netpol_admits_outside(struct subject *s, const struct workload *w, enum policy_direction dir,
+                           enum proto proto, uint16_t port)
 {
 	const struct netpol_list *all = netpols_of(s, w, dir);
 
 	for (size_t i = 0; i < all->at.n; i++) {
 		val_for_each (netpol_rules(all->at.at[i], dir), rule) {
 			if (is_open_to_addresses(rule, dir) &&
-			    netpol_ports_hold(rule, dir == POLICY_INGRESS ? w->spec : NULL, proto, port)) {
+			    netpol_ports_hold(rule, dir == POLICY_INGRESS ? w->spec : NULL, proto,
+			                      port)) {
 				return true;
 			}
 		}
@@ -156,7 +165,8 @@ bool netpol_admits_outside(struct subject *s, const struct workload *w, enum pol
 	return !all->at.n;
 }
 
-const struct object *netpol_to_change(struct subject *s, const struct workload *w, enum policy_direction dir)
+const struct object *netpol_to_change(struct subject *s, const struct workload *w,
+                                      enum policy_direction dir)
 {
 	const struct netpol_list *all = netpols_of(s, w, dir);
 	const struct object *best = all->at.n ? all->at.at[0] : NULL;
@@ -165,7 +175,7 @@ const struct object *netpol_to_change(struct subject *s, const struct workload *
 	for (size_t i = 0; i < all->at.n; i++) {
 		const struct object *policy = all->at.at[i];
 		unsigned rank = 2 * (val_len(val_path(policy->v, "spec.podSelector")) > 0) +
-				(val_len(netpol_rules(policy, dir)) > 0);
+		                (val_len(netpol_rules(policy, dir)) > 0);
 
 		if (rank > best_rank) {
 			best = policy;

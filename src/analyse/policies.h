@@ -16,15 +16,19 @@ const char *netpol_side(enum policy_direction dir);
 struct netpol_list {
 	VEC(const struct object *) at;
 };
-const struct netpol_list *netpols_of(struct subject *s, const struct workload *w, enum policy_direction dir);
+const struct netpol_list *netpols_of(struct subject *s, const struct workload *w,
+                                     enum policy_direction dir);
 
 /* Do the rule's ports hold this one? A named port is looked up in 'target' (a PodSpec, may be null). */
-bool netpol_ports_hold(const struct val *rule, const struct val *target, enum proto proto, uint16_t port);
+bool netpol_ports_hold(const struct val *rule, const struct val *target, enum proto proto,
+                       uint16_t port);
 /* The workloads a peer picks; nothing for an ipBlock. */
-void netpol_peer_pods(struct subject *s, const struct object *policy, const struct val *peer, struct selection *ret);
+void netpol_peer_pods(struct subject *s, const struct object *policy, const struct val *peer,
+                      struct selection *ret);
 /* Does a rule for these pods and this port admit addresses that are no pods: no peers, or an ipBlock? */
-bool netpol_admits_outside(struct subject *s, const struct workload *w, enum policy_direction dir, enum proto proto,
-			   uint16_t port);
+bool netpol_admits_outside(struct subject *s, const struct workload *w, enum policy_direction dir,
+                           enum proto proto, uint16_t port);
 /* The policy a person would change for these pods: one that names them and has rules for this side, else the first that
  * isolates; null when none does. */
-const struct object *netpol_to_change(struct subject *s, const struct workload *w, enum policy_direction dir);
+const struct object *netpol_to_change(struct subject *s, const struct workload *w,
+                                      enum policy_direction dir);

@@ -15,20 +15,20 @@ struct profile {
 	bool declared;       /* somebody said so: context classes speak */
 	/* policies */
 	bool enforces_policies;
-	bool enforces_late;          /* a pod runs before its rules do */
-	bool enforces_before_dnat;   /* wants the Service's port equal to the pod's (VPC CNI) */
+	bool enforces_late;        /* a pod runs before its rules do */
+	bool enforces_before_dnat; /* wants the Service's port equal to the pod's (VPC CNI) */
 	bool supports_end_port;
 	/* names */
 	const char *cluster_domain;
-	const char *dns_cache;       /* node-local cache's address; null: none */
-	bool conntrack_dns;          /* DNS goes through iptables' DNAT: UDP race */
+	const char *dns_cache; /* node-local cache's address; null: none */
+	bool conntrack_dns;    /* DNS goes through iptables' DNAT: UDP race */
 	/* addresses */
 	const char *pod_cidr, *service_cidr, *node_cidr;
 	bool ipv6;
-	int64_t nodes;               /* how many, at least; 0: not known */
+	int64_t nodes; /* how many, at least; 0: not known */
 	/* controllers */
-	bool has_load_balancer;      /* somebody answers Services of type LoadBalancer */
-	bool has_metrics;            /* metrics.k8s.io is served */
+	bool has_load_balancer; /* somebody answers Services of type LoadBalancer */
+	bool has_metrics;       /* metrics.k8s.io is served */
 	bool on_aws;
 	const char *default_ingress_class; /* null: none */
 	/* Objects that are there although the set does not bring them; YAML; may be null. */

@@ -48,13 +48,14 @@ static void one(struct strbuf *out, const struct report *r, const struct finding
 	}
 	if (f->because) {
 		field(out, "follows");
-		strbuf_addf(out, "from %s above; it may go away with that one\n", f->because->rule->id);
+		strbuf_addf(out, "from %s above; it may go away with that one\n",
+		            f->because->rule->id);
 	}
 	field(out, "seen as");
 	strbuf_addf(out, "%s\n", f->symptom ? f->symptom : f->rule->symptom);
 	field(out, "repair");
 	strbuf_addf(out, "%s%s\n\n", f->repair ? f->repair : f->rule->fix,
-		    f->edits.n ? " (--fix-dry-run shows it as a patch)" : "");
+	            f->edits.n ? " (--fix-dry-run shows it as a patch)" : "");
 }
 
 static void plural(struct strbuf *out, size_t n, const char *noun)
@@ -105,8 +106,8 @@ void report_text(struct strbuf *out, const struct report *r)
 	for (size_t i = 0; i < r->subject->left_out.n; i++) {
 		const struct left_out *x = &r->subject->left_out.at[i];
 
-		strbuf_addf(out, "not considered: %zu x " SLICE_FMT " (" SLICE_FMT "), first ", x->n, SLICE_ARG(x->kind),
-			    SLICE_ARG(x->api_version));
+		strbuf_addf(out, "not considered: %zu x " SLICE_FMT " (" SLICE_FMT "), first ",
+		            x->n, SLICE_ARG(x->kind), SLICE_ARG(x->api_version));
 		place(out, x->first, NULL);
 		strbuf_addc(out, '\n');
 	}
@@ -120,8 +121,9 @@ void catalogue_text(struct strbuf *out)
 	for (const struct family *const *f = rule_families; *f; f++) {
 		strbuf_addf(out, "%s%s\n", f == rule_families ? "" : "\n", (*f)->title);
 		for (const struct rule *rule = (*f)->rules; rule->id; rule++) {
-			strbuf_addf(out, "  %-7s %-5s %-7s %s\n", rule->id, severity_text(rule->severity),
-				    certainty_text(rule->certainty), rule->title);
+			strbuf_addf(out, "  %-7s %-5s %-7s %s\n", rule->id,
+			            severity_text(rule->severity), certainty_text(rule->certainty),
+			            rule->title);
 		}
 	}
 }
@@ -130,10 +132,11 @@ void rule_text(struct strbuf *out, const struct rule *r)
 {
 	strbuf_addf(out, "%s %s\n\n", r->id, r->title);
 	strbuf_addf(out, "  %-11s %s, %s; breaks at: %s\n", "severity", severity_text(r->severity),
-		    certainty_text(r->certainty), hop_text(r->hop));
+	            certainty_text(r->certainty), hop_text(r->hop));
 	strbuf_addf(out, "  %-11s %s\n", "symptom", r->symptom);
 	strbuf_addf(out, "  %-11s %s\n", "cause", r->cause);
-	strbuf_addf(out, "  %-11s %s\n", "in files", r->check ? r->evidence : "not to be seen in files.");
+	strbuf_addf(out, "  %-11s %s\n", "in files",
+	            r->check ? r->evidence : "not to be seen in files.");
 	strbuf_addf(out, "  %-11s %s\n", "live", r->probe);
 	strbuf_addf(out, "  %-11s %s\n", "repair", r->fix);
 	strbuf_addf(out, "  %-11s %s\n", "sources", r->sources);

@@ -62,7 +62,8 @@ static struct val *finding_tree(struct arena *a, const struct finding *f)
 	return v;
 }
 
-static void add_texts(struct arena *a, struct val *to, const char *key, const char *const *texts, size_t n)
+static void add_texts(struct arena *a, struct val *to, const char *key, const char *const *texts,
+                      size_t n)
 {
 	struct val *v = val_set(a, to, key, val_new_array(a));
 
@@ -147,15 +148,15 @@ static struct val *sarif_text(struct arena *a, struct val *to, const char *key, 
 	return v;
 }
 
-static void sarif_location(struct arena *a, struct val *list, const struct object *o, const struct val *at,
-			   const char *message)
+static void sarif_location(struct arena *a, struct val *list, const struct object *o,
+                           const struct val *at, const char *message)
 {
 	struct val *location = val_append(list, val_new_object(a)), *physical, *region;
 	const struct val *place = at && at->line ? at : o->v;
 
 	physical = val_set(a, location, "physicalLocation", val_new_object(a));
 	val_set_cstr(a, val_set(a, physical, "artifactLocation", val_new_object(a)), "uri",
-		     object_has_place(o) ? o->file : "cluster");
+	             object_has_place(o) ? o->file : "cluster");
 	if (place->line && object_has_place(o)) {
 		region = val_set(a, physical, "region", val_new_object(a));
 		val_set_int(a, region, "startLine", place->line);
@@ -170,7 +171,8 @@ static void sarif_rules(struct arena *a, struct val *driver)
 {
 	struct val *rules = val_set(a, driver, "rules", val_new_array(a));
 
-	rule_each (rule) {
+	rule_each(rule)
+	{
 		struct val *v = val_append(rules, val_new_object(a));
 
 		val_set_cstr(a, v, "id", rule->id);
@@ -178,7 +180,7 @@ static void sarif_rules(struct arena *a, struct val *driver)
 		sarif_text(a, v, "fullDescription", rule->cause);
 		sarif_text(a, v, "help", rule->fix);
 		val_set_cstr(a, val_set(a, v, "defaultConfiguration", val_new_object(a)), "level",
-			     sarif_level(rule->severity));
+		             sarif_level(rule->severity));
 	}
 }
 
@@ -197,9 +199,11 @@ static void sarif_result(struct arena *a, struct val *results, const struct find
 		if (f->evidence.at[i].object->assumed) {
 			continue; /* in no file */
 		}
-		sarif_location(a, related, f->evidence.at[i].object, f->evidence.at[i].at, f->evidence.at[i].text);
+		sarif_location(a, related, f->evidence.at[i].object, f->evidence.at[i].at,
+		               f->evidence.at[i].text);
 	}
-	val_set_cstr(a, val_set(a, v, "partialFingerprints", val_new_object(a)), "kennel/v1", f->fingerprint);
+	val_set_cstr(a, val_set(a, v, "partialFingerprints", val_new_object(a)), "kennel/v1",
+	             f->fingerprint);
 }
 
 static void sarif_notes(struct arena *a, struct val *run, const struct report *r)
@@ -226,7 +230,8 @@ void report_sarif(struct strbuf *out, const struct report *r)
 	val_set_cstr(&a, root, "$schema", "https://json.schemastore.org/sarif-2.1.0.json");
 	val_set_cstr(&a, root, "version", "2.1.0");
 	run = val_append(val_set(&a, root, "runs", val_new_array(&a)), val_new_object(&a));
-	driver = val_set(&a, val_set(&a, run, "tool", val_new_object(&a)), "driver", val_new_object(&a));
+	driver = val_set(&a, val_set(&a, run, "tool", val_new_object(&a)), "driver",
+	                 val_new_object(&a));
 	val_set_cstr(&a, driver, "name", "kennel");
 	val_set_cstr(&a, driver, "version", r->version);
 	sarif_rules(&a, driver);
@@ -245,7 +250,8 @@ static struct val *catalogue_tree(struct arena *a)
 {
 	struct val *root = val_new_object(a), *list = val_set(a, root, "checks", val_new_array(a));
 
-	rule_each (rule) {
+	rule_each(rule)
+	{
 		struct val *v = val_append(list, val_new_object(a));
 
 		val_set_cstr(a, v, "id", rule->id);

@@ -8,7 +8,7 @@ struct report {
 	const struct findings *findings;
 	const char *const *problems; /* "file:3:4: ..." of what could not be read */
 	size_t n_problems;
-	const char *version;         /* of the program */
+	const char *version; /* of the program */
 	bool colours;
 };
 void report_text(struct strbuf *out, const struct report *r);

@@ -7,12 +7,12 @@
 
 /* Where on the way from the browser to the database it breaks. */
 enum hop {
-	HOP_CONFIG,   /* what somebody wrote into a value */
-	HOP_POD,      /* the program and its pod */
-	HOP_NAME,     /* DNS */
-	HOP_SERVICE,  /* Service and endpoints */
+	HOP_CONFIG,  /* what somebody wrote into a value */
+	HOP_POD,     /* the program and its pod */
+	HOP_NAME,    /* DNS */
+	HOP_SERVICE, /* Service and endpoints */
 	HOP_POLICY,
-	HOP_INGRESS,  /* ingress controller or gateway */
+	HOP_INGRESS, /* ingress controller or gateway */
 	HOP_TLS,
 	HOP_BALANCER, /* cloud load balancer, subnets, security groups */
 	HOP_CDN,
@@ -46,7 +46,7 @@ struct family {
 extern const struct family *const rule_families[]; /* ends with null */
 
 const struct rule *rule_find(struct slice id); /* null when there is none */
-#define rule_each(it)                                                                     \
+#define rule_each(it)                                                                              \
 	for (const struct family *const *it##_family = rule_families; *it##_family; it##_family++) \
 		for (const struct rule *it = (*it##_family)->rules; it->id; it++)
 

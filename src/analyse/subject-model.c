@@ -7,8 +7,8 @@
 #include "base/mem.h"
 
 /* A document in the subject's arena, its root in the subject's keeping. */
-static struct val *new_document(struct subject *s, const char *api_version, const char *kind, struct slice ns,
-				struct slice name)
+static struct val *new_document(struct subject *s, const char *api_version, const char *kind,
+                                struct slice ns, struct slice name)
 {
 	struct doc *d = doc_new();
 	struct subject_index *x = s->index;
@@ -50,8 +50,8 @@ static void share(struct subject *s, struct val *object, const char *key, const 
 
 static void put_as_written(struct subject *s, const struct object *o)
 {
-	struct val *root = new_document(s, val_cstr(val_get(o->v, "apiVersion")), val_cstr(val_get(o->v, "kind")),
-					o->ns, o->name);
+	struct val *root = new_document(s, val_cstr(val_get(o->v, "apiVersion")),
+	                                val_cstr(val_get(o->v, "kind")), o->ns, o->name);
 
 	share(s, val_get(root, "metadata"), "labels", object_labels(o));
 	share(s, val_get(root, "metadata"), "annotations", val_path(o->v, "metadata.annotations"));
@@ -70,7 +70,7 @@ static void put_pod(struct subject *s, const struct workload *w)
 
 	/* Two workloads of different kinds may share a name; their pods do not. */
 	val_set(&s->arena, val_get(root, "metadata"), "name",
-		val_new_strf(&s->arena, SLICE_FMT "-%u", SLICE_ARG(w->name), w->id));
+	        val_new_strf(&s->arena, SLICE_FMT "-%u", SLICE_ARG(w->name), w->id));
 	share(s, val_get(root, "metadata"), "labels", w->labels);
 	share(s, root, "spec", w->spec);
 	status = val_set(&s->arena, root, "status", val_new_object(&s->arena));
@@ -84,8 +84,8 @@ static void put_pod(struct subject *s, const struct workload *w)
 /* Slices of a Service with a selector are the controller's; the pods they name are not the model's. */
 static bool is_by_hand(const struct subject *s, const struct object *slice)
 {
-	const struct svc *x =
-		subject_service(s, slice->ns, val_get_str(object_labels(slice), "kubernetes.io/service-name"));
+	const struct svc *x = subject_service(
+		s, slice->ns, val_get_str(object_labels(slice), "kubernetes.io/service-name"));
 
 	return !x || !x->has_selector;
 }
@@ -106,7 +106,8 @@ static void put_service(struct subject *s, const struct svc *x)
 	char text[IP_TEXT_SIZE];
 
 	share(s, val_get(root, "metadata"), "labels", object_labels(x->object));
-	share(s, val_get(root, "metadata"), "annotations", val_path(x->object->v, "metadata.annotations"));
+	share(s, val_get(root, "metadata"), "annotations",
+	      val_path(x->object->v, "metadata.annotations"));
 	share(s, root, "status", val_get(x->object->v, "status"));
 	spec = val_set(&s->arena, root, "spec", val_new_object(&s->arena));
 	val_for_each (object_spec(x->object), field) {
@@ -121,7 +122,7 @@ static void put_service(struct subject *s, const struct svc *x)
 	}
 	if (ip.len && !x->external && !val_get(spec, "clusterIPs")) {
 		val_append(val_set(&s->arena, spec, "clusterIPs", val_new_array(&s->arena)),
-			   val_new_str(&s->arena, ip));
+		           val_new_str(&s->arena, ip));
 	}
 	put_newest(s);
 }
@@ -138,7 +139,8 @@ static bool same_targets(const struct svc *x, const struct workload *a, const st
 	return true;
 }
 
-static void add_slice_ports(struct subject *s, struct val *slice, const struct svc *x, const struct workload *w)
+static void add_slice_ports(struct subject *s, struct val *slice, const struct svc *x,
+                            const struct workload *w)
 {
 	struct val *ports = val_set(&s->arena, slice, "ports", val_new_array(&s->arena));
 
@@ -166,18 +168,22 @@ static void add_endpoint(struct subject *s, struct val *endpoints, const struct 
 	v = val_set(&s->arena, endpoint, "targetRef", val_new_object(&s->arena));
 	val_set_cstr(&s->arena, v, "kind", "Pod");
 	val_set_str(&s->arena, v, "namespace", w->ns);
-	val_set(&s->arena, v, "name", val_new_strf(&s->arena, SLICE_FMT "-%u", SLICE_ARG(w->name), w->id));
+	val_set(&s->arena, v, "name",
+	        val_new_strf(&s->arena, SLICE_FMT "-%u", SLICE_ARG(w->name), w->id));
 }
 
 /* The slice of pods from 'first' on; returns the first that is not in it. */
 static size_t put_slice(struct subject *s, const struct svc *x, size_t first)
 {
-	scoped_free char *name = mem_printf(SLICE_FMT "-%u", SLICE_ARG(x->name), x->pods[first]->id);
-	struct val *root = new_document(s, "discovery.k8s.io/v1", "EndpointSlice", x->ns, slice_of(name)), *endpoints;
+	scoped_free char *name =
+		mem_printf(SLICE_FMT "-%u", SLICE_ARG(x->name), x->pods[first]->id);
+	struct val *root = new_document(s, "discovery.k8s.io/v1", "EndpointSlice", x->ns,
+	                                slice_of(name)),
+		   *endpoints;
 	size_t i = first;
 
 	val_set_str(&s->arena, val_need_object(&s->arena, val_get(root, "metadata"), "labels"),
-		    "kubernetes.io/service-name", x->name);
+	            "kubernetes.io/service-name", x->name);
 	val_set_cstr(&s->arena, root, "addressType", "IPv4");
 	add_slice_ports(s, root, x, x->pods[first]);
 	endpoints = val_set(&s->arena, root, "endpoints", val_new_array(&s->arena));
@@ -202,8 +208,9 @@ static void put_services(struct subject *s)
 
 struct model *subject_model(struct subject *s)
 {
-	static const enum object_kind as_written[] = { OBJECT_NAMESPACE, OBJECT_NODE, OBJECT_NETWORKPOLICY,
-						       OBJECT_DBINSTANCE, OBJECT_CACHECLUSTER };
+	static const enum object_kind as_written[] = { OBJECT_NAMESPACE, OBJECT_NODE,
+		                                       OBJECT_NETWORKPOLICY, OBJECT_DBINSTANCE,
+		                                       OBJECT_CACHECLUSTER };
 
 	if (s->model) {
 		return s->model;
@@ -211,14 +218,16 @@ struct model *subject_model(struct subject *s)
 	s->model = model_new();
 	model_set_cluster_domain(s->model, slice_of(s->profile->cluster_domain));
 	for (size_t i = 0; i < ARRAY_SIZE(as_written); i++) {
-		object_each (s, as_written[i], o) {
+		object_each(s, as_written[i], o)
+		{
 			put_as_written(s, o);
 		}
 	}
 	for (size_t i = 0; i < s->workloads.n; i++) {
 		put_pod(s, s->workloads.at[i]);
 	}
-	object_each (s, OBJECT_ENDPOINTSLICE, o) {
+	object_each(s, OBJECT_ENDPOINTSLICE, o)
+	{
 		if (is_by_hand(s, o)) {
 			put_as_written(s, o);
 		}
@@ -228,7 +237,7 @@ struct model *subject_model(struct subject *s)
 }
 
 enum verdict subject_flow(struct subject *s, const struct workload *from, const struct workload *to,
-			  enum proto proto, uint16_t port)
+                          enum proto proto, uint16_t port)
 {
 	struct flow f = { from->ip, to->ip, proto, port };
 

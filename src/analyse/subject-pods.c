@@ -7,7 +7,7 @@
 
 static const enum object_kind workload_kinds[] = {
 	OBJECT_DEPLOYMENT, OBJECT_STATEFULSET, OBJECT_DAEMONSET, OBJECT_ROLLOUT, OBJECT_REPLICASET,
-	OBJECT_CONTROLLER, OBJECT_CRONJOB,     OBJECT_JOB,	 OBJECT_POD,
+	OBJECT_CONTROLLER, OBJECT_CRONJOB,     OBJECT_JOB,       OBJECT_POD,
 };
 
 static const struct val *template_of(const struct object *o)
@@ -29,8 +29,8 @@ static bool is_owned(const struct subject *s, const struct object *o)
 		struct slice kind = val_get_str(owner, "kind");
 
 		for (size_t i = 0; i < ARRAY_SIZE(workload_kinds); i++) {
-			const struct object *x =
-				subject_find(s, workload_kinds[i], o->ns, val_get_str(owner, "name"));
+			const struct object *x = subject_find(s, workload_kinds[i], o->ns,
+			                                      val_get_str(owner, "name"));
 
 			if (x && slice_eq(x->kind, kind)) {
 				return true;
@@ -44,13 +44,15 @@ static bool is_owned(const struct subject *s, const struct object *o)
 
 static int by_key(const void *a, const void *b)
 {
-	return slice_cmp((*(const struct val *const *)a)->key, (*(const struct val *const *)b)->key);
+	return slice_cmp((*(const struct val *const *)a)->key,
+	                 (*(const struct val *const *)b)->key);
 }
 
 static void class_key(struct strbuf *out, const struct val *labels)
 {
 	size_t n = val_len(labels), i = 0;
-	const struct val *few[32], **sorted = n <= ARRAY_SIZE(few) ? few : mem_alloc(n * sizeof(*sorted));
+	const struct val *few[32],
+		**sorted = n <= ARRAY_SIZE(few) ? few : mem_alloc(n * sizeof(*sorted));
 
 	val_for_each (labels, it) {
 		sorted[i++] = it;
@@ -139,9 +141,9 @@ static int64_t replicas_of(const struct subject *s, const struct object *o)
 	if (o->id == OBJECT_DAEMONSET) {
 		return s->profile->nodes > 0 ? s->profile->nodes : 1;
 	}
-	return o->id == OBJECT_POD || o->id == OBJECT_JOB || o->id == OBJECT_CRONJOB ?
-		       1 :
-		       val_int(val_path(o->v, "spec.replicas"), 1);
+	return o->id == OBJECT_POD || o->id == OBJECT_JOB || o->id == OBJECT_CRONJOB
+	               ? 1
+	               : val_int(val_path(o->v, "spec.replicas"), 1);
 }
 
 static void add_workload(struct subject *s, const struct object *o)
@@ -163,7 +165,8 @@ static void add_workload(struct subject *s, const struct object *o)
 	w->class = class_of(s, w->space, w->labels);
 	w->replicas = w->replicas_max = replicas_of(s, o);
 	w->host_network = val_bool(val_get(spec, "hostNetwork"), false);
-	w->ends = o->id == OBJECT_JOB || o->id == OBJECT_CRONJOB || object_annotation_at(o, "helm.sh/hook");
+	w->ends = o->id == OBJECT_JOB || o->id == OBJECT_CRONJOB ||
+	          object_annotation_at(o, "helm.sh/hook");
 	w->id = (unsigned)s->workloads.n;
 	w->ip = invented_ip(s, w->id, w->host_network);
 	vec_push(&w->class->workloads, w);
@@ -177,7 +180,8 @@ static void join_autoscaler(struct subject *s, const struct object *hpa, const c
 	struct slice kind = val_get_str(ref, "kind");
 
 	for (size_t i = 0; i < ARRAY_SIZE(workload_kinds); i++) {
-		const struct object *o = subject_find(s, workload_kinds[i], hpa->ns, val_get_str(ref, "name"));
+		const struct object *o =
+			subject_find(s, workload_kinds[i], hpa->ns, val_get_str(ref, "name"));
 		struct workload *w = o ? subject_workload(s, o) : NULL;
 
 		if (w && (slice_eq(o->kind, kind) || !kind.len)) {
@@ -191,14 +195,17 @@ static void join_autoscaler(struct subject *s, const struct object *hpa, const c
 void subject_gather_workloads(struct subject *s)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(workload_kinds); i++) {
-		object_each (s, workload_kinds[i], o) {
+		object_each(s, workload_kinds[i], o)
+		{
 			add_workload(s, o);
 		}
 	}
-	object_each (s, OBJECT_HPA, o) {
+	object_each(s, OBJECT_HPA, o)
+	{
 		join_autoscaler(s, o, "maxReplicas");
 	}
-	object_each (s, OBJECT_SCALEDOBJECT, o) {
+	object_each(s, OBJECT_SCALEDOBJECT, o)
+	{
 		join_autoscaler(s, o, "maxReplicaCount");
 	}
 }
@@ -227,7 +234,8 @@ const struct selector *subject_selector(struct subject *s, const struct val *lab
 	return x == unreadable ? NULL : x;
 }
 
-static void take_matching(const class_vec *classes, const struct selector *selector, struct selection *ret)
+static void take_matching(const class_vec *classes, const struct selector *selector,
+                          struct selection *ret)
 {
 	for (size_t i = 0; i < classes->n; i++) {
 		struct pod_class *c = classes->at[i];
@@ -240,8 +248,8 @@ static void take_matching(const class_vec *classes, const struct selector *selec
 	}
 }
 
-void subject_select(const struct subject *s, const struct space *space, const struct selector *selector,
-		    const struct val *pairs, struct selection *ret)
+void subject_select(const struct subject *s, const struct space *space,
+                    const struct selector *selector, const struct val *pairs, struct selection *ret)
 {
 	scoped_strbuf struct strbuf key = { 0 };
 	const class_vec *least = (const class_vec *)&space->classes;
@@ -259,8 +267,8 @@ void subject_select(const struct subject *s, const struct space *space, const st
 	take_matching(least, selector, ret);
 }
 
-void subject_select_object(struct subject *s, const struct space *space, const struct val *label_selector,
-			   struct selection *ret)
+void subject_select_object(struct subject *s, const struct space *space,
+                           const struct val *label_selector, struct selection *ret)
 {
 	const struct selector *x = subject_selector(s, label_selector);
 
@@ -292,7 +300,8 @@ const struct val *container_next(const struct val *pod_spec, struct container_wa
 		} else {
 			return NULL;
 		}
-		if (w->at && (w->stage == SIDECARS || slice_is(val_get_str(w->at, "restartPolicy"), "Always"))) {
+		if (w->at && (w->stage == SIDECARS ||
+		              slice_is(val_get_str(w->at, "restartPolicy"), "Always"))) {
 			return w->at;
 		}
 	}
@@ -302,10 +311,10 @@ enum proto proto_of(const struct val *port)
 {
 	struct slice text = val_get_str(port, "protocol");
 
-	return !text.len || slice_is(text, "TCP") ? PROTO_TCP :
-	       slice_is(text, "UDP")		  ? PROTO_UDP :
-	       slice_is(text, "SCTP")		  ? PROTO_SCTP :
-						    (enum proto)0;
+	return !text.len || slice_is(text, "TCP") ? PROTO_TCP
+	       : slice_is(text, "UDP")            ? PROTO_UDP
+	       : slice_is(text, "SCTP")           ? PROTO_SCTP
+	                                          : (enum proto)0;
 }
 
 const char *proto_text(enum proto p)
@@ -313,12 +322,14 @@ const char *proto_text(enum proto p)
 	return p == PROTO_UDP ? "UDP" : p == PROTO_SCTP ? "SCTP" : "TCP";
 }
 
-static const struct val *find_port(const struct val *pod_spec, struct slice name, int64_t number, enum proto proto)
+static const struct val *find_port(const struct val *pod_spec, struct slice name, int64_t number,
+                                   enum proto proto)
 {
-	container_each (pod_spec, c) {
+	container_each(pod_spec, c)
+	{
 		val_for_each (val_get(c, "ports"), p) {
-			if ((name.len ? slice_eq(val_get_str(p, "name"), name) :
-					val_int(val_get(p, "containerPort"), 0) == number) &&
+			if ((name.len ? slice_eq(val_get_str(p, "name"), name)
+			              : val_int(val_get(p, "containerPort"), 0) == number) &&
 			    (!proto || proto_of(p) == proto)) {
 				return p;
 			}
@@ -339,7 +350,8 @@ const struct val *pod_port_numbered(const struct val *pod_spec, uint16_t number,
 
 bool pod_has_ports(const struct val *pod_spec)
 {
-	container_each (pod_spec, c) {
+	container_each(pod_spec, c)
+	{
 		if (val_len(val_get(c, "ports"))) {
 			return true;
 		}

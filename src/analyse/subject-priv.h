@@ -19,14 +19,15 @@ struct subject_index {
 	struct map unknown;   /* "apiVersion Kind" -> index in left_out + 1 */
 	struct object *last[OBJECT_KINDS];
 	struct svc_list *services_of; /* by workload.id */
-	struct netpol_list *netpols[POLICY_DIRECTIONS]; /* by workload.id; made at the first question */
-	struct selection *controllers;                  /* by known controller; likewise */
-	struct calls *calls;                            /* owned; likewise */
-	struct routes *routes;                          /* owned; likewise */
-	struct edge_index *edges;     /* owned; made by edges.c */
-	struct target *targets;       /* owned; of each reference, made by target.c */
-	struct values *values;        /* owned; made by subject_values */
-	struct doc **docs;            /* owned shares: what was made up for the model */
+	struct netpol_list
+		*netpols[POLICY_DIRECTIONS]; /* by workload.id; made at the first question */
+	struct selection *controllers;       /* by known controller; likewise */
+	struct calls *calls;                 /* owned; likewise */
+	struct routes *routes;               /* owned; likewise */
+	struct edge_index *edges;            /* owned; made by edges.c */
+	struct target *targets;              /* owned; of each reference, made by target.c */
+	struct values *values;               /* owned; made by subject_values */
+	struct doc **docs;                   /* owned shares: what was made up for the model */
 	size_t n_docs, docs_room;
 };
 

@@ -13,7 +13,9 @@ static void read_port(struct svc_port *p, const struct val *v)
 	if (target && target->type == VAL_INT) {
 		number = target->i;
 	} else if (text.len && slice_to_i64(text, &number)) {
-		text = (struct slice){ "", 0 }; /* a number in quotes is a number, as the server reads it */
+		text = (struct slice){
+			"", 0
+		}; /* a number in quotes is a number, as the server reads it */
 	}
 	p->v = v;
 	p->name = val_get_str(v, "name");
@@ -77,7 +79,8 @@ static void add_service(struct subject *s, const struct object *o)
 void subject_gather_services(struct subject *s)
 {
 	s->index->services_of = ARENA_ARRAY(&s->arena, struct svc_list, s->workloads.n + 1);
-	object_each (s, OBJECT_SERVICE, o) {
+	object_each(s, OBJECT_SERVICE, o)
+	{
 		add_service(s, o);
 	}
 }
@@ -121,6 +124,7 @@ uint16_t svc_port_target(const struct svc_port *p, const struct workload *w)
 	if (!p->target_name.len) {
 		return p->target;
 	}
-	number = val_int(val_get(pod_port_named(w->spec, p->target_name, p->proto), "containerPort"), 0);
+	number = val_int(
+		val_get(pod_port_named(w->spec, p->target_name, p->proto), "containerPort"), 0);
 	return number > 0 && number <= UINT16_MAX ? (uint16_t)number : 0;
 }

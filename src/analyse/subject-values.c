@@ -11,7 +11,8 @@ const struct values *subject_values(struct subject *s)
 		return s->index->values;
 	}
 	for (int id = 0; id < OBJECT_OTHER; id++) {
-		object_each (s, id, o) {
+		object_each(s, id, o)
+		{
 			vec_push(&objects, o->v);
 		}
 	}

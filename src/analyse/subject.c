@@ -34,7 +34,8 @@ static struct slice group_of(struct slice api_version)
 enum object_kind object_kind_of(struct slice api_version, struct slice kind)
 {
 	for (size_t i = 0; i < OBJECT_OTHER; i++) {
-		if (slice_is(kind, kinds[i].kind) && slice_is(group_of(api_version), kinds[i].group)) {
+		if (slice_is(kind, kinds[i].kind) &&
+		    slice_is(group_of(api_version), kinds[i].group)) {
 			return (enum object_kind)i;
 		}
 	}
@@ -153,7 +154,9 @@ static void leave_out(struct subject *s, const struct object *o)
 	strbuf_addf(&key, SLICE_FMT " " SLICE_FMT, SLICE_ARG(version), SLICE_ARG(o->kind));
 	i = (size_t)map_find(&s->index->unknown, strbuf_slice(&key));
 	if (!i) {
-		vec_push(&s->left_out, ((struct left_out){ .api_version = version, .kind = o->kind, .first = o }));
+		vec_push(
+			&s->left_out,
+			((struct left_out){ .api_version = version, .kind = o->kind, .first = o }));
 		i = s->left_out.n;
 		map_set(&s->index->unknown, strbuf_slice(&key), (void *)i); /* NOLINT: a number */
 	}
@@ -186,7 +189,8 @@ static void index_object(struct subject *s, struct object *o)
 
 static void add(struct subject *s, const char *file, const struct val *v, bool assumed)
 {
-	struct slice name = val_str(val_path(v, "metadata.name")), ns = val_str(val_path(v, "metadata.namespace"));
+	struct slice name = val_str(val_path(v, "metadata.name")),
+		     ns = val_str(val_path(v, "metadata.namespace"));
 	struct slice kind = val_get_str(v, "kind");
 	enum object_kind id = object_kind_of(val_get_str(v, "apiVersion"), kind);
 	char buf[ANALYSE_KEY_SIZE];
@@ -199,7 +203,8 @@ static void add(struct subject *s, const char *file, const struct val *v, bool a
 		name = val_str(val_path(v, "metadata.generateName"));
 	}
 	ns = !object_is_namespaced(id) ? (struct slice){ "", 0 } : ns.len ? ns : SLICE("default");
-	before = id == OBJECT_OTHER ? NULL : map_find(&s->index->by_key, subject_key(buf, id, ns, name));
+	before = id == OBJECT_OTHER ? NULL
+	                            : map_find(&s->index->by_key, subject_key(buf, id, ns, name));
 	if (before && assumed) {
 		return;
 	}
@@ -228,7 +233,8 @@ void subject_add(struct subject *s, const char *file, const struct val *v)
 /* Is there a workload of that kind of the set's own whose pods carry all these labels? */
 static bool has_pods_like(const struct subject *s, enum object_kind id, const struct val *labels)
 {
-	object_each (s, id, o) {
+	object_each(s, id, o)
+	{
 		const struct val *own = val_path(o->v, "spec.template.metadata.labels");
 		bool all = !o->assumed;
 
@@ -255,7 +261,7 @@ static int assume(void *arg, struct val *root, struct err *err)
 
 	(void)err;
 	if (!labels || (!has_pods_like(a->s, OBJECT_DEPLOYMENT, labels) &&
-			!has_pods_like(a->s, OBJECT_DAEMONSET, labels))) {
+	                !has_pods_like(a->s, OBJECT_DAEMONSET, labels))) {
 		add(a->s, a->file, root, true);
 	}
 	return 0;
@@ -274,10 +280,12 @@ static void add_assumed(struct subject *s)
 
 static void gather_spaces(struct subject *s)
 {
-	object_each (s, OBJECT_NAMESPACE, o) {
+	object_each(s, OBJECT_NAMESPACE, o)
+	{
 		subject_need_space(s, o->name);
 	}
-	object_each (s, OBJECT_NETWORKPOLICY, o) {
+	object_each(s, OBJECT_NETWORKPOLICY, o)
+	{
 		vec_push(&subject_need_space(s, o->ns)->policies, o);
 	}
 }
@@ -327,7 +335,8 @@ struct space *subject_space(const struct subject *s, struct slice name)
 	return map_find(&s->index->spaces, name);
 }
 
-bool space_matches(struct subject *s, const struct space *space, const struct val *namespace_selector)
+bool space_matches(struct subject *s, const struct space *space,
+                   const struct val *namespace_selector)
 {
 	const struct selector *x = subject_selector(s, namespace_selector);
 
@@ -337,8 +346,10 @@ bool space_matches(struct subject *s, const struct space *space, const struct va
 bool space_has_strangers(const struct subject *s, struct slice ns)
 {
 	for (size_t i = 0; i < s->left_out.n; i++) {
-		if (slice_eq(s->left_out.at[i].first->ns, ns) && slice_find(s->left_out.at[i].api_version, '.') >= 0 &&
-		    !slice_has_prefix(s->left_out.at[i].api_version, SLICE("rbac.authorization.k8s.io"))) {
+		if (slice_eq(s->left_out.at[i].first->ns, ns) &&
+		    slice_find(s->left_out.at[i].api_version, '.') >= 0 &&
+		    !slice_has_prefix(s->left_out.at[i].api_version,
+		                      SLICE("rbac.authorization.k8s.io"))) {
 			return true;
 		}
 	}
@@ -347,23 +358,26 @@ bool space_has_strangers(const struct subject *s, struct slice ns)
 
 /* ---- questions ---- */
 
-const struct object *subject_find(const struct subject *s, enum object_kind id, struct slice ns, struct slice name)
+const struct object *subject_find(const struct subject *s, enum object_kind id, struct slice ns,
+                                  struct slice name)
 {
 	char buf[ANALYSE_KEY_SIZE];
 
 	return map_find(&s->index->by_key,
-			subject_key(buf, id, object_is_namespaced(id) ? ns : (struct slice){ "", 0 }, name));
+	                subject_key(buf, id,
+	                            object_is_namespaced(id) ? ns : (struct slice){ "", 0 }, name));
 }
 
-const struct object *subject_find_anywhere(const struct subject *s, enum object_kind id, struct slice name)
+const struct object *subject_find_anywhere(const struct subject *s, enum object_kind id,
+                                           struct slice name)
 {
 	char buf[ANALYSE_KEY_SIZE];
 
 	return map_find(&s->index->by_name, subject_key(buf, id, (struct slice){ "", 0 }, name));
 }
 
-const struct object *subject_find_elsewhere(const struct subject *s, enum object_kind id, struct slice ns,
-					    struct slice name)
+const struct object *subject_find_elsewhere(const struct subject *s, enum object_kind id,
+                                            struct slice ns, struct slice name)
 {
 	const struct object *o = subject_find_anywhere(s, id, name);
 

@@ -29,26 +29,27 @@ enum object_kind {
 
 struct object {
 	const struct val *v;
-	const char *file;      /* as a person would name it */
-	struct slice kind;     /* as written */
-	struct slice ns, name; /* ns: "default" when a namespaced object has none, empty for cluster-wide ones */
+	const char *file;  /* as a person would name it */
+	struct slice kind; /* as written */
+	struct slice ns,
+		name; /* ns: "default" when a namespaced object has none, empty for cluster-wide ones */
 	enum object_kind id;
-	bool assumed; /* brought by the profile */
-	const struct object *next;           /* of this kind, in the order of reading */
-	const struct object *next_namesake;  /* same kind and name in another namespace */
+	bool assumed;                       /* brought by the profile */
+	const struct object *next;          /* of this kind, in the order of reading */
+	const struct object *next_namesake; /* same kind and name in another namespace */
 };
 
 struct space { /* a namespace: declared, or known by what lives in it */
 	struct slice name;
-	const struct object *object;  /* null: not in the set, so its labels are not known either */
-	const struct val *labels;     /* with kubernetes.io/metadata.name */
+	const struct object *object; /* null: not in the set, so its labels are not known either */
+	const struct val *labels;    /* with kubernetes.io/metadata.name */
 	VEC(struct pod_class *) classes;
 	VEC(const struct object *) policies; /* NetworkPolicies */
 	VEC(const struct svc *) services;
 };
 
 struct pod_class { /* workloads of one namespace whose pods carry the same labels: selectors cannot tell them apart */
-	unsigned id;   /* dense from 0, in the order of reading */
+	unsigned id; /* dense from 0, in the order of reading */
 	struct space *space;
 	const struct val *labels; /* may be null */
 	VEC(struct workload *) workloads;
@@ -59,14 +60,14 @@ struct workload {
 	struct slice ns, name;
 	struct space *space;
 	struct pod_class *class;
-	const struct val *meta;   /* of the pods (template.metadata); may be null */
-	const struct val *labels; /* of the pods; may be null */
-	const struct val *spec;   /* PodSpec; never null */
-	int64_t replicas;         /* as written, else 1; DaemonSet: nodes of the profile */
-	int64_t replicas_max;     /* with an autoscaler its maximum, else replicas */
+	const struct val *meta;          /* of the pods (template.metadata); may be null */
+	const struct val *labels;        /* of the pods; may be null */
+	const struct val *spec;          /* PodSpec; never null */
+	int64_t replicas;                /* as written, else 1; DaemonSet: nodes of the profile */
+	int64_t replicas_max;            /* with an autoscaler its maximum, else replicas */
 	const struct object *autoscaler; /* HorizontalPodAutoscaler or null */
 	bool host_network;
-	bool ends; /* Job, CronJob: runs to an end, serves nobody for long */
+	bool ends;    /* Job, CronJob: runs to an end, serves nobody for long */
 	struct ip ip; /* invented: of the one pod that stands for all in the model */
 	unsigned id;  /* dense from 0, in the order of reading */
 };
@@ -84,11 +85,12 @@ struct svc { /* a Service */
 	struct slice ns, name, type; /* type: as written, else "ClusterIP" */
 	struct space *space;
 	bool headless, external, has_selector; /* external: ExternalName */
-	struct workload *const *pods; /* those the selector picks in its namespace, in order of reading */
+	struct workload *const
+		*pods; /* those the selector picks in its namespace, in order of reading */
 	size_t n_pods;
 	const struct svc_port *ports;
 	size_t n_ports;
-	unsigned id;  /* dense from 0 */
+	unsigned id; /* dense from 0 */
 };
 
 struct left_out { /* what the analysis did not take into account */
@@ -125,12 +127,14 @@ void subject_ready(struct subject *s);
 #define object_each(s, id, it) for (const struct object *it = (s)->first[id]; it; it = it->next)
 
 /* Null when there is none. ns is ignored for cluster-wide kinds. */
-const struct object *subject_find(const struct subject *s, enum object_kind id, struct slice ns, struct slice name);
+const struct object *subject_find(const struct subject *s, enum object_kind id, struct slice ns,
+                                  struct slice name);
 /* The first of that name in any namespace; the others by next_namesake. */
-const struct object *subject_find_anywhere(const struct subject *s, enum object_kind id, struct slice name);
+const struct object *subject_find_anywhere(const struct subject *s, enum object_kind id,
+                                           struct slice name);
 /* The first of that name in a namespace other than ns. */
-const struct object *subject_find_elsewhere(const struct subject *s, enum object_kind id, struct slice ns,
-					    struct slice name);
+const struct object *subject_find_elsewhere(const struct subject *s, enum object_kind id,
+                                            struct slice ns, struct slice name);
 struct space *subject_space(const struct subject *s, struct slice name); /* or null */
 /* The object whose value this is (by pointer), or null. */
 const struct object *subject_object(const struct subject *s, const struct val *v);
@@ -153,17 +157,19 @@ struct selection { /* in order of reading */
 };
 /* Workloads of the namespace whose pods the selector picks. 'pairs' (may be null) are labels that must all be
  * equal: they only make it quick. Appends to *ret. */
-void subject_select(const struct subject *s, const struct space *space, const struct selector *selector,
-		    const struct val *pairs, struct selection *ret);
+void subject_select(const struct subject *s, const struct space *space,
+                    const struct selector *selector, const struct val *pairs,
+                    struct selection *ret);
 /* The same for a LabelSelector object; one that cannot be read picks nothing. */
-void subject_select_object(struct subject *s, const struct space *space, const struct val *label_selector,
-			   struct selection *ret);
+void subject_select_object(struct subject *s, const struct space *space,
+                           const struct val *label_selector, struct selection *ret);
 void selection_fini(struct selection *x);
 #define scoped_selection __attribute__((cleanup(selection_fini)))
 /* The workload an object is (Deployment, Pod...), or null. */
 struct workload *subject_workload(const struct subject *s, const struct object *o);
 /* The namespaces a namespaceSelector picks. Unreadable: none. */
-bool space_matches(struct subject *s, const struct space *space, const struct val *namespace_selector);
+bool space_matches(struct subject *s, const struct space *space,
+                   const struct val *namespace_selector);
 
 /* Containers that run while the pod serves: containers, then sidecars (initContainers that restart always). */
 struct container_walk {
@@ -171,7 +177,7 @@ struct container_walk {
 	int stage; /* state */
 };
 const struct val *container_next(const struct val *pod_spec, struct container_walk *w);
-#define container_each(pod_spec, it)                                                              \
+#define container_each(pod_spec, it)                                                               \
 	for (struct container_walk it##_walk = { 0 }; container_next((pod_spec), &it##_walk);)     \
 		for (const struct val *it = it##_walk.at; it; it = NULL)
 /* The element of ports that has this name (and protocol), or null. */
@@ -190,7 +196,8 @@ struct svc_list {
 	VEC(const struct svc *) at;
 };
 const struct svc_list *subject_services_of(const struct subject *s, const struct workload *w);
-const struct svc_port *svc_port_numbered(const struct svc *s, uint16_t port, enum proto proto); /* 0: any */
+const struct svc_port *svc_port_numbered(const struct svc *s, uint16_t port,
+                                         enum proto proto); /* 0: any */
 const struct svc_port *svc_port_named(const struct svc *s, struct slice name);
 /* Number on the pod; 0 when the pod has no port of that name. */
 uint16_t svc_port_target(const struct svc_port *p, const struct workload *w);
@@ -206,4 +213,4 @@ const struct values *subject_values(struct subject *s);
 struct model *subject_model(struct subject *s);
 /* May a connection go from one workload to the other? After service translation, so port is the pod's. */
 enum verdict subject_flow(struct subject *s, const struct workload *from, const struct workload *to,
-			  enum proto proto, uint16_t port);
+                          enum proto proto, uint16_t port);

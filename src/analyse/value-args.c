@@ -65,13 +65,14 @@ static void split_script(struct command *c, struct word from)
 		struct word w = from;
 		char quote = 0;
 
-		while (i < s.len && (isspace((unsigned char)s.p[i]) || char_is_one_of(s.p[i], ";|&()<>"))) {
+		while (i < s.len &&
+		       (isspace((unsigned char)s.p[i]) || char_is_one_of(s.p[i], ";|&()<>"))) {
 			i++;
 		}
 		w.at = i;
 		w.by_text = true;
-		while (i < s.len &&
-		       (quote || (!isspace((unsigned char)s.p[i]) && !char_is_one_of(s.p[i], ";|&<>")))) {
+		while (i < s.len && (quote || (!isspace((unsigned char)s.p[i]) &&
+		                               !char_is_one_of(s.p[i], ";|&<>")))) {
 			if (s.p[i] == quote) {
 				quote = 0;
 			} else if (!quote && (s.p[i] == '"' || s.p[i] == '\'')) {

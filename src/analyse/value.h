@@ -104,7 +104,7 @@ struct reference {
 	const char *url_path; /* "" in secrets */
 	bool port_given;      /* written down; else by scheme */
 	bool tls;             /* the scheme or an option asks for TLS */
-	bool tls_off;                /* an option forbids it, or leaves it to chance */
+	bool tls_off;         /* an option forbids it, or leaves it to chance */
 	bool has_user, has_password;
 	bool is_secret;   /* part of it comes from a Secret */
 	bool is_template; /* a part is filled at run time ("${HOST}"); what is here is the rest */

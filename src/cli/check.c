@@ -239,7 +239,7 @@ const struct cli_command cli_check = {
 	.summary = "Find out why A will not reach B, from manifests or a running cluster",
 	.details = "Without -f and --kubeconfig the running instance is looked at.\n"
 		   "Exit status: 0 nothing found, 1 findings, 2 usage, or input that could not be "
-	           "read (the rest is\n"
+		   "read (the rest is\n"
 		   "checked all the same).",
 	.options = options,
 	.takes_instance = true,

@@ -91,9 +91,9 @@ const struct cli_command cli_diff = {
 	.name = "diff",
 	.words = "OLD NEW",
 	.summary = "Show which flows a change of manifests opens, closes or alters, and which "
-	           "object did it",
+		   "object did it",
 	.details = "OLD and NEW are files, folders or kustomizations (one may be -). Exit status: "
-	           "0, 1 when --fail-on says\n"
+		   "0, 1 when --fail-on says\n"
 		   "so, 2 usage or unreadable input.",
 	.options = options,
 	.run = run,

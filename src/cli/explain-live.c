@@ -14,7 +14,15 @@
 #include "http/client.h"
 #include "http/tls.h"
 
-enum { TIMEOUT_MS = 1200, REQUEST_S = 5, HANDSHAKE_S = 3, TRIES_MAX = 8, QUESTION_ID = 0x6b6e, CA_MAX = 1 << 20, PATHS_MAX = 64 };
+enum {
+	TIMEOUT_MS = 1200,
+	REQUEST_S = 5,
+	HANDSHAKE_S = 3,
+	TRIES_MAX = 8,
+	QUESTION_ID = 0x6b6e,
+	CA_MAX = 1 << 20,
+	PATHS_MAX = 64
+};
 
 struct task { /* one probe under way */
 	const struct explain_probe *probe;
@@ -37,7 +45,8 @@ struct looking {
 	struct page *page;                 /* in the arena */
 };
 
-static void PRINTF_LIKE(4, 5) see(struct looking *l, struct explain_observation *seen, bool passes, const char *fmt, ...)
+static void PRINTF_LIKE(4, 5)
+	see(struct looking *l, struct explain_observation *seen, bool passes, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -68,7 +77,7 @@ static bool ask_address(struct looking *l, const char *target, const char *path,
 	struct doc *d = NULL;
 	struct err err;
 	bool ok = caller_ask(&l->live.caller, "GET", target, NULL, NULL, &d, &err) == 0 &&
-		  ip_parse(val_str(val_path(d->root, path)), ret);
+	          ip_parse(val_str(val_path(d->root, path)), ret);
 
 	doc_unref(d);
 	return ok;
@@ -77,7 +86,8 @@ static bool ask_address(struct looking *l, const char *target, const char *path,
 static bool service_address(struct looking *l, const struct svc *s, struct ip *ret)
 {
 	scoped_free char *target =
-		mem_printf("/api/v1/namespaces/" SLICE_FMT "/services/" SLICE_FMT, SLICE_ARG(s->ns), SLICE_ARG(s->name));
+		mem_printf("/api/v1/namespaces/" SLICE_FMT "/services/" SLICE_FMT, SLICE_ARG(s->ns),
+	                   SLICE_ARG(s->name));
 
 	return ask_address(l, target, "spec.clusterIP", ret);
 }
@@ -85,13 +95,15 @@ static bool service_address(struct looking *l, const struct svc *s, struct ip *r
 static bool managed_address(struct looking *l, const struct object *o, struct ip *ret)
 {
 	const char *version = val_cstr(val_get(o->v, "apiVersion"));
-	scoped_free char *target =
-		mem_printf("/apis/%s/namespaces/" SLICE_FMT "/%s/" SLICE_FMT, version, SLICE_ARG(o->ns),
-			   o->id == OBJECT_DBINSTANCE ? "dbinstances" : "cacheclusters", SLICE_ARG(o->name));
+	scoped_free char *target = mem_printf(
+		"/apis/%s/namespaces/" SLICE_FMT "/%s/" SLICE_FMT, version, SLICE_ARG(o->ns),
+		o->id == OBJECT_DBINSTANCE ? "dbinstances" : "cacheclusters", SLICE_ARG(o->name));
 	struct doc *d = NULL;
 	struct err err;
 	bool ok = caller_ask(&l->live.caller, "GET", target, NULL, NULL, &d, &err) == 0 &&
-		  ip_parse(val_get_str(val_path(d->root, "metadata.annotations"), HOST_ADDRESS_ANNOTATION), ret);
+	          ip_parse(val_get_str(val_path(d->root, "metadata.annotations"),
+	                               HOST_ADDRESS_ANNOTATION),
+	                   ret);
 
 	doc_unref(d);
 	return ok;
@@ -101,7 +113,8 @@ static bool managed_address(struct looking *l, const struct object *o, struct ip
 static bool node_port(struct looking *l, const struct svc *s, uint16_t port, struct live_flow *ret)
 {
 	scoped_free char *target =
-		mem_printf("/api/v1/namespaces/" SLICE_FMT "/services/" SLICE_FMT, SLICE_ARG(s->ns), SLICE_ARG(s->name));
+		mem_printf("/api/v1/namespaces/" SLICE_FMT "/services/" SLICE_FMT, SLICE_ARG(s->ns),
+	                   SLICE_ARG(s->name));
 	scoped_doc struct doc *d = NULL, *nodes = NULL;
 	struct err err;
 
@@ -109,12 +122,12 @@ static bool node_port(struct looking *l, const struct svc *s, uint16_t port, str
 	    caller_ask(&l->live.caller, "GET", "/api/v1/nodes", NULL, NULL, &nodes, &err) < 0) {
 		return false;
 	}
-	val_for_each(val_path(d->root, "spec.ports"), p) {
+	val_for_each (val_path(d->root, "spec.ports"), p) {
 		if (val_int(val_get(p, "port"), 0) == port) {
 			ret->port = (uint16_t)val_int(val_get(p, "nodePort"), 0);
 		}
 	}
-	val_for_each(val_path(val_at(val_get(nodes->root, "items"), 0), "status.addresses"), it) {
+	val_for_each (val_path(val_at(val_get(nodes->root, "items"), 0), "status.addresses"), it) {
 		if (slice_is(val_get_str(it, "type"), "InternalIP")) {
 			return ip_parse(val_get_str(it, "address"), &ret->ip) && ret->port;
 		}
@@ -125,22 +138,27 @@ static bool node_port(struct looking *l, const struct svc *s, uint16_t port, str
 /* ---- a probe as flows ---- */
 
 /* Where it goes; false: *ret_why says why it cannot. */
-static bool find_target(struct looking *l, const struct explain_probe *p, struct live_flow *f, const char **ret_why)
+static bool find_target(struct looking *l, const struct explain_probe *p, struct live_flow *f,
+                        const char **ret_why)
 {
 	f->proto = p->proto;
 	f->port = p->port;
 	if (p->to) {
 		const struct val *pod = pod_for(l, p->to);
 
-		*ret_why = arena_printf(&l->arena, "no pod of " SLICE_FMT " runs", SLICE_ARG(p->to->name));
+		*ret_why = arena_printf(&l->arena, "no pod of " SLICE_FMT " runs",
+		                        SLICE_ARG(p->to->name));
 		return pod && live_pod_ip(pod, &f->ip);
 	}
 	if (p->service) {
-		*ret_why = arena_printf(&l->arena, "Service " SLICE_FMT " has no address", SLICE_ARG(p->service->name));
-		return p->place == AT_VPC ? node_port(l, p->service, p->port, f) : service_address(l, p->service, &f->ip);
+		*ret_why = arena_printf(&l->arena, "Service " SLICE_FMT " has no address",
+		                        SLICE_ARG(p->service->name));
+		return p->place == AT_VPC ? node_port(l, p->service, p->port, f)
+		                          : service_address(l, p->service, &f->ip);
 	}
 	if (p->managed) {
-		*ret_why = arena_printf(&l->arena, SLICE_FMT " has no address yet", SLICE_ARG(p->managed->name));
+		*ret_why = arena_printf(&l->arena, SLICE_FMT " has no address yet",
+		                        SLICE_ARG(p->managed->name));
 		return managed_address(l, p->managed, &f->ip);
 	}
 	*ret_why = "no address";
@@ -158,15 +176,21 @@ static void find_tries(struct looking *l, struct task *t)
 		scoped_strbuf struct strbuf question = { 0 };
 
 		if (dns_question_write(&question, p->tries[i], QUESTION_ID)) {
-			t->flows[i] = (struct live_flow){ .ip = l->dns, .port = 53, .proto = PROTO_UDP, .wants = true,
-							  .send = arena_slice(&l->arena, strbuf_slice(&question)) };
+			t->flows[i] =
+				(struct live_flow){ .ip = l->dns,
+				                    .port = 53,
+				                    .proto = PROTO_UDP,
+				                    .wants = true,
+				                    .send = arena_slice(&l->arena,
+				                                        strbuf_slice(&question)) };
 		}
 	}
 }
 
 static bool is_redis(const struct explain_probe *p)
 {
-	return p->managed && (p->managed->id == OBJECT_CACHECLUSTER || p->managed->id == OBJECT_REPLICATIONGROUP);
+	return p->managed &&
+	       (p->managed->id == OBJECT_CACHECLUSTER || p->managed->id == OBJECT_REPLICATIONGROUP);
 }
 
 static bool make_flows(struct looking *l, struct task *t, const char **ret_why)
@@ -192,7 +216,11 @@ static bool make_flows(struct looking *l, struct task *t, const char **ret_why)
 
 static bool make_ask(struct looking *l, struct task *t, struct live_ask *ask)
 {
-	*ask = (struct live_ask){ .ns = SLICE(""), .pod = SLICE(""), .flows = t->flows, .n = t->n_flows, .arena = &l->arena };
+	*ask = (struct live_ask){ .ns = SLICE(""),
+		                  .pod = SLICE(""),
+		                  .flows = t->flows,
+		                  .n = t->n_flows,
+		                  .arena = &l->arena };
 	t->at = "the node";
 	if (t->probe->place == AT_SOURCE) {
 		const struct val *pod = t->probe->from ? pod_for(l, t->probe->from) : NULL;
@@ -210,7 +238,8 @@ static bool make_ask(struct looking *l, struct task *t, struct live_ask *ask)
 	return true;
 }
 
-static void plan_flow(struct looking *l, const struct explain_probe *p, struct explain_observation *seen)
+static void plan_flow(struct looking *l, const struct explain_probe *p,
+                      struct explain_observation *seen)
 {
 	struct task t = { .probe = p, .seen = seen };
 	const char *why = NULL;
@@ -239,12 +268,13 @@ static void read_tries(struct looking *l, struct task *t)
 		}
 		answered = true;
 		if (r.rcode == 0 && r.n) {
-			see(l, t->seen, true, "from %s: " SLICE_FMT " is %s", t->at, SLICE_ARG(t->probe->tries[i]),
-			    ip_format(r.ip, ip));
+			see(l, t->seen, true, "from %s: " SLICE_FMT " is %s", t->at,
+			    SLICE_ARG(t->probe->tries[i]), ip_format(r.ip, ip));
 			return;
 		}
 	}
-	see(l, t->seen, false, "from %s: %s", t->at, answered ? "the cluster's DNS knows no such name" : "no answer of the cluster's DNS");
+	see(l, t->seen, false, "from %s: %s", t->at,
+	    answered ? "the cluster's DNS knows no such name" : "no answer of the cluster's DNS");
 }
 
 /* "8.0.35" out of a MySQL server's first packet; else what was said, printable. */
@@ -270,17 +300,19 @@ static void read_flow(struct looking *l, struct task *t)
 
 	ip_format(f->ip, ip);
 	if (t->probe->type == PROBE_PASSAGE) {
-		see(l, t->seen, live_reached(f->outcome), "from %s to %s:%u: %s", t->at, ip, f->port, outcome);
+		see(l, t->seen, live_reached(f->outcome), "from %s to %s:%u: %s", t->at, ip,
+		    f->port, outcome);
 	} else if (t->probe->type == PROBE_GREETING) {
 		bool said = f->outcome == LIVE_CONNECTED && f->received.len;
 
 		see(l, t->seen, said, "from %s to %s:%u: %s%s%s", t->at, ip, f->port, outcome,
-		    said			      ? ", it says " :
-		    f->outcome == LIVE_CONNECTED ? ", and silence" :
-						   "",
+		    said                           ? ", it says "
+		    : f->outcome == LIVE_CONNECTED ? ", and silence"
+		                                   : "",
 		    said ? greeting_text(l, f->received) : "");
 	} else {
-		see(l, t->seen, f->outcome == LIVE_CONNECTED, "from %s to %s:%u: %s", t->at, ip, f->port, outcome);
+		see(l, t->seen, f->outcome == LIVE_CONNECTED, "from %s to %s:%u: %s", t->at, ip,
+		    f->port, outcome);
 	}
 }
 
@@ -319,28 +351,35 @@ static void on_page(void *arg, const struct http_answer *a)
 	p->status = a->status;
 	p->why = a->why ? arena_strdup(&p->l->arena, a->why->msg) : NULL;
 	p->by_controller = a->status == 404 && a->body.len &&
-			   memmem(a->body.p, a->body.len, "default backend - 404", 21);
+	                   memmem(a->body.p, a->body.len, "default backend - 404", 21);
 	p->origin = arena_printf(&p->l->arena, SLICE_FMT, SLICE_ARG(origin));
 	p->done = true;
 	loop_stop(p->l->live.caller.loop);
 }
 
-static struct page fetch(struct looking *l, const struct explain_probe *probe, const struct tls_client *tls, const char *origin)
+static struct page fetch(struct looking *l, const struct explain_probe *probe,
+                         const struct tls_client *tls, const char *origin)
 {
 	struct page page = { .l = l };
-	scoped_free char *host = slice_dup(probe->name), *path = slice_dup(probe->path.len ? probe->path : SLICE("/"));
+	scoped_free char *host = slice_dup(probe->name),
+			 *path = slice_dup(probe->path.len ? probe->path : SLICE("/"));
 	scoped_free char *headers = origin ? mem_printf("Origin: %s\r\n", origin) : NULL;
 	struct http_client_config config = {
-		.target = { .ip = l->edge, .port = probe->port, .tls = probe->tls ? tls : NULL, .tls_name = host },
+		.target = { .ip = l->edge,
+		            .port = probe->port,
+		            .tls = probe->tls ? tls : NULL,
+		            .tls_name = host },
 		.host = host,
 	};
 	struct http_client *client = http_client_new(l->live.caller.loop, &config);
 	int64_t start = clock_mono_us();
 
 	(void)http_call(client,
-			&(struct http_call_spec){ .method = "GET", .target = path, .headers = headers,
-						  .timeout_us = REQUEST_S * US_PER_S },
-			on_page, &page);
+	                &(struct http_call_spec){ .method = "GET",
+	                                          .target = path,
+	                                          .headers = headers,
+	                                          .timeout_us = REQUEST_S * US_PER_S },
+	                on_page, &page);
 	while (!page.done) {
 		loop_run(l->live.caller.loop);
 	}
@@ -352,7 +391,8 @@ static struct page fetch(struct looking *l, const struct explain_probe *probe, c
 /* The same page is asked for once, whatever hops want to know of it. */
 static const struct page *page_of(struct looking *l, const struct explain_probe *p)
 {
-	if (!l->asked || !slice_eq(l->asked->name, p->name) || !slice_eq(l->asked->path, p->path) || l->asked->port != p->port) {
+	if (!l->asked || !slice_eq(l->asked->name, p->name) || !slice_eq(l->asked->path, p->path) ||
+	    l->asked->port != p->port) {
 		const struct page page = fetch(l, p, l->trusting, NULL);
 
 		l->page = arena_dup(&l->arena, &page, sizeof(page));
@@ -361,18 +401,23 @@ static const struct page *page_of(struct looking *l, const struct explain_probe 
 	return l->page;
 }
 
-static void see_origin(struct looking *l, const struct explain_probe *p, struct explain_observation *seen)
+static void see_origin(struct looking *l, const struct explain_probe *p,
+                       struct explain_observation *seen)
 {
-	scoped_free char *origin = mem_printf("%s://" SLICE_FMT, p->tls ? "https" : "http", SLICE_ARG(p->name));
+	scoped_free char *origin =
+		mem_printf("%s://" SLICE_FMT, p->tls ? "https" : "http", SLICE_ARG(p->name));
 	struct page page = fetch(l, p, l->trusting, origin);
-	bool ok = page.status && (strcmp(page.origin, origin) == 0 || strcmp(page.origin, "*") == 0);
+	bool ok =
+		page.status && (strcmp(page.origin, origin) == 0 || strcmp(page.origin, "*") == 0);
 
 	if (page.status) {
-		see(l, seen, ok, "from this host: origin %s is %sadmitted", origin, ok ? "" : "not ");
+		see(l, seen, ok, "from this host: origin %s is %sadmitted", origin,
+		    ok ? "" : "not ");
 	}
 }
 
-static void see_page(struct looking *l, const struct explain_probe *p, struct explain_observation *seen)
+static void see_page(struct looking *l, const struct explain_probe *p,
+                     struct explain_observation *seen)
 {
 	const struct page *page = page_of(l, p);
 	struct page verified;
@@ -385,7 +430,8 @@ static void see_page(struct looking *l, const struct explain_probe *p, struct ex
 	if (p->type == PROBE_HTTP && !page->status) {
 		see(l, seen, false, "from this host: %s", page->why);
 	} else if (p->type == PROBE_HTTP) {
-		see(l, seen, page->status < 500 && !page->by_controller, "from this host: HTTP %d in %.1f ms", page->status,
+		see(l, seen, page->status < 500 && !page->by_controller,
+		    "from this host: HTTP %d in %.1f ms", page->status,
 		    (double)page->took_us / US_PER_MS);
 	} else if (page->status) { /* without an answer nothing is known of the rule */
 		see(l, seen, !page->by_controller, "from this host: HTTP %d%s", page->status,
@@ -415,14 +461,18 @@ static void on_close(void *arg, const struct err *why)
 }
 
 /* A connection to the edge, for PROBE_TLS with a handshake that verifies the name. */
-static void see_edge(struct looking *l, const struct explain_probe *p, struct explain_observation *seen)
+static void see_edge(struct looking *l, const struct explain_probe *p,
+                     struct explain_observation *seen)
 {
 	static const struct stream_events events = { .on_data = nothing, .on_close = on_close };
 	scoped_free char *host = slice_dup(p->name);
 	bool with_tls = p->type == PROBE_TLS;
 	struct page page = { .l = l };
-	struct stream_target to = { .ip = l->edge, .port = p->port, .tls = with_tls ? l->verifying : NULL, .tls_name = host,
-				    .timeout_us = HANDSHAKE_S * US_PER_S };
+	struct stream_target to = { .ip = l->edge,
+		                    .port = p->port,
+		                    .tls = with_tls ? l->verifying : NULL,
+		                    .tls_name = host,
+		                    .timeout_us = HANDSHAKE_S * US_PER_S };
 	struct stream *s = stream_connect(l->live.caller.loop, &to, on_open, &events, &page);
 	char ip[IP_TEXT_SIZE];
 
@@ -430,9 +480,9 @@ static void see_edge(struct looking *l, const struct explain_probe *p, struct ex
 		loop_run(l->live.caller.loop);
 	}
 	see(l, seen, !page.why, "from this host to %s:%u: %s", ip_format(l->edge, ip), p->port,
-	    page.why ? page.why :
-	    with_tls ? "the handshake is in order" :
-		       "connected");
+	    page.why   ? page.why
+	    : with_tls ? "the handshake is in order"
+	               : "connected");
 	if (!page.why) {
 		stream_abort(s);
 		caller_wait_us(&l->live.caller, 0); /* it is told so in the loop's next turn */
@@ -481,7 +531,8 @@ static void read_edge(struct looking *l, const struct cli_instance *i, const str
 	struct val *status = NULL;
 	struct err err;
 
-	if (ops->status(i, &text, &err) == 0 && json_parse(&l->arena, strbuf_slice(&text), 0, &status, &err) == 0) {
+	if (ops->status(i, &text, &err) == 0 &&
+	    json_parse(&l->arena, strbuf_slice(&text), 0, &status, &err) == 0) {
 		(void)ip_parse(val_get_str(status, "edgeAddress"), &l->edge);
 	}
 }
@@ -506,7 +557,8 @@ static int read_ca(struct looking *l, const struct cli_instance *i, struct err *
 	return tls_client_new(&(struct tls_client_config){ .insecure = true }, &l->trusting, err);
 }
 
-int explain_live(struct explanation *x, const struct cli_instance *i, const struct cli_ops *ops, struct err *err)
+int explain_live(struct explanation *x, const struct cli_instance *i, const struct cli_ops *ops,
+                 struct err *err)
 {
 	struct looking l = { .x = x };
 	int r = live_open(&l.live, i, err);
@@ -515,7 +567,8 @@ int explain_live(struct explanation *x, const struct cli_instance *i, const stru
 		r = read_ca(&l, i, err);
 	}
 	if (r == 0) {
-		(void)ask_address(&l, "/api/v1/namespaces/kube-system/services/kube-dns", "spec.clusterIP", &l.dns);
+		(void)ask_address(&l, "/api/v1/namespaces/kube-system/services/kube-dns",
+		                  "spec.clusterIP", &l.dns);
 		read_edge(&l, i, ops);
 		look(&l);
 		explain_conclude(x);

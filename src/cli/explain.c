@@ -138,14 +138,14 @@ const struct cli_command cli_explain = {
 	.words = "SRC DST",
 	.summary = "Say hop by hop why SRC reaches DST or not",
 	.details = "SRC: internet, browser, an address, [kind/]name, namespace/name, "
-	           "namespace:label=value\n"
+		   "namespace:label=value\n"
 		   "DST: a URL, host:port, an address, [kind/]name[:port], a database's name or "
-	           "endpoint, database, cache\n"
+		   "endpoint, database, cache\n"
 		   "Without -f and --kubeconfig the running instance is looked at.\n"
 		   "With --live (as root) the instance is probed; with -f too, the files' "
-	           "prediction is held against it.\n"
+		   "prediction is held against it.\n"
 		   "Exit status: 0 it reaches, 1 it does not or what was seen disagrees, 2 usage, "
-	           "or nothing to read.",
+		   "or nothing to read.",
 	.options = options,
 	.takes_instance = true,
 	.run = run,

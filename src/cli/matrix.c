@@ -121,9 +121,9 @@ const struct cli_command cli_matrix = {
 	.words = "",
 	.summary = "Show who can reach whom on which ports",
 	.details = "Exact, for all workloads and the world outside, after network policies. "
-	           "Without -f and --kubeconfig the\n"
+		   "Without -f and --kubeconfig the\n"
 		   "running instance is looked at. Exit status: 0, or 2 when some input could not "
-	           "be read.",
+		   "be read.",
 	.options = options,
 	.takes_instance = true,
 	.run = run,

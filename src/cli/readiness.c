@@ -80,9 +80,10 @@ bool readiness_is_refused(const struct val *event_list, int64_t since_wall_us, s
 {
 	int64_t since_s = since_wall_us / US_PER_S, at_us;
 
-	val_for_each(val_get(event_list, "items"), it) {
+	val_for_each (val_get(event_list, "items"), it) {
 		if (slice_is(val_get_str(it, "reason"), "SyncLoadBalancerFailed") &&
-		    time_parse(val_get_str(it, "lastTimestamp"), &at_us) && at_us / US_PER_S >= since_s) {
+		    time_parse(val_get_str(it, "lastTimestamp"), &at_us) &&
+		    at_us / US_PER_S >= since_s) {
 			strbuf_add_slice(out, val_get_str(it, "message"));
 			return true;
 		}

@@ -419,7 +419,7 @@ const struct cli_command cli_up = {
 	.words = "",
 	.summary = "Start an instance and bring up the application that manifests describe",
 	.details = "Manifests are checked first; a mistake is told with file and line and changes "
-	           "nothing.\n"
+		   "nothing.\n"
 		   "Running it again applies what changed.",
 	.options = options,
 	.takes_instance = true,

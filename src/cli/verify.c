@@ -168,9 +168,9 @@ const struct cli_command cli_verify = {
 	.words = "EXPECTATIONS...",
 	.summary = "Hold manifests or a running instance against expected reachability",
 	.details = "Expectations are YAML: flows (from, to, port, expect: allow, deny or only) and "
-	           "'everything else: deny'.\n"
+		   "'everything else: deny'.\n"
 		   "'kennel matrix -o expectations' writes them out of what is. Exit status: 0 as "
-	           "expected, 1 not, 2 usage\n"
+		   "expected, 1 not, 2 usage\n"
 		   "or unreadable input.",
 	.options = options,
 	.takes_instance = true,

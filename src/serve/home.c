@@ -331,7 +331,8 @@ static uid_t person(void)
 {
 	uint64_t uid = 0;
 
-	return slice_to_u64(slice_of(getenv("SUDO_UID")), &uid) && uid < UINT32_MAX ? (uid_t)uid : 0;
+	return slice_to_u64(slice_of(getenv("SUDO_UID")), &uid) && uid < UINT32_MAX ? (uid_t)uid
+	                                                                            : 0;
 }
 
 static int make_users(struct home *h, const struct pki_pair *ca, struct err *err)

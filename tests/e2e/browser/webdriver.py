@@ -41,7 +41,7 @@ class Browser:
         home.mkdir()
         self.driver = subprocess.Popen(["chromedriver", f"--port={self.port}"], stdout=self.log,
                                        stderr=self.log, start_new_session=True,
-                                       env={**os.environ, "HOME": str(home), "TZ": "UTC"})
+                                       env={**os.environ, "HOME": str(home), "TMPDIR": self.folder, "TZ": "UTC"})
         try:
             self._wait_for_driver()
             options = {"args": [*FLAGS, f"--user-data-dir={self.folder}/profile", *flags]}

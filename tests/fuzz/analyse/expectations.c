@@ -10,16 +10,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char shop[] =
 	"{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, "
-        "spec: {containers: "
+	"spec: {containers: "
 	"[{name: c, ports: [{name: http, containerPort: 80}]}]}}\n---\n"
 	"{apiVersion: v1, kind: Pod, metadata: {name: api, namespace: shop, labels: {app: api}}, "
-        "spec: {containers: "
+	"spec: {containers: "
 	"[{name: c}]}}\n---\n"
 	"{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: {selector: "
-        "{app: web}, ports: "
+	"{app: web}, ports: "
 	"[{port: 80}]}}\n---\n"
 	"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: "
-        "shop}, spec: "
+	"shop}, spec: "
 	"{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]}}\n";
 
 static int add(void *arg, struct val *root, struct err *err)

@@ -11,12 +11,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char world[] =
 	"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\n"
-	"spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{ports: [{containerPort: 80}]}]}}}\n---\n"
-	"apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n---\n"
+	"spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{ports: "
+	"[{containerPort: 80}]}]}}}\n---\n"
+	"apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {selector: "
+	"{app: web}, ports: [{port: 80}]}\n---\n"
 	"apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i, namespace: shop}\n"
-	"spec: {ingressClassName: nginx, rules: [{host: a.example, http: {paths: [{path: /, pathType: Prefix, backend: "
+	"spec: {ingressClassName: nginx, rules: [{host: a.example, http: {paths: [{path: /, "
+	"pathType: Prefix, backend: "
 	"{service: {name: web, port: {number: 80}}}}]}}]}\n---\n"
-	"apiVersion: rds.services.k8s.aws/v1alpha1\nkind: DBInstance\nmetadata: {name: db, namespace: shop}\nspec: {engine: mysql}\n";
+	"apiVersion: rds.services.k8s.aws/v1alpha1\nkind: DBInstance\nmetadata: {name: db, "
+	"namespace: shop}\nspec: {engine: mysql}\n";
 
 static int add(void *arg, struct val *root, struct err *err)
 {

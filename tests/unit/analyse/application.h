@@ -46,7 +46,7 @@ static inline void application_end(struct application *a)
 
 #define SPACE(name, labels)                                                                        \
 	"{apiVersion: v1, kind: Namespace, metadata: {name: " name ", labels: {" labels "}}}\n---" \
-	                                                                                "\n"
+	"\n"
 #define APP(ns, name, labels, ports)                                                               \
 	"{apiVersion: apps/v1, kind: Deployment, metadata: {name: " name ", namespace: " ns "}, "  \
 	"spec: {selector: {matchLabels: {app: " name "}}, template: {metadata: {labels: {" labels  \

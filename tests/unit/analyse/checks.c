@@ -59,7 +59,8 @@ static void tell(const struct findings *found, struct strbuf *why)
 	}
 }
 
-static void judge(const struct rule *rule, const char *path, const struct findings *found, bool fires)
+static void judge(const struct rule *rule, const char *path, const struct findings *found,
+                  bool fires)
 {
 	scoped_free char *cause = header(path, "cause");
 	scoped_strbuf struct strbuf why = { 0 };
@@ -76,8 +77,10 @@ static void judge(const struct rule *rule, const char *path, const struct findin
 		}
 	}
 	if (fires) {
-		strbuf_addf(&why, n ? !said ? "no cause has \"%s\"" : "a finding has no position (%s)" : "does not fire (%s)",
-			    cause ? cause : "");
+		strbuf_addf(&why,
+		            n ? !said ? "no cause has \"%s\"" : "a finding has no position (%s)"
+		              : "does not fire (%s)",
+		            cause ? cause : "");
 	} else {
 		strbuf_adds(&why, "fires");
 	}
@@ -95,7 +98,10 @@ static void example(const struct rule *rule, const char *path, bool fires)
 	struct err err = { 0 };
 
 	if (!profile || gather_path(&g, path, profile, &err) < 0 || g.manifests.problems.n) {
-		result(false, path, !profile ? "no such profile" : g.manifests.problems.n ? g.manifests.problems.at[0] : err.msg);
+		result(false, path,
+		       !profile                 ? "no such profile"
+		       : g.manifests.problems.n ? g.manifests.problems.at[0]
+		                                : err.msg);
 	} else {
 		check_all(g.subject, &found);
 		findings_finish(&found, g.subject, &filter);
@@ -127,7 +133,8 @@ static void examples_of(const struct rule *rule, const char *folder)
 		free(names[i]);
 	}
 	free(names);
-	result(fires && near, own, fires ? "no near*.yaml: what nearly fires must be shown too" : "no fires*.yaml");
+	result(fires && near, own,
+	       fires ? "no near*.yaml: what nearly fires must be shown too" : "no fires*.yaml");
 }
 
 static bool is_asked_for(const struct rule *rule, int argc, char **argv)
@@ -169,12 +176,15 @@ static void ids_are_distinct(void)
 {
 	scoped_map struct map seen = { 0 };
 
-	rule_each (rule) {
+	rule_each(rule)
+	{
 		if (map_set(&seen, slice_of(rule->id), (void *)rule)) {
 			result(false, rule->id, "this id is there twice");
 		}
-		if (strncmp(rule->id, (*rule_family)->prefix, strlen((*rule_family)->prefix)) != 0 || !rule->title ||
-		    !rule->symptom || !rule->cause || !rule->evidence || !rule->probe || !rule->fix || !rule->sources) {
+		if (strncmp(rule->id, (*rule_family)->prefix, strlen((*rule_family)->prefix)) !=
+		            0 ||
+		    !rule->title || !rule->symptom || !rule->cause || !rule->evidence ||
+		    !rule->probe || !rule->fix || !rule->sources) {
 			result(false, rule->id, "its entry has a gap, or stands in another family");
 		}
 	}
@@ -190,7 +200,8 @@ int main(int argc, char **argv)
 	ids_are_distinct();
 	every_profile_parses();
 	page_is_new(argv[2]);
-	rule_each (rule) {
+	rule_each(rule)
+	{
 		if (rule->check && is_asked_for(rule, argc, argv)) {
 			examples_of(rule, argv[1]);
 		}

@@ -20,47 +20,69 @@
 static const char world[] =
 	"apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: shop}}\n---\n"
 	"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\n"
-	"spec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n"
-	"    spec:\n      containers:\n      - name: web\n        ports: [{name: http, containerPort: 8080}]\n"
-	"        env:\n        - {name: API_URL, value: 'http://api:5000/v1'}\n        - {name: PORT, value: '8080'}\n---\n"
+	"spec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: "
+	"web}}\n"
+	"    spec:\n      containers:\n      - name: web\n        ports: [{name: http, "
+	"containerPort: 8080}]\n"
+	"        env:\n        - {name: API_URL, value: 'http://api:5000/v1'}\n        - {name: "
+	"PORT, value: '8080'}\n---\n"
 	"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api, namespace: shop}\n"
-	"spec:\n  replicas: 2\n  selector: {matchLabels: {app: api}}\n  template:\n    metadata: {labels: {app: api}}\n"
-	"    spec:\n      containers:\n      - name: api\n        ports: [{name: rest, containerPort: 5000}]\n"
-	"        env: [{name: LISTEN_ADDR, value: '0.0.0.0:5000'}, {name: CORS_ORIGIN, value: 'https://shop.example.com'}]\n"
+	"spec:\n  replicas: 2\n  selector: {matchLabels: {app: api}}\n  template:\n    metadata: "
+	"{labels: {app: api}}\n"
+	"    spec:\n      containers:\n      - name: api\n        ports: [{name: rest, "
+	"containerPort: 5000}]\n"
+	"        env: [{name: LISTEN_ADDR, value: '0.0.0.0:5000'}, {name: CORS_ORIGIN, value: "
+	"'https://shop.example.com'}]\n"
 	"        readinessProbe: {httpGet: {path: /, port: rest}}\n---\n"
 	"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: stranger, namespace: other}\n"
-	"spec:\n  selector: {matchLabels: {app: stranger}}\n  template:\n    metadata: {labels: {app: stranger}}\n"
+	"spec:\n  selector: {matchLabels: {app: stranger}}\n  template:\n    metadata: {labels: "
+	"{app: stranger}}\n"
 	"    spec: {containers: [{name: c}]}\n---\n"
 	"apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\n"
 	"spec:\n  selector: {app: web}\n  ports: [{name: http, port: 80, targetPort: http}]\n---\n"
 	"apiVersion: v1\nkind: Service\nmetadata: {name: api, namespace: shop}\n"
-	"spec:\n  selector: {app: api}\n  ports: [{name: rest, port: 5000, targetPort: rest}]\n---\n"
-	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: shop}\n"
+	"spec:\n  selector: {app: api}\n  ports: [{name: rest, port: 5000, targetPort: "
+	"rest}]\n---\n"
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: "
+	"shop}\n"
 	"spec:\n  podSelector: {}\n  policyTypes: [Ingress, Egress]\n---\n"
-	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: dns, namespace: shop}\n"
-	"spec:\n  podSelector: {}\n  policyTypes: [Egress]\n  egress:\n  - to:\n    - namespaceSelector: {matchLabels: "
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: dns, namespace: "
+	"shop}\n"
+	"spec:\n  podSelector: {}\n  policyTypes: [Egress]\n  egress:\n  - to:\n    - "
+	"namespaceSelector: {matchLabels: "
 	"{kubernetes.io/metadata.name: kube-system}}\n    ports: [{protocol: UDP, port: 53}]\n---\n"
-	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web, namespace: shop}\n"
-	"spec:\n  podSelector: {matchLabels: {app: web}}\n  ingress:\n  - from:\n    - namespaceSelector: {matchLabels: "
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web, namespace: "
+	"shop}\n"
+	"spec:\n  podSelector: {matchLabels: {app: web}}\n  ingress:\n  - from:\n    - "
+	"namespaceSelector: {matchLabels: "
 	"{kubernetes.io/metadata.name: ingress-nginx}}\n    ports: [{port: 8080}]\n"
-	"  egress:\n  - to: [{podSelector: {matchLabels: {app: api}}}]\n    ports: [{port: 5000}]\n---\n"
-	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: api, namespace: shop}\n"
+	"  egress:\n  - to: [{podSelector: {matchLabels: {app: api}}}]\n    ports: [{port: "
+	"5000}]\n---\n"
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: api, namespace: "
+	"shop}\n"
 	"spec:\n  podSelector: {matchLabels: {app: api}}\n  ingress:\n"
-	"  - from:\n    - podSelector: {matchLabels: {app: web}}\n    - namespaceSelector: {matchLabels: "
+	"  - from:\n    - podSelector: {matchLabels: {app: web}}\n    - namespaceSelector: "
+	"{matchLabels: "
 	"{kubernetes.io/metadata.name: ingress-nginx}}\n    ports: [{port: 5000}]\n"
 	"  egress:\n  - to: [{ipBlock: {cidr: 10.0.2.0/23}}]\n    ports: [{port: 3306}]\n---\n"
 	"apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: shop, namespace: shop}\n"
-	"spec:\n  ingressClassName: nginx\n  tls: [{hosts: [shop.example.com], secretName: shop-tls}]\n  rules:\n"
+	"spec:\n  ingressClassName: nginx\n  tls: [{hosts: [shop.example.com], secretName: "
+	"shop-tls}]\n  rules:\n"
 	"  - host: shop.example.com\n    http:\n      paths:\n"
-	"      - {path: /api, pathType: Prefix, backend: {service: {name: api, port: {number: 5000}}}}\n"
-	"      - {path: /, pathType: Prefix, backend: {service: {name: web, port: {name: http}}}}\n---\n"
-	"apiVersion: v1\nkind: Secret\nmetadata: {name: shop-tls, namespace: shop}\ntype: kubernetes.io/tls\n"
+	"      - {path: /api, pathType: Prefix, backend: {service: {name: api, port: {number: "
+	"5000}}}}\n"
+	"      - {path: /, pathType: Prefix, backend: {service: {name: web, port: {name: "
+	"http}}}}\n---\n"
+	"apiVersion: v1\nkind: Secret\nmetadata: {name: shop-tls, namespace: shop}\ntype: "
+	"kubernetes.io/tls\n"
 	"data: {tls.crt: QQ==, tls.key: QQ==}\n---\n"
-	"apiVersion: rds.services.k8s.aws/v1alpha1\nkind: DBInstance\nmetadata: {name: db, namespace: shop}\n"
+	"apiVersion: rds.services.k8s.aws/v1alpha1\nkind: DBInstance\nmetadata: {name: db, "
+	"namespace: shop}\n"
 	"spec: {dbInstanceIdentifier: db, engine: mysql}\n---\n"
 	"apiVersion: v1\nkind: Service\nmetadata: {name: lb, namespace: ingress-nginx}\n"
 	"spec:\n  type: LoadBalancer\n  selector: {app.kubernetes.io/name: ingress-nginx}\n"
-	"  ports: [{name: http, port: 80, targetPort: http}, {name: https, port: 443, targetPort: https}]\n";
+	"  ports: [{name: http, port: 80, targetPort: http}, {name: https, port: 443, targetPort: "
+	"https}]\n";
 
 struct fixture {
 	struct arena arena;
@@ -79,13 +101,15 @@ static int add(void *arg, struct val *root, struct err *err)
 }
 
 /* The world with 'from' replaced by 'to' (both may be null), and 'more' behind it. */
-static void make(struct fixture *f, const char *profile, const char *from, const char *to, const char *more)
+static void make(struct fixture *f, const char *profile, const char *from, const char *to,
+                 const char *more)
 {
 	scoped_strbuf struct strbuf text = { 0 };
 	const char *at = from ? strstr(world, from) : NULL;
 	struct err err = { 0 };
 
-	*f = (struct fixture){ .subject = subject_new(profile ? profile_find(slice_of(profile)) : profile_default()) };
+	*f = (struct fixture){ .subject = subject_new(profile ? profile_find(slice_of(profile))
+		                                              : profile_default()) };
 	if (from) {
 		assert_non_null(at);
 		strbuf_add(&text, world, (size_t)(at - world));
@@ -133,176 +157,433 @@ struct broken {
 	const char *says[4]; /* parts of the text */
 };
 
-#define API   "https://shop.example.com/api/pets"
-#define PAGE  "https://shop.example.com/"
-#define SHOP  ", namespace: shop}\n"
-#define SHOP_OF(kind, name) \
-	", namespace: shop, ownerReferences: [{kind: " kind ", name: " name ", controller: true}]}\n"
+#define API  "https://shop.example.com/api/pets"
+#define PAGE "https://shop.example.com/"
+#define SHOP ", namespace: shop}\n"
+#define SHOP_OF(kind, name)                                                                        \
+	", namespace: shop, ownerReferences: [{kind: " kind ", name: " name                        \
+	", controller: true}]}\n"
 
 static const struct broken cases[] = {
 	{ "everything works: workload to service", .src = "web", .dst = "api",
-	  .says = { "Deployment shop/web -> Service shop/api", "egress rule 1 of policy shop/web admits Deployment shop/api",
-		    "LISTEN_ADDR says port 5000", "api.shop.svc.cluster.local found" } },
+	  .says = { "Deployment shop/web -> Service shop/api",
+	            "egress rule 1 of policy shop/web admits Deployment shop/api",
+	            "LISTEN_ADDR says port 5000", "api.shop.svc.cluster.local found" } },
 	{ "everything works: browser to API", .src = "browser", .dst = API,
-	  .says = { "Prefix /api of ingress shop/shop answers /api/pets", "Secret shop/shop-tls holds the certificate",
-		    "load balancer", "the balancer of Service ingress-nginx/lb takes TCP 443" } },
+	  .says = { "Prefix /api of ingress shop/shop answers /api/pets",
+	            "Secret shop/shop-tls holds the certificate", "load balancer",
+	            "the balancer of Service ingress-nginx/lb takes TCP 443" } },
 	{ "everything works: page", .src = "internet", .dst = PAGE },
-	{ "everything works: database", .src = "api", .dst = "database", .says = { "admits address 10.0.3.20" } },
+	{ "everything works: database", .src = "api", .dst = "database",
+	  .says = { "admits address 10.0.3.20" } },
 	{ "everything works: by workload", .src = "shop:app=web", .dst = "deployment/api",
 	  .says = { "(another way)" } },
-	{ "a wildcard host answers", "host: shop.example.com", "host: '*.example.com'", NULL, NULL, "internet",
-	  "http://shop.example.com/api", NULL },
+	{ "a wildcard host answers", "host: shop.example.com", "host: '*.example.com'", NULL, NULL,
+	  "internet", "http://shop.example.com/api", NULL },
 
-	{ "name of a service that is not there", .src = "web", .dst = "http://apj:5000/", .hop = "name", .id = "DNS001",
+	{ "name of a service that is not there", .src = "web", .dst = "http://apj:5000/",
+	  .hop = "name", .id = "DNS001",
 	  .says = { "Service shop/api has nearly that name", "Call it api" } },
-	{ "short name across namespaces", .src = "stranger", .dst = "http://api:5000/", .hop = "name", .id = "DNS001",
-	  .says = { "Call it api.shop." } },
-	{ "egress without DNS", "{protocol: UDP, port: 53}", "{protocol: UDP, port: 54}", NULL, NULL, "web", "api",
-	  "egress policy", "NP008", { "before it connects, it asks the cluster's DNS" } },
-	{ "host network with ClusterFirst", "    spec: {containers: [{name: c}]}", "    spec: {hostNetwork: true, containers: [{name: c}]}",
-	  NULL, NULL, "stranger", "api.shop:5000", "name", "DNS010", { "Set dnsPolicy: ClusterFirstWithHostNet" } },
+	{ "short name across namespaces", .src = "stranger", .dst = "http://api:5000/",
+	  .hop = "name", .id = "DNS001", .says = { "Call it api.shop." } },
+	{ "egress without DNS",
+	  "{protocol: UDP, port: 53}",
+	  "{protocol: UDP, port: 54}",
+	  NULL,
+	  NULL,
+	  "web",
+	  "api",
+	  "egress policy",
+	  "NP008",
+	  { "before it connects, it asks the cluster's DNS" } },
+	{ "host network with ClusterFirst",
+	  "    spec: {containers: [{name: c}]}",
+	  "    spec: {hostNetwork: true, containers: [{name: c}]}",
+	  NULL,
+	  NULL,
+	  "stranger",
+	  "api.shop:5000",
+	  "name",
+	  "DNS010",
+	  { "Set dnsPolicy: ClusterFirstWithHostNet" } },
 
-	{ "port that the service does not expose", .src = "web", .dst = "api:8000", .hop = "service", .id = "SVC007",
-	  .says = { "has no port 8000; it has 5000 (rest)" } },
-	{ "the pods' port asked of the service", .src = "web", .dst = "web:8080", .hop = "service", .id = "SVC007",
-	  .says = { "port 80 leads to the pods' http" } },
-	{ "selector that differs in a letter", "selector: {app: api}", "selector: {app: ap1}", NULL, NULL, "web", "api",
-	  "endpoints", "SVC001", { "Deployment shop/api is labelled app=api", "Select app=api" } },
-	{ "selector with one label too many", "selector: {app: api}", "selector: {app: api, tier: back}", NULL, NULL, "web", "api",
-	  "endpoints", "SVC001", { "Deployment shop/api lacks the label tier=back" } },
-	{ "named port that no container has", "targetPort: rest", "targetPort: http", NULL, NULL, "web", "api", "endpoints",
-	  "SVC006", { "has no TCP port named \"http\" (it has rest)" } },
-	{ "probe of a port that no container has", "port: rest}}", "port: http}}", NULL, NULL, "web", "api", "endpoints",
-	  "POD003", { "never becomes ready" } },
-	{ "no replicas", "replicas: 2", "replicas: 0", NULL, NULL, "web", "api", "endpoints", NULL, { "has no replicas" } },
-	{ "service without selector", "  selector: {app: api}\n  ports", "  ports", NULL, NULL, "web", "api", "endpoints", "SVC015" },
-	{ "wrong targetPort", "targetPort: rest", "targetPort: 5001", NULL, NULL, "web", "api", "pod port", "SVC005",
+	{ "port that the service does not expose", .src = "web", .dst = "api:8000",
+	  .hop = "service", .id = "SVC007", .says = { "has no port 8000; it has 5000 (rest)" } },
+	{ "the pods' port asked of the service", .src = "web", .dst = "web:8080", .hop = "service",
+	  .id = "SVC007", .says = { "port 80 leads to the pods' http" } },
+	{ "selector that differs in a letter",
+	  "selector: {app: api}",
+	  "selector: {app: ap1}",
+	  NULL,
+	  NULL,
+	  "web",
+	  "api",
+	  "endpoints",
+	  "SVC001",
+	  { "Deployment shop/api is labelled app=api", "Select app=api" } },
+	{ "selector with one label too many",
+	  "selector: {app: api}",
+	  "selector: {app: api, tier: back}",
+	  NULL,
+	  NULL,
+	  "web",
+	  "api",
+	  "endpoints",
+	  "SVC001",
+	  { "Deployment shop/api lacks the label tier=back" } },
+	{ "named port that no container has",
+	  "targetPort: rest",
+	  "targetPort: http",
+	  NULL,
+	  NULL,
+	  "web",
+	  "api",
+	  "endpoints",
+	  "SVC006",
+	  { "has no TCP port named \"http\" (it has rest)" } },
+	{ "probe of a port that no container has",
+	  "port: rest}}",
+	  "port: http}}",
+	  NULL,
+	  NULL,
+	  "web",
+	  "api",
+	  "endpoints",
+	  "POD003",
+	  { "never becomes ready" } },
+	{ "no replicas",
+	  "replicas: 2",
+	  "replicas: 0",
+	  NULL,
+	  NULL,
+	  "web",
+	  "api",
+	  "endpoints",
+	  NULL,
+	  { "has no replicas" } },
+	{ "service without selector", "  selector: {app: api}\n  ports", "  ports", NULL, NULL,
+	  "web", "api", "endpoints", "SVC015" },
+	{ "wrong targetPort",
+	  "targetPort: rest",
+	  "targetPort: 5001",
+	  NULL,
+	  NULL,
+	  "web",
+	  "api",
+	  "pod port",
+	  "SVC005",
 	  { "nearly admits: TCP 5001 is not among TCP 5000", "declared: 5000 (rest)" } },
-	{ "wrong targetPort where policies are open", "targetPort: http", "targetPort: 8081",
+	{ "wrong targetPort where policies are open",
+	  "targetPort: http",
+	  "targetPort: 8081",
 	  "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: all" SHOP
 	  "spec:\n  podSelector: {}\n  ingress: [{}]\n  egress: [{}]\n",
-	  NULL, "internet", PAGE, "pod port", "SVC005", { "declares port 8081; declared: 8080 (http)" } },
+	  NULL,
+	  "internet",
+	  PAGE,
+	  "pod port",
+	  "SVC005",
+	  { "declares port 8081; declared: 8080 (http)" } },
 
-	{ "egress rule's label differs", "egress:\n  - to: [{podSelector: {matchLabels: {app: api}}}]",
-	  "egress:\n  - to: [{podSelector: {matchLabels: {app: backend}}}]", NULL, NULL, "web", "api", "egress policy", "NP008",
-	  { "nearly admits: Deployment shop/api is not meant: its labels do not match podSelector app=backend (label app is \"api\")",
+	{ "egress rule's label differs",
+	  "egress:\n  - to: [{podSelector: {matchLabels: {app: api}}}]",
+	  "egress:\n  - to: [{podSelector: {matchLabels: {app: backend}}}]",
+	  NULL,
+	  NULL,
+	  "web",
+	  "api",
+	  "egress policy",
+	  "NP008",
+	  { "nearly admits: Deployment shop/api is not meant: its labels do not match podSelector "
+	    "app=backend (label app is \"api\")",
 	    "Add to the spec of a NetworkPolicy that selects Deployment shop/web" } },
-	{ "ingress rule's label differs", "- podSelector: {matchLabels: {app: web}}", "- podSelector: {matchLabels: {app: wep}}",
-	  NULL, NULL, "web", "api", "ingress policy", "NP007", { "label app is \"web\"" } },
-	{ "stranger is kept out", .src = "stranger", .dst = "api", .hop = "ingress policy", .id = "NP007",
-	  .says = { "isolates Deployment shop/api for ingress", "namespace other is not the policy's own" } },
+	{ "ingress rule's label differs",
+	  "- podSelector: {matchLabels: {app: web}}",
+	  "- podSelector: {matchLabels: {app: wep}}",
+	  NULL,
+	  NULL,
+	  "web",
+	  "api",
+	  "ingress policy",
+	  "NP007",
+	  { "label app is \"web\"" } },
+	{ "stranger is kept out", .src = "stranger", .dst = "api", .hop = "ingress policy",
+	  .id = "NP007",
+	  .says = { "isolates Deployment shop/api for ingress",
+	            "namespace other is not the policy's own" } },
 	{ "ingress controller is not admitted",
-	  "- namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}\n    ports: [{port: 8080}]",
-	  "- namespaceSelector: {matchLabels: {name: ingress-nginx}}\n    ports: [{port: 8080}]", NULL, NULL, "internet", PAGE,
-	  "ingress policy", "NP007", { "label name is absent" } },
-	{ "policy names the service's port", "ports: [{port: 8080}]", "ports: [{port: 80}]", NULL, NULL, "internet", PAGE,
-	  "ingress policy", "NP007", { "TCP 8080 is not among TCP 80" } },
+	  "- namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}\n    "
+	  "ports: [{port: 8080}]",
+	  "- namespaceSelector: {matchLabels: {name: ingress-nginx}}\n    ports: [{port: 8080}]",
+	  NULL,
+	  NULL,
+	  "internet",
+	  PAGE,
+	  "ingress policy",
+	  "NP007",
+	  { "label name is absent" } },
+	{ "policy names the service's port",
+	  "ports: [{port: 8080}]",
+	  "ports: [{port: 80}]",
+	  NULL,
+	  NULL,
+	  "internet",
+	  PAGE,
+	  "ingress policy",
+	  "NP007",
+	  { "TCP 8080 is not among TCP 80" } },
 	{ "nobody enforces policies", .profile = "none", .src = "stranger", .dst = "api" },
 
-	{ "listens on loopback", "0.0.0.0:5000", "127.0.0.1:5000", NULL, NULL, "web", "api", "listening process", "POD001" },
+	{ "listens on loopback", "0.0.0.0:5000", "127.0.0.1:5000", NULL, NULL, "web", "api",
+	  "listening process", "POD001" },
 
-	{ "host differs", "- host: shop.example.com", "- host: shop.exmaple.com", NULL, NULL, "internet", API, "ingress rule",
-	  "ING009", { "host shop.exmaple.com of ingress shop/shop is not shop.example.com" } },
+	{ "host differs",
+	  "- host: shop.example.com",
+	  "- host: shop.exmaple.com",
+	  NULL,
+	  NULL,
+	  "internet",
+	  API,
+	  "ingress rule",
+	  "ING009",
+	  { "host shop.exmaple.com of ingress shop/shop is not shop.example.com" } },
 	{ "class of another controller", "ingressClassName: nginx", "ingressClassName: other",
-	  "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: other}\nspec: {controller: example.com/other}\n",
+	  "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: other}\nspec: "
+	  "{controller: example.com/other}\n",
 	  NULL, "internet", API, "ingress controller", "ING004" },
-	{ "class that is not there", "ingressClassName: nginx", "ingressClassName: ngnix", NULL, NULL, "internet", API,
-	  "ingress rule", "ING004", { "its ingressClassName names no IngressClass", "Set spec.ingressClassName: nginx" } },
-	{ "no class", "  ingressClassName: nginx\n", "", NULL, NULL, "internet", API, "ingress rule", "ING004" },
-	{ "path type Exact", "path: /api, pathType: Prefix", "path: /api, pathType: Exact", NULL, NULL, "internet", API, NULL,
-	  NULL, { "Exact /api of ingress shop/shop does not answer /api/pets: pathType Exact takes nothing below it",
-		  "Prefix / of ingress shop/shop answers" } },
-	{ "no path takes it", "      - {path: /, pathType: Prefix, backend: {service: {name: web, port: {name: http}}}}\n", "", NULL,
-	  NULL, "internet", "https://shop.example.com/apis", "ingress rule", "ING005",
+	{ "class that is not there",
+	  "ingressClassName: nginx",
+	  "ingressClassName: ngnix",
+	  NULL,
+	  NULL,
+	  "internet",
+	  API,
+	  "ingress rule",
+	  "ING004",
+	  { "its ingressClassName names no IngressClass", "Set spec.ingressClassName: nginx" } },
+	{ "no class", "  ingressClassName: nginx\n", "", NULL, NULL, "internet", API,
+	  "ingress rule", "ING004" },
+	{ "path type Exact",
+	  "path: /api, pathType: Prefix",
+	  "path: /api, pathType: Exact",
+	  NULL,
+	  NULL,
+	  "internet",
+	  API,
+	  NULL,
+	  NULL,
+	  { "Exact /api of ingress shop/shop does not answer /api/pets: pathType Exact takes "
+	    "nothing below it",
+	    "Prefix / of ingress shop/shop answers" } },
+	{ "no path takes it",
+	  "      - {path: /, pathType: Prefix, backend: {service: {name: web, port: {name: "
+	  "http}}}}\n",
+	  "",
+	  NULL,
+	  NULL,
+	  "internet",
+	  "https://shop.example.com/apis",
+	  "ingress rule",
+	  "ING005",
 	  { "pathType Prefix compares whole elements between slashes" } },
-	{ "backend service is missing", "backend: {service: {name: api,", "backend: {service: {name: apo,", NULL, NULL, "internet",
-	  API, "service", "ING001", { "Service shop/api has nearly that name" } },
-	{ "backend service is elsewhere", "backend: {service: {name: api,", "backend: {service: {name: far,",
-	  "apiVersion: v1\nkind: Service\nmetadata: {name: far, namespace: other}\nspec: {ports: [{port: 5000}]}\n", NULL,
-	  "internet", API, "service", "ING001", { "Put the Ingress into namespace other" } },
-	{ "backend port is missing", "{name: api, port: {number: 5000}}", "{name: api, port: {number: 80}}", NULL, NULL, "internet",
-	  API, "service", "SVC007", { "the rule asks for that port" } },
-	{ "backend port name is unknown", "{name: web, port: {name: http}}", "{name: web, port: {name: web}}", NULL, NULL,
-	  "internet", PAGE, "service", "SVC007", { "has no port \"web\"; it has 80 (http)" } },
+	{ "backend service is missing",
+	  "backend: {service: {name: api,",
+	  "backend: {service: {name: apo,",
+	  NULL,
+	  NULL,
+	  "internet",
+	  API,
+	  "service",
+	  "ING001",
+	  { "Service shop/api has nearly that name" } },
+	{ "backend service is elsewhere",
+	  "backend: {service: {name: api,",
+	  "backend: {service: {name: far,",
+	  "apiVersion: v1\nkind: Service\nmetadata: {name: far, namespace: other}\nspec: {ports: "
+	  "[{port: 5000}]}\n",
+	  NULL,
+	  "internet",
+	  API,
+	  "service",
+	  "ING001",
+	  { "Put the Ingress into namespace other" } },
+	{ "backend port is missing",
+	  "{name: api, port: {number: 5000}}",
+	  "{name: api, port: {number: 80}}",
+	  NULL,
+	  NULL,
+	  "internet",
+	  API,
+	  "service",
+	  "SVC007",
+	  { "the rule asks for that port" } },
+	{ "backend port name is unknown",
+	  "{name: web, port: {name: http}}",
+	  "{name: web, port: {name: web}}",
+	  NULL,
+	  NULL,
+	  "internet",
+	  PAGE,
+	  "service",
+	  "SVC007",
+	  { "has no port \"web\"; it has 80 (http)" } },
 
-	{ "TLS secret is in another namespace", "metadata: {name: shop-tls, namespace: shop}",
-	  "metadata: {name: shop-tls, namespace: other}", NULL, NULL, "internet", API, "TLS", "TLS001",
+	{ "TLS secret is in another namespace",
+	  "metadata: {name: shop-tls, namespace: shop}",
+	  "metadata: {name: shop-tls, namespace: other}",
+	  NULL,
+	  NULL,
+	  "internet",
+	  API,
+	  "TLS",
+	  "TLS001",
 	  { "but in other", "Put the Secret into namespace shop" } },
-	{ "TLS secret lacks its key", "tls.crt: QQ==, tls.key: QQ==", "tls.crt: QQ==", NULL, NULL, "internet", API, "TLS", "TLS002" },
-	{ "TLS entry is for another host", "tls: [{hosts: [shop.example.com]", "tls: [{hosts: [www.example.com]", NULL, NULL,
-	  "internet", API, "TLS", "TLS003", { "a tls entry is for www.example.com" } },
-	{ "TLS does not matter to plain HTTP", "tls: [{hosts: [shop.example.com]", "tls: [{hosts: [www.example.com]", NULL, NULL,
-	  "internet", "http://shop.example.com/api" },
+	{ "TLS secret lacks its key", "tls.crt: QQ==, tls.key: QQ==", "tls.crt: QQ==", NULL, NULL,
+	  "internet", API, "TLS", "TLS002" },
+	{ "TLS entry is for another host",
+	  "tls: [{hosts: [shop.example.com]",
+	  "tls: [{hosts: [www.example.com]",
+	  NULL,
+	  NULL,
+	  "internet",
+	  API,
+	  "TLS",
+	  "TLS003",
+	  { "a tls entry is for www.example.com" } },
+	{ "TLS does not matter to plain HTTP", "tls: [{hosts: [shop.example.com]",
+	  "tls: [{hosts: [www.example.com]", NULL, NULL, "internet",
+	  "http://shop.example.com/api" },
 
-	{ "balancer without the port", ", {name: https, port: 443, targetPort: https}", "", NULL, NULL, "internet", API,
-	  "load balancer", "SVC007" },
+	{ "balancer without the port", ", {name: https, port: 443, targetPort: https}", "", NULL,
+	  NULL, "internet", API, "load balancer", "SVC007" },
 	{ "balancer is internal", "metadata: {name: lb, namespace: ingress-nginx}",
 	  "metadata: {name: lb, namespace: ingress-nginx, annotations: "
 	  "{service.beta.kubernetes.io/aws-load-balancer-scheme: internal}}",
 	  NULL, NULL, "internet", API, "load balancer", "LB003" },
-	{ "balancer for others only", "  type: LoadBalancer\n", "  type: LoadBalancer\n  loadBalancerSourceRanges: [198.51.100.0/24]\n",
-	  NULL, NULL, "203.0.113.9", API, "load balancer", NULL },
-	{ "balancer for this client", "  type: LoadBalancer\n", "  type: LoadBalancer\n  loadBalancerSourceRanges: [198.51.100.0/24]\n",
-	  NULL, NULL, "198.51.100.9", API, NULL },
-	{ "no ingress controller", .profile = "none", .src = "internet", .dst = API, .hop = "ingress controller", .id = "ING004" },
-	{ "controller is isolated", .more = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
-					    "metadata: {name: deny, namespace: ingress-nginx}\n"
-					    "spec: {podSelector: {}, policyTypes: [Ingress]}\n",
+	{ "balancer for others only", "  type: LoadBalancer\n",
+	  "  type: LoadBalancer\n  loadBalancerSourceRanges: [198.51.100.0/24]\n", NULL, NULL,
+	  "203.0.113.9", API, "load balancer", NULL },
+	{ "balancer for this client", "  type: LoadBalancer\n",
+	  "  type: LoadBalancer\n  loadBalancerSourceRanges: [198.51.100.0/24]\n", NULL, NULL,
+	  "198.51.100.9", API, NULL },
+	{ "no ingress controller", .profile = "none", .src = "internet", .dst = API,
+	  .hop = "ingress controller", .id = "ING004" },
+	{ "controller is isolated",
+	  .more = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+	          "metadata: {name: deny, namespace: ingress-nginx}\n"
+	          "spec: {podSelector: {}, policyTypes: [Ingress]}\n",
 	  .src = "internet", .dst = API, .hop = "ingress policy", .id = "NP007" },
 	{ "nothing leads to a service from outside", .src = "internet", .dst = "hidden",
-	  .more = "apiVersion: v1\nkind: Service\nmetadata: {name: hidden" SHOP "spec: {selector: {app: api}, ports: [{port: 1}]}\n",
+	  .more = "apiVersion: v1\nkind: Service\nmetadata: {name: hidden" SHOP
+	          "spec: {selector: {app: api}, ports: [{port: 1}]}\n",
 	  .hop = "load balancer" },
 	{ "a service from outside by its rule", .src = "internet", .dst = "svc/web",
 	  .says = { "through Ingress shop/shop, https://shop.example.com/" } },
 
-	{ "page calls a name of the cluster", .src = "browser", .dst = PAGE, .from = "{name: PORT, value: '8080'}",
-	  .to = "{name: VITE_API_URL, value: 'http://api:5000'}", .hop = "browser", .id = "APP001" },
+	{ "page calls a name of the cluster", .src = "browser", .dst = PAGE,
+	  .from = "{name: PORT, value: '8080'}",
+	  .to = "{name: VITE_API_URL, value: 'http://api:5000'}", .hop = "browser",
+	  .id = "APP001" },
 	{ "page calls a name of the cluster, as accepted", .src = "browser", .dst = PAGE,
-	  .more = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop, annotations: "
-		  "{kennel.dev/ignore: APP001 nginx of the image reads it}}\nspec:\n  template:\n"
-		  "    metadata: {labels: {app: web}}\n    spec:\n      containers:\n      - name: web\n"
-		  "        ports: [{name: http, containerPort: 8080}]\n"
-		  "        env: [{name: VITE_API_URL, value: 'http://api:5000'}]\n" },
-	{ "origin of another site", "https://shop.example.com'}", "https://www.example.com'}", NULL, NULL, "browser", API,
-	  "browser", "APP003", { "allows https://www.example.com" } },
+	  .more = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop, "
+	          "annotations: "
+	          "{kennel.dev/ignore: APP001 nginx of the image reads it}}\nspec:\n  template:\n"
+	          "    metadata: {labels: {app: web}}\n    spec:\n      containers:\n      - name: "
+	          "web\n"
+	          "        ports: [{name: http, containerPort: 8080}]\n"
+	          "        env: [{name: VITE_API_URL, value: 'http://api:5000'}]\n" },
+	{ "origin of another site",
+	  "https://shop.example.com'}",
+	  "https://www.example.com'}",
+	  NULL,
+	  NULL,
+	  "browser",
+	  API,
+	  "browser",
+	  "APP003",
+	  { "allows https://www.example.com" } },
 
-	{ "database: egress to its subnets is missing", "cidr: 10.0.2.0/23", "cidr: 10.0.4.0/23", NULL, NULL, "api", "database",
-	  "egress policy", "NP008", { "not in ipBlock 10.0.4.0/23", "cidr: 10.0.2.0/23" } },
-	{ "database: another port than its own", "value: '8080'", "value: '8080'", NULL, NULL, "web", "db:3307", "egress policy" },
+	{ "database: egress to its subnets is missing",
+	  "cidr: 10.0.2.0/23",
+	  "cidr: 10.0.4.0/23",
+	  NULL,
+	  NULL,
+	  "api",
+	  "database",
+	  "egress policy",
+	  "NP008",
+	  { "not in ipBlock 10.0.4.0/23", "cidr: 10.0.2.0/23" } },
+	{ "database: another port than its own", "value: '8080'", "value: '8080'", NULL, NULL,
+	  "web", "db:3307", "egress policy" },
 	{ "database: not from the internet", .src = "internet", .dst = "database", .hop = "route" },
 	{ "database: security group is missing", "engine: mysql}",
-	  "engine: mysql, vpcSecurityGroupRefs: [{from: {name: gone}}]}", NULL, NULL, "api", "database", "security group", "LB019" },
-	{ "database: security group closes it", "engine: mysql}", "engine: mysql, vpcSecurityGroupRefs: [{from: {name: sg}}]}",
+	  "engine: mysql, vpcSecurityGroupRefs: [{from: {name: gone}}]}", NULL, NULL, "api",
+	  "database", "security group", "LB019" },
+	{ "database: security group closes it",
+	  "engine: mysql}",
+	  "engine: mysql, vpcSecurityGroupRefs: [{from: {name: sg}}]}",
 	  "apiVersion: ec2.services.k8s.aws/v1alpha1\nkind: SecurityGroup\nmetadata: {name: sg" SHOP
-	  "spec: {ingressRules: [{ipProtocol: tcp, fromPort: 5432, toPort: 5432, ipRanges: [{cidrIP: 10.0.0.0/16}]}]}\n",
-	  NULL, "api", "database", "security group", "LB006", { "ports 5432-5432 do not include it" } },
-	{ "database: security group admits it", "engine: mysql}", "engine: mysql, vpcSecurityGroupRefs: [{from: {name: sg}}]}",
+	  "spec: {ingressRules: [{ipProtocol: tcp, fromPort: 5432, toPort: 5432, ipRanges: "
+	  "[{cidrIP: 10.0.0.0/16}]}]}\n",
+	  NULL,
+	  "api",
+	  "database",
+	  "security group",
+	  "LB006",
+	  { "ports 5432-5432 do not include it" } },
+	{ "database: security group admits it", "engine: mysql}",
+	  "engine: mysql, vpcSecurityGroupRefs: [{from: {name: sg}}]}",
 	  "apiVersion: ec2.services.k8s.aws/v1alpha1\nkind: SecurityGroup\nmetadata: {name: sg" SHOP
-	  "spec: {ingressRules: [{ipProtocol: tcp, fromPort: 3306, toPort: 3306, ipRanges: [{cidrIP: 10.0.2.0/24}]}]}\n",
+	  "spec: {ingressRules: [{ipProtocol: tcp, fromPort: 3306, toPort: 3306, ipRanges: "
+	  "[{cidrIP: 10.0.2.0/24}]}]}\n",
 	  NULL, "api", "database", NULL },
-	{ "database: an exception takes one of its subnets", "cidr: 10.0.2.0/23", "cidr: 10.0.2.0/23, except: [10.0.3.0/24]", NULL, NULL,
-	  "api", "database", "egress policy", "NP008", { "excepted from ipBlock 10.0.2.0/23" } },
-	{ "database: the VPC's range is used for services", .src = "api", .dst = "database", .hop = "route", .id = "LB008",
-	  .more = "apiVersion: eks.services.k8s.aws/v1alpha1\nkind: Cluster\nmetadata: {name: c" SHOP
-		  "spec: {kubernetesNetworkConfig: {serviceIPv4CIDR: 10.0.128.0/17}}\n---\n"
-		  "apiVersion: ec2.services.k8s.aws/v1alpha1\nkind: VPC\nmetadata: {name: v" SHOP
-		  "spec: {cidrBlocks: [10.0.0.0/16]}\n" },
-	{ "database: a caller that is told another port", "value: '0.0.0.0:5000'}",
-	  "value: '0.0.0.0:5000'}, {name: DATABASE_URL, value: 'mysql://u@db.x.us-east-1.rds.amazonaws.com:3307/d'}",
+	{ "database: an exception takes one of its subnets",
+	  "cidr: 10.0.2.0/23",
+	  "cidr: 10.0.2.0/23, except: [10.0.3.0/24]",
+	  NULL,
+	  NULL,
+	  "api",
+	  "database",
+	  "egress policy",
+	  "NP008",
+	  { "excepted from ipBlock 10.0.2.0/23" } },
+	{ "database: the VPC's range is used for services", .src = "api", .dst = "database",
+	  .hop = "route", .id = "LB008",
+	  .more = "apiVersion: eks.services.k8s.aws/v1alpha1\nkind: Cluster\nmetadata: {name: "
+	          "c" SHOP
+	          "spec: {kubernetesNetworkConfig: {serviceIPv4CIDR: 10.0.128.0/17}}\n---\n"
+	          "apiVersion: ec2.services.k8s.aws/v1alpha1\nkind: VPC\nmetadata: {name: v" SHOP
+	          "spec: {cidrBlocks: [10.0.0.0/16]}\n" },
+	{ "database: a caller that is told another port",
+	  "value: '0.0.0.0:5000'}",
+	  "value: '0.0.0.0:5000'}, {name: DATABASE_URL, value: "
+	  "'mysql://u@db.x.us-east-1.rds.amazonaws.com:3307/d'}",
 	  "apiVersion: rds.services.k8s.aws/v1alpha1\nkind: DBInstance\nmetadata: {name: db" SHOP
 	  "spec: {dbInstanceIdentifier: db, engine: mysql}\n"
 	  "status: {endpoint: {address: db.x.us-east-1.rds.amazonaws.com}}\n",
-	  NULL, "api", "database", "configuration", "DB004", { "DATABASE_URL asks port 3307" } },
-	{ "ACME challenges are kept out", "metadata: {name: shop, namespace: shop}\nspec:\n  ingressClassName: nginx\n  tls: [{hosts: "
-	  "[shop.example.com], secretName: shop-tls}]", "metadata: {name: shop, namespace: shop, annotations: "
-	  "{cert-manager.io/cluster-issuer: acme}}\nspec:\n  ingressClassName: nginx\n  tls: [{hosts: "
+	  NULL,
+	  "api",
+	  "database",
+	  "configuration",
+	  "DB004",
+	  { "DATABASE_URL asks port 3307" } },
+	{ "ACME challenges are kept out",
+	  "metadata: {name: shop, namespace: shop}\nspec:\n  ingressClassName: nginx\n  tls: "
+	  "[{hosts: "
+	  "[shop.example.com], secretName: shop-tls}]",
+	  "metadata: {name: shop, namespace: shop, annotations: "
+	  "{cert-manager.io/cluster-issuer: acme}}\nspec:\n  ingressClassName: nginx\n  tls: "
+	  "[{hosts: "
 	  "[shop.example.com], secretName: made}]",
 	  "apiVersion: cert-manager.io/v1\nkind: ClusterIssuer\nmetadata: {name: acme}\n"
 	  "spec: {acme: {solvers: [{http01: {ingress: {ingressClassName: nginx}}}]}}\n",
 	  NULL, "internet", PAGE, "TLS", "NP014" },
-	{ "an address of the internet", .src = "api", .dst = "203.0.113.7:443", .hop = "egress policy" },
-	{ "an address of the internet from an open pod", .src = "stranger", .dst = "203.0.113.7:443" },
-	{ "a foreign name", .src = "stranger", .dst = "https://payments.example.net/", .says = { "Files cannot tell" } },
+	{ "an address of the internet", .src = "api", .dst = "203.0.113.7:443",
+	  .hop = "egress policy" },
+	{ "an address of the internet from an open pod", .src = "stranger",
+	  .dst = "203.0.113.7:443" },
+	{ "a foreign name", .src = "stranger", .dst = "https://payments.example.net/",
+	  .says = { "Files cannot tell" } },
 };
 
 static const struct explain_step *first_broken(const struct fixture *f)
@@ -324,9 +605,11 @@ static void the_first_broken_hop_is_found(void **state)
 	make(&f, c->profile, c->from, c->to, c->more);
 	ask(&f, c->src, c->dst);
 	s = first_broken(&f);
-	if (f.x.reaches != !c->hop || (c->hop && (!s || strcmp(explain_hop_text(s->hop), c->hop) != 0)) ||
+	if (f.x.reaches != !c->hop ||
+	    (c->hop && (!s || strcmp(explain_hop_text(s->hop), c->hop) != 0)) ||
 	    (c->id && (!s || !s->id || strcmp(s->id, c->id) != 0))) {
-		fail_msg("wanted %s %s in:\n%s", c->hop ? c->hop : "to reach", c->id ? c->id : "", strbuf_str(&f.text));
+		fail_msg("wanted %s %s in:\n%s", c->hop ? c->hop : "to reach", c->id ? c->id : "",
+		         strbuf_str(&f.text));
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(c->says) && c->says[i]; i++) {
 		if (!strstr(strbuf_str(&f.text), c->says[i])) {
@@ -365,8 +648,10 @@ static void what_names_nothing_is_refused_with_the_nearest_name(void **state)
 	expect_refusal("wbe", "api", "source wbe names nothing; Deployment shop/web is there");
 	expect_refusal("web", "apii", "destination apii names nothing; Service shop/api is there");
 	expect_refusal("web", "zzzzzzzzzz", "names nothing among the");
-	expect_refusal("web", "twin", "destination twin is Service a/twin and Service b/twin; say which");
-	expect_refusal("other/web", "api", "source other/web names nothing; Deployment shop/web is there");
+	expect_refusal("web", "twin",
+	               "destination twin is Service a/twin and Service b/twin; say which");
+	expect_refusal("other/web", "api",
+	               "source other/web names nothing; Deployment shop/web is there");
 	expect_refusal("shop:app=nobody", "api", "no pod of namespace shop carries these labels");
 	expect_refusal("nowhere:app=web", "api", "there is no namespace nowhere");
 	expect_refusal("svc/web", "api", "Service shop/web opens no connections; name a workload");
@@ -391,10 +676,15 @@ static void a_live_pod_is_the_deployment_above_its_replica_set(void **state)
 
 	(void)state;
 	make(&f, NULL, NULL, NULL,
-	     "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: web-5d8f7c9b6" SHOP_OF("Deployment", "web")
-	     "spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web}]}}}\n---\n"
-	     "apiVersion: v1\nkind: Pod\nmetadata: {name: web-5d8f7c9b6-x2x4z, labels: {app: web}" SHOP_OF("ReplicaSet", "web-5d8f7c9b6")
-	     "spec: {containers: [{name: web}]}\nstatus: {phase: Running, podIP: 10.244.7.7}\n");
+	     "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: web-5d8f7c9b6" SHOP_OF(
+		     "Deployment",
+		     "web") "spec: {template: {metadata: {labels: {app: web}}, spec: {containers: "
+	                    "[{name: web}]}}}\n---\n"
+	                    "apiVersion: v1\nkind: Pod\nmetadata: {name: web-5d8f7c9b6-x2x4z, "
+	                    "labels: {app: web}" SHOP_OF(
+				    "ReplicaSet",
+				    "web-5d8f7c9b6") "spec: {containers: [{name: web}]}\nstatus: "
+	                                             "{phase: Running, podIP: 10.244.7.7}\n");
 	ask(&f, "pod/web-5d8f7c9b6-x2x4z", "api");
 	assert_string_equal(f.x.source, "Deployment shop/web");
 	ask(&f, "10.244.7.7", "api");
@@ -418,12 +708,14 @@ static void json_tells_hops_rules_and_positions(void **state)
 	explain_json(&f.text, &f.x, &(struct explain_style){ 0 });
 	assert_int_equal(json_parse(&f.arena, strbuf_slice(&f.text), JSON_STRICT, &v, NULL), 0);
 	assert_false(val_bool(val_get(v, "reaches"), true));
-	assert_string_equal(val_cstr(val_get(val_at(val_get(v, "paths"), 0), "breaksAt")), "ingress policy");
+	assert_string_equal(val_cstr(val_get(val_at(val_get(v, "paths"), 0), "breaksAt")),
+	                    "ingress policy");
 	hops = val_get(val_at(val_get(v, "paths"), 0), "hops");
 	val_for_each (hops, hop) {
 		val_for_each (val_get(hop, "notes"), note) {
-			found |= slice_is(val_get_str(note, "type"), "near") && val_int(val_get(note, "line"), 0) > 0 &&
-				 slice_is(val_get_str(note, "object"), "NetworkPolicy shop/api");
+			found |= slice_is(val_get_str(note, "type"), "near") &&
+			         val_int(val_get(note, "line"), 0) > 0 &&
+			         slice_is(val_get_str(note, "object"), "NetworkPolicy shop/api");
 		}
 	}
 	assert_true(found);
@@ -479,12 +771,15 @@ int main(void)
 	size_t n = 0;
 
 	for (; n < ARRAY_SIZE(cases); n++) {
-		tests[n] = (struct CMUnitTest){ .name = cases[n].name, .test_func = the_first_broken_hop_is_found,
-						.initial_state = (void *)&cases[n] };
+		tests[n] = (struct CMUnitTest){ .name = cases[n].name,
+			                        .test_func = the_first_broken_hop_is_found,
+			                        .initial_state = (void *)&cases[n] };
 	}
-	tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_names_nothing_is_refused_with_the_nearest_name);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(
+		what_names_nothing_is_refused_with_the_nearest_name);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_pod_is_its_workload);
-	tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_live_pod_is_the_deployment_above_its_replica_set);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(
+		a_live_pod_is_the_deployment_above_its_replica_set);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(json_tells_hops_rules_and_positions);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_is_seen_agrees_or_not);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,9 +167,11 @@ static void a_failure_names_the_policy_and_the_label_that_differs(void **state)
 static void what_a_matrix_says_of_itself_holds(void **state)
 {
 	(void)state;
-	static const char out[] =
-		POLICY("shop", "out", "podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [{to: [{ipBlock: "
-		                      "{cidr: 10.0.0.0/8, except: [10.244.0.0/16]}}, {ipBlock: {cidr: 203.0.113.0/24}}]}]");
+	static const char out[] = POLICY("shop", "out",
+	                                 "podSelector: {matchLabels: {app: web}}, policyTypes: "
+	                                 "[Egress], egress: [{to: [{ipBlock: "
+	                                 "{cidr: 10.0.0.0/8, except: [10.244.0.0/16]}}, {ipBlock: "
+	                                 "{cidr: 203.0.113.0/24}}]}]");
 	scoped_strbuf struct strbuf whole = { 0 }, part = { 0 };
 	struct run r;
 	scoped_strbuf struct strbuf text = { 0 };

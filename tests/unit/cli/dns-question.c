@@ -24,7 +24,9 @@ static void a_question_is_written_as_the_standard_has_it(void **state)
 	assert_memory_equal(b.p, want, b.size);
 	assert_false(dns_question_write(&b, SLICE(""), 1));
 	assert_false(dns_question_write(&b, SLICE("a..b"), 1));
-	assert_false(dns_question_write(&b, SLICE("0123456789012345678901234567890123456789012345678901234567890123.a"), 1));
+	assert_false(dns_question_write(
+		&b, SLICE("0123456789012345678901234567890123456789012345678901234567890123.a"),
+		1));
 }
 
 static void an_address_behind_an_alias_is_found(void **state)

@@ -82,14 +82,16 @@ static void a_port_that_is_taken_ends_the_wait(void **state)
 {
 	scoped_strbuf struct strbuf why = { 0 };
 	scoped_doc struct doc *events =
-		parse("items:\n- {reason: EnsuringLoadBalancer, message: x, lastTimestamp: '2026-01-02T03:04:06Z'}\n"
+		parse("items:\n- {reason: EnsuringLoadBalancer, message: x, lastTimestamp: "
+	              "'2026-01-02T03:04:06Z'}\n"
 	              "- {reason: SyncLoadBalancerFailed, message: port 443 is taken,\n"
 	              "   lastTimestamp: '2026-01-02T03:04:05Z'}\n");
 	int64_t at_us;
 
 	(void)state;
 	assert_true(time_parse(SLICE("2026-01-02T03:04:05Z"), &at_us));
-	assert_false(readiness_is_refused(events->root, at_us + US_PER_S, &why)); /* of an earlier up */
+	assert_false(
+		readiness_is_refused(events->root, at_us + US_PER_S, &why)); /* of an earlier up */
 	assert_true(readiness_is_refused(events->root, at_us, &why));
 	assert_string_equal(strbuf_str(&why), "port 443 is taken");
 }

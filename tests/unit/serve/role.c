@@ -18,8 +18,8 @@
 	}
 
 static const char *const sleeper[] = { "/bin/sleep", "1000", NULL };
-static const char *const deaf[] = { "/bin/sh", "-c",
-	                            "trap '' TERM; echo deaf; exec sleep 1000", NULL };
+static const char *const deaf[] = { "/bin/sh", "-c", "trap '' TERM; echo deaf; exec sleep 1000",
+	                            NULL };
 static int n_stopped;
 
 static void on_stopped(void *arg)
