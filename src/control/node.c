@@ -33,6 +33,17 @@ static bool is_ready(const struct val *node)
 	return condition_is_true(val_path(node, "status.conditions"), "Ready");
 }
 
+/* The node itself wrote its status: nobody else moves that time. */
+static bool has_spoken(const struct store_event *e)
+{
+	const struct val *was = condition_find(val_path(e->old->root, "status.conditions"),
+	                                       "Ready"),
+			 *is = condition_find(val_path(e->object->root, "status.conditions"),
+	                                      "Ready");
+
+	return !val_eq(val_get(was, "lastHeartbeatTime"), val_get(is, "lastHeartbeatTime"));
+}
+
 static bool see_node(void *arg, const struct doc *d)
 {
 	controller_add_object(arg, d->root);
@@ -47,7 +58,7 @@ static void seen(struct controller *c, const struct store_event *e)
 	if (e->kind == k->node) {
 		if (e->type == STORE_DELETED) {
 			free(map_remove(c->state, name));
-		} else if (!map_has(c->state, name)) {
+		} else if (!map_has(c->state, name) || (e->old && has_spoken(e))) {
 			note_beat(c, name);
 		}
 		controller_add(c, SLICE(""), name);

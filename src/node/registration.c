@@ -33,6 +33,7 @@ struct registration {
 	struct backoff backoff;
 	bool is_created;
 	int renewals;          /* since the status was written */
+	int64_t renewed_us;    /* when the node last said that it lives */
 	unsigned pressure;     /* as written */
 	char *runtime_version; /* owned: "crun://1.8.1" */
 	struct doc *node;      /* as last answered: transition times */
@@ -311,6 +312,7 @@ static void on_renewed(void *arg, const struct client_answer *a)
 	}
 	backoff_reset(&r->backoff);
 	r->renewals++;
+	r->renewed_us = loop_now_us(r->agent->loop);
 	later(r, renew_us);
 }
 
@@ -339,6 +341,7 @@ static void on_status(void *arg, const struct client_answer *a)
 	r->node = a->body ? doc_ref(a->body) : NULL;
 	backoff_reset(&r->backoff);
 	r->renewals = 1;
+	r->renewed_us = loop_now_us(r->agent->loop);
 	renew(r);
 }
 
@@ -465,11 +468,17 @@ static void create(struct registration *r)
 	                         on_created, r);
 }
 
+/* Silent for so long, it has been declared lost: what its status says is not true any more. */
+static bool was_silent(const struct registration *r)
+{
+	return loop_now_us(r->agent->loop) - r->renewed_us >= LEASE_SECONDS * US_PER_S;
+}
+
 static void next_step(struct registration *r)
 {
 	if (!r->is_created) {
 		create(r);
-	} else if (r->renewals == 0 || r->renewals >= RENEWALS_PER_STATUS ||
+	} else if (r->renewals == 0 || r->renewals >= RENEWALS_PER_STATUS || was_silent(r) ||
 	           pressure_now(r) != r->pressure) {
 		write_status(r);
 	} else {
