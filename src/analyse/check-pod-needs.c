@@ -365,7 +365,7 @@ static void judge_quota(struct check *c, const struct object *quota, const struc
 			c, quota, hard,
 			"ResourceQuota " SLICE_FMT " allows " SLICE_FMT " of " SLICE_FMT
 			", and the workloads of the namespace want more at their largest.",
-			SLICE_ARG(quota->name), SLICE_ARG(hard->s), SLICE_ARG(hard->key));
+			SLICE_ARG(quota->name), SLICE_ARG(val_text(hard)), SLICE_ARG(hard->key));
 
 		finding_repair(c, f,
 		               "Raise the quota to what all replicas (with autoscalers at their "
