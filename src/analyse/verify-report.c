@@ -258,3 +258,11 @@ void verify_expectations(struct strbuf *out, const struct matrix_view *v)
 	strbuf_adds(out, v->n_entries ? "" : "  []\n");
 	strbuf_adds(out, "everything else: deny\n");
 }
+
+const struct verify_form verify_forms[] = {
+	{ "text", verify_text },
+	{ "tap", verify_tap },
+	{ "junit", verify_junit },
+	{ "json", verify_json },
+	{ 0 },
+};

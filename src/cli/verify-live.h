@@ -2,6 +2,7 @@
 #pragma once
 
 #include "analyse/verify.h"
+#include "cli/analysis.h"
 #include "cli/live.h"
 
 struct verify_live {
@@ -15,3 +16,6 @@ struct verify_live {
  * Failure: the instance could not be asked. */
 MUST_USE int verify_live(struct verify *v, struct subject *s, struct matrix *m, struct live *live,
                          int timeout_ms, struct verify_live *ret, struct err *err);
+/* The same as `kennel verify --live` does it, with its options; the sum of what was seen on standard error. */
+MUST_USE int verify_running(struct verify *v, struct analysis *a, const struct cli_parsed *p,
+                            struct err *err);
