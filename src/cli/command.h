@@ -86,7 +86,7 @@ struct cli_live {
 	               const struct cli_ops *ops, struct err *err);
 	/* Tries a verification's flows. */
 	int (*verify)(struct verify *v, struct analysis *a, const struct cli_parsed *p,
-	              struct err *err);
+	              const struct cli_ops *ops, struct err *err);
 };
 extern const struct cli_live cli_running; /* running.c */
 

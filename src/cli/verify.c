@@ -62,7 +62,6 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 	int r, status;
 
 	(void)c;
-	(void)ops;
 	form = form_find(verify_forms, cli_value(p, "output", "text"), &err);
 	r = form ? 0 : -(int)err.code;
 	if (r == 0 && !p->words.n) {
@@ -78,7 +77,7 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 		r = judge(&a, p, &v, &err);
 	}
 	if (r == 0 && cli_has(p, "live")) {
-		r = p->program->live->verify(&v, &a, p, &err);
+		r = p->program->live->verify(&v, &a, p, ops, &err);
 	}
 	if (r == 0) {
 		form->write(&out, &v);
@@ -97,8 +96,9 @@ const struct cli_command cli_verify = {
 	.name = "verify",
 	.words = "EXPECTATIONS...",
 	.summary = "Hold manifests or a running instance against expected reachability",
-	.details = "Expectations are YAML: flows (from, to, port, expect: allow, deny or only) and "
-		   "'everything else: deny'.\n"
+	.details = "Expectations are YAML: flows (from, to, port, expect: allow, deny or only), "
+		   "requests (from, to: a URL,\n"
+		   "status: 200, or expect: allow or deny) and 'everything else: deny'.\n"
 		   "'kennel matrix -o expectations' writes them out of what is. Exit status: 0 as "
 		   "expected, 1 not, 2 usage\n"
 		   "or unreadable input.",
