@@ -164,5 +164,5 @@ int main(int argc, char **argv)
 			return roles[i].run(argc - 1, argv + 1);
 		}
 	}
-	return cli_main(argc, argv, &ops);
+	return cli_main(argc, argv, &cli_kennel, &ops);
 }

@@ -8,10 +8,11 @@
 #include "base/mem.h"
 #include "cli/caller.h"
 #include "cli/command.h"
-#include "cli/manifest.h"
+#include "cli/kustomize.h"
 #include "cli/progress.h"
 #include "cli/readiness.h"
 #include "codec/json.h"
+#include "manifest/manifest.h"
 
 static const struct cli_option options[] = {
 	{ "filename", 'f', "FILE",
@@ -396,8 +397,8 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 		return cli_fail(&err);
 	}
 	progress_init(&u.progress);
-	manifests_init(&u.given);
-	manifests_init(&u.builtin);
+	manifests_init(&u.given, kustomize_build);
+	manifests_init(&u.builtin, NULL);
 	if (read_manifests(&u, p, &err) < 0) {
 		status = cli_fail(&err);
 	} else if (u.given.problems.n || u.builtin.problems.n) {
