@@ -30,6 +30,7 @@ static struct serve_options serve_options_of(const struct cli_instance *i)
 		.home = i->home,
 		.edge_address = i->edge_address,
 		.api_port = i->api_port,
+		.service_dataplane = i->service_dataplane,
 	};
 }
 

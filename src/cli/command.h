@@ -15,6 +15,8 @@ struct cli_instance {
 	const char *home; /* --home, absolute; default /var/lib/kennel (then .../NAME for others) */
 	const char *edge_address; /* --edge-address, default 127.0.0.1 */
 	uint16_t api_port;        /* --api-port; 0: 6443 or the next free one */
+	const char
+		*service_dataplane; /* --service-dataplane: "auto" (default), "ebpf", "nftables" */
 };
 
 /* A manifest that belongs to kennel itself (cluster DNS, ingress controller), built into the binary. */
@@ -109,7 +111,7 @@ int cli_main(int argc, char **argv, const struct cli_program *program, const str
 /* Value of the last such option, or 'otherwise'. */
 const char *cli_value(const struct cli_parsed *p, const char *name, const char *otherwise);
 bool cli_has(const struct cli_parsed *p, const char *name);
-/* Reads --name, --home, --edge-address and --api-port. Failure: ERR_USAGE. */
+/* Reads --name, --home, and how an instance is to be started. Failure: ERR_USAGE. */
 MUST_USE int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct err *err);
 void cli_instance_fini(struct cli_instance *i);
 /* "kennel: sentence" on standard error; returns the exit status for the failure. */
