@@ -34,6 +34,7 @@ static struct serve_options serve_options_of(const struct cli_instance *i)
 		.edge_address = i->edge_address,
 		.api_port = i->api_port,
 		.nodes = i->nodes,
+		.service_dataplane = i->service_dataplane,
 	};
 }
 
@@ -168,5 +169,5 @@ int main(int argc, char **argv)
 			return roles[i].run(argc - 1, argv + 1);
 		}
 	}
-	return cli_main(argc, argv, &ops);
+	return cli_main(argc, argv, &cli_kennel, &ops);
 }

@@ -10,11 +10,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "host/cgroup2.h"
 #include "node/agent.h"
 #include "node/builtin.h"
 #include "node/file.h"
@@ -40,7 +42,7 @@ struct role {
 /* ---- options ---- */
 
 struct options {
-	const char *name, *home, *kubeconfig;
+	const char *name, *home, *kubeconfig, *service_dataplane;
 	const char *role, *node; /* name of this role, and of the Node object */
 	const char *region, *zone;
 	struct ip address;
@@ -78,6 +80,9 @@ static int parse_option(struct options *o, int c, struct err *err)
 	case 'l':
 		o->leads = true;
 		return 0;
+	case 's':
+		o->service_dataplane = optarg;
+		return 0;
 	case 'a':
 		return ip_parse(slice_of(optarg), &o->address)
 		               ? 0
@@ -113,11 +118,12 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 		{ "region", required_argument, NULL, 'g' },
 		{ "zone", required_argument, NULL, 'z' },
 		{ "lead", no_argument, NULL, 'l' },
+		{ "service-dataplane", required_argument, NULL, 's' },
 		{ 0 },
 	};
 	int c, r = 0;
 
-	*o = (struct options){ .name = "kennel", .role = "node" };
+	*o = (struct options){ .name = "kennel", .role = "node", .service_dataplane = "auto" };
 	optind = 1;
 	while (r == 0 && (c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		r = parse_option(o, c, err);
@@ -219,6 +225,54 @@ static int make_dataplane(struct role *r, const struct options *o, struct err *e
 	return dataplane_new(a->loop, &c, &a->dataplane, err);
 }
 
+/* This process and all that it starts get into the node's cgroup, below which the kernel looks at
+ * sockets; where the runtime places containers by version 2, it places them below it as well. */
+static int balance_sockets(struct role *r, struct err *err)
+{
+	scoped_free char *own = mem_printf("%s/role", r->cgroup);
+	scoped_fd int all = -1, here = -1;
+	int ret = cgroup2_open(r->cgroup, true, &all, err);
+
+	if (ret == 0) {
+		ret = cgroup2_open(own, true, &here, err);
+	}
+	if (ret == 0) {
+		ret = cgroup2_enter(here, err);
+	}
+	return ret < 0 ? ret : dataplane_balance_sockets(r->agent.dataplane, all, err);
+}
+
+/* By packets alone from now on; sockets that earlier programs led somewhere stay there. */
+static int leave_sockets(struct role *r, struct err *err)
+{
+	scoped_fd int all = -1;
+	int ret = cgroup2_open(r->cgroup, false, &all, NULL);
+
+	return ret < 0 ? 0 : dataplane_leave_sockets(all, err);
+}
+
+static int choose_service_dataplane(struct role *r, const struct options *o, struct err *err)
+{
+	scoped_free char *path = mem_printf("%s/run/service-dataplane", o->home), *text = NULL;
+	struct err why = { 0 };
+	int ret;
+
+	if (strcmp(o->service_dataplane, "nftables") == 0) {
+		ret = leave_sockets(r, err);
+		text = mem_strdup("nftables\nas asked for\n");
+	} else if ((ret = balance_sockets(r, &why)) == 0) {
+		text = mem_strdup("ebpf\n");
+	} else if (strcmp(o->service_dataplane, "ebpf") == 0) {
+		return err_raise(err, why.code, "--service-dataplane ebpf: %s", why.msg);
+	} else {
+		log_odd("Services are balanced by nftables alone, eBPF is not to be had error=%s",
+		        why.msg);
+		ret = 0;
+		text = mem_printf("nftables\n%s\n", why.msg);
+	}
+	return ret < 0 ? ret : file_write(path, slice_of(text), 0644, err);
+}
+
 static char *own_path(void)
 {
 	char path[4096];
@@ -240,7 +294,8 @@ static int make_base(struct role *r, const struct options *o, struct err *err)
 	r->pods_dir = mem_printf("%s%s%s/pods", o->home, below, own);
 	r->instance_dir = mem_printf("/run/kennel/%s", o->name);
 	r->run_dir = mem_printf("%s%s%s", r->instance_dir, below, own);
-	r->cgroup = mem_printf("/kennel-%s%s%s", o->name, below, own);
+	/* Beside each other: programs on one node's group see no other node's sockets. */
+	r->cgroup = mem_printf("/kennel-%s/%s", o->name, o->role);
 	*a = (struct agent){ .loop = loop_new(),
 		             .instance = o->name,
 		             .home = o->home,
@@ -288,6 +343,9 @@ static int make_parts(struct role *r, const struct options *o, struct err *err)
 	a->recorder = recorder_new(a->client, "kubelet", a->node_name);
 	a->model = model_new();
 	ret = make_dataplane(r, o, err);
+	if (ret == 0) {
+		ret = choose_service_dataplane(r, o, err);
+	}
 	if (ret < 0) {
 		return ret;
 	}

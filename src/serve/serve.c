@@ -21,6 +21,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "host/bpf.h"
+#include "host/cgroup2.h"
 #include "loop/loop.h"
 #include "serve/control.h"
 #include "serve/home.h"
@@ -58,7 +60,9 @@ static int parse_options(int argc, char **argv, struct serve_options *o, int *re
 {
 	uint64_t number;
 
-	*o = (struct serve_options){ .name = "kennel", .edge_address = "127.0.0.1" };
+	*o = (struct serve_options){ .name = "kennel",
+		                     .edge_address = "127.0.0.1",
+		                     .service_dataplane = "auto" };
 	*ready_fd = -1;
 	for (int i = 1; i < argc; i += 2) {
 		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
@@ -72,6 +76,8 @@ static int parse_options(int argc, char **argv, struct serve_options *o, int *re
 			o->home = value;
 		} else if (strcmp(argv[i], "--edge-address") == 0) {
 			o->edge_address = value;
+		} else if (strcmp(argv[i], "--service-dataplane") == 0) {
+			o->service_dataplane = value;
 		} else if (strcmp(argv[i], "--api-port") == 0 &&
 		           slice_to_u64(slice_of(value), &number) && number < 65536) {
 			o->api_port = (uint16_t)number;
@@ -192,7 +198,7 @@ static void add_api(struct supervisor *s)
 static void add_node(struct supervisor *s, unsigned number)
 {
 	struct node_place *p = NEW(struct node_place);
-	const char *args[24] = { "node",
+	const char *args[26] = { "node",
 		                 "--name",
 		                 s->home.name,
 		                 "--home",
@@ -211,8 +217,10 @@ static void add_node(struct supervisor *s, unsigned number)
 		                 p->zone,
 		                 "--api-uid",
 		                 mem_printf("%u", s->home.api_uid),
+		                 "--service-dataplane",
+		                 s->options.service_dataplane,
 		                 "--kubeconfig" };
-	size_t n = 20;
+	size_t n = 22;
 
 	node_place(s->home.name, number, p);
 	args[n++] = home_file(&s->home, "run/%s.kubeconfig", p->role);
@@ -265,7 +273,9 @@ static void add_guard(struct supervisor *s)
 		                     "--api-port",
 		                     mem_printf("%u", s->home.api_port),
 		                     "--nodes",
-		                     mem_printf("%u", s->n_nodes) };
+		                     mem_printf("%u", s->n_nodes),
+		                     "--service-dataplane",
+		                     s->options.service_dataplane };
 
 	add_role(s, args, ARRAY_SIZE(args), &(struct role_spec){ .name = "guard" });
 }
@@ -297,6 +307,22 @@ static void adopt_listeners(struct supervisor *s)
 
 /* ---- door ---- */
 
+/* As the node role left it: "ebpf", or "nftables" with the reason on the next line. */
+static void tell_service_dataplane(const struct supervisor *s, struct arena *a, struct val *into)
+{
+	scoped_free char *path = home_file(&s->home, HOME_SERVICE_DATAPLANE);
+	scoped_strbuf struct strbuf text = { 0 };
+	struct slice name, why;
+
+	if (home_read(path, &text, NULL) == 0) {
+		slice_cut(slice_trim(strbuf_slice(&text)), '\n', &name, &why);
+		val_set_str(a, into, "serviceDataplane", name);
+		if (why.len > 0) {
+			val_set_str(a, into, "serviceDataplaneReason", why);
+		}
+	}
+}
+
 static void on_status(void *arg, struct arena *a, struct val *into)
 {
 	struct supervisor *s = arg;
@@ -306,6 +332,7 @@ static void on_status(void *arg, struct arena *a, struct val *into)
 	val_set_cstr(a, into, "home", s->home.path);
 	val_set_cstr(a, into, "edgeAddress", s->options.edge_address);
 	val_set_int(a, into, "apiPort", s->home.api_port);
+	tell_service_dataplane(s, a, into);
 	val_set_int(a, into, "pid", getpid());
 	for (unsigned i = 0; i < s->n_roles; i++) {
 		const struct role *r = &s->roles[i];
@@ -382,6 +409,22 @@ static void clean_environment(void)
 	}
 }
 
+/* Who insists on eBPF hears at once that it is not to be had. */
+static int check_service_dataplane(const struct serve_options *o, struct err *err)
+{
+	scoped_free char *cgroup = mem_printf("/kennel-%s", o->name);
+	scoped_fd int fd = -1;
+	int r = 0;
+
+	if (strcmp(o->service_dataplane, "ebpf") == 0) {
+		r = cgroup2_open(cgroup, true, &fd, err);
+		if (r == 0) {
+			r = bpf_probe(fd, err);
+		}
+	}
+	return r < 0 ? err_while(err, r, "--service-dataplane ebpf is not to be had here") : 0;
+}
+
 static int start(struct supervisor *s, struct err *err)
 {
 	const struct control_door_config door = {
@@ -402,6 +445,10 @@ static int start(struct supervisor *s, struct err *err)
 		                 s->options.edge_address);
 	}
 	c.edge = (struct prefix){ edge, edge.family == IP_V4 ? 32 : 128 };
+	r = check_service_dataplane(&s->options, err);
+	if (r < 0) {
+		return r;
+	}
 	adopt_listeners(s);
 	r = open_api_sockets(s, err);
 	if (r == 0) {
@@ -540,8 +587,8 @@ static int launch(const struct serve_options *o, const struct home *h, struct er
 		(void)!chdir("/");
 		clean_environment();
 		execl(exe, exe, "serve", "--name", o->name, "--home", o->home, "--edge-address",
-		      o->edge_address, "--api-port", port, "--nodes", nodes, "--ready-fd", ready,
-		      (char *)NULL);
+		      o->edge_address, "--api-port", port, "--nodes", nodes, "--service-dataplane",
+		      o->service_dataplane, "--ready-fd", ready, (char *)NULL);
 		_exit(127);
 	}
 	close(pipe_fds[1]);
