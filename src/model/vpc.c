@@ -180,6 +180,49 @@ static bool same_vpc(const struct vpc *v, const struct val *a, const struct val 
 	return of && of == vpc_of(v, b);
 }
 
+/* ---- the instance's own network ---- */
+
+static bool has_home_range(const struct val *vpc)
+{
+	struct prefix own, home;
+
+	return prefix_parse(val_str(val_at(val_path(vpc, "spec.cidrBlocks"), 0)), &own) &&
+	       prefix_parse(SLICE(VPC_HOME_RANGE), &home) && prefix_eq(own, home);
+}
+
+static int compare_age(const struct val *a, const struct val *b)
+{
+	int by_time = slice_cmp(val_str(val_path(a, "metadata.creationTimestamp")),
+	                        val_str(val_path(b, "metadata.creationTimestamp")));
+
+	return by_time ? by_time
+	               : slice_cmp(val_str(val_path(a, "metadata.uid")),
+	                           val_str(val_path(b, "metadata.uid")));
+}
+
+const struct val *vpc_home(const struct vpc *v)
+{
+	const struct val *home = NULL;
+
+	for (struct map_iter it = { 0 }; map_next(&v->objects[VPC_VPC], &it);) {
+		const struct val *vpc = ((const struct doc *)it.value)->root;
+
+		if (has_home_range(vpc) && vpc_id(VPC_VPC, vpc).len &&
+		    (!home || compare_age(vpc, home) < 0)) {
+			home = vpc;
+		}
+	}
+	return home;
+}
+
+bool vpc_home_subnet(size_t n, struct prefix *ret)
+{
+	static const struct slice ranges[] = { SLICE("10.0.0.0/24"), SLICE("10.0.1.0/24"),
+		                               SLICE("10.0.2.0/24"), SLICE("10.0.3.0/24") };
+
+	return n < sizeof(ranges) / sizeof(ranges[0]) && prefix_parse(ranges[n], ret);
+}
+
 /* ---- routes ---- */
 
 static const struct val *table_of(const struct vpc *v, const struct val *subnet)
@@ -258,33 +301,47 @@ static void add_local(const struct vpc *v, const struct val *subnet, vpc_route_l
 	}
 }
 
+static struct vpc_route route_of(const struct vpc *v, const struct val *table,
+                                 const struct val *route, struct prefix to)
+{
+	struct vpc_route r = { .to = to, .table = table, .route = route };
+
+	if (names_nat(route)) {
+		r.why = nat_fault(v, table, route);
+		r.target = r.why ? VPC_TO_BLACKHOLE : VPC_TO_NAT;
+	} else if (slice_is(val_get_str(route, "gatewayID"), "local")) {
+		r.target = VPC_TO_LOCAL;
+	} else if (names_gateway(route)) {
+		r.why = gateway_fault(v, table, route);
+		r.target = r.why ? VPC_TO_BLACKHOLE : VPC_TO_INTERNET;
+	} else {
+		r.why = "its target has no local equivalent";
+		r.target = VPC_TO_BLACKHOLE;
+	}
+	return r;
+}
+
+static void add_routes(const struct vpc *v, const struct val *table, vpc_route_list *ret)
+{
+	val_for_each (val_path(table, "spec.routes"), it) {
+		struct prefix to; /* else: of the other family, or a prefix list */
+
+		if (prefix_parse(val_get_str(it, "destinationCIDRBlock"), &to)) {
+			vec_push(ret, route_of(v, table, it, to));
+		}
+	}
+}
+
+void vpc_routes_of_table(const struct vpc *v, const struct val *table, vpc_route_list *ret)
+{
+	add_local(v, table, ret);
+	add_routes(v, table, ret);
+}
+
 void vpc_routes_of(const struct vpc *v, const struct val *subnet, vpc_route_list *ret)
 {
-	const struct val *table = table_of(v, subnet);
-
 	add_local(v, subnet, ret);
-	val_for_each (val_path(table, "spec.routes"), it) {
-		struct vpc_route r = { .table = table, .route = it };
-
-		if (!prefix_parse(val_get_str(it, "destinationCIDRBlock"), &r.to)) {
-			continue; /* of the other family, or a prefix list */
-		}
-		if (names_nat(it)) {
-			r.why = nat_fault(v, table, it);
-			r.target = r.why ? VPC_TO_BLACKHOLE : VPC_TO_NAT;
-		} else if (names_gateway(it)) {
-			bool is_local = slice_is(val_get_str(it, "gatewayID"), "local");
-
-			r.why = is_local ? NULL : gateway_fault(v, table, it);
-			r.target = is_local ? VPC_TO_LOCAL
-			           : r.why  ? VPC_TO_BLACKHOLE
-			                    : VPC_TO_INTERNET;
-		} else {
-			r.why = "its target has no local equivalent";
-			r.target = VPC_TO_BLACKHOLE;
-		}
-		vec_push(ret, r);
-	}
+	add_routes(v, table_of(v, subnet), ret);
 }
 
 const struct vpc_route *vpc_route_choose(const vpc_route_list *l, struct ip to)

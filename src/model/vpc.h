@@ -54,6 +54,15 @@ size_t vpc_n_linked(const struct val *holder, const char *refs, const char *lite
 typedef void vpc_visit_fn(void *arg, const struct val *object);
 void vpc_each(const struct vpc *v, enum vpc_kind k, vpc_visit_fn *fn, void *arg);
 
+/* ---- the instance's own network ---- */
+
+#define VPC_HOME_RANGE "10.0.0.0/16" /* where nodes, databases and caches are */
+/* The VPC object that describes it: the oldest one with that range, once it has an id; null: none, the network is as
+ * it was made. */
+const struct val *vpc_home(const struct vpc *v);
+/* The n-th subnet that is there in any case; false: there are no more. */
+bool vpc_home_subnet(size_t n, struct prefix *ret);
+
 /* ---- routes ---- */
 
 enum vpc_target {
@@ -72,7 +81,9 @@ struct vpc_route {
 typedef VEC(struct vpc_route) vpc_route_list;
 /* The object of the VPC a subnet, table, gateway or group belongs to; null: not there. */
 const struct val *vpc_of(const struct vpc *v, const struct val *object);
-/* All routes of the subnet's table: without one that is named, the main table has the local ones only. */
+/* All routes of a table, the local ones first. */
+void vpc_routes_of_table(const struct vpc *v, const struct val *table, vpc_route_list *ret);
+/* Those of the subnet's table: without one that is named, the main table has the local ones only. */
 void vpc_routes_of(const struct vpc *v, const struct val *subnet, vpc_route_list *ret);
 /* The longest prefix wins; of equal ones the local. Null: none. */
 const struct vpc_route *vpc_route_choose(const vpc_route_list *l, struct ip to);
