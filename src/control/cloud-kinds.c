@@ -87,9 +87,9 @@ struct search {
 	struct cloud_look *l;
 	enum vpc_kind kind;
 	bool (*is_it)(struct search *s, const struct val *other);
-	const struct val *vpc;  /* for is_it */
-	struct prefix range;    /* likewise */
-	struct slice text;      /* likewise */
+	const struct val *vpc; /* for is_it */
+	struct prefix range;   /* likewise */
+	struct slice text;     /* likewise */
 	const struct val *found;
 };
 
@@ -155,8 +155,8 @@ static void fill_vpc(struct cloud_look *l)
 	    prefix_parse(SLICE(VPC_HOME_RANGE), &home) &&
 	    (!prefix_eq(p, home) || (vpc_home(l->all) && vpc_id(VPC_VPC, l->object).len &&
 	                             vpc_home(l->all) != l->object))) {
-		l->advisory = "nodes, databases and caches of this instance are in another VPC, "
-			      VPC_HOME_RANGE ": no machine is in this one";
+		l->advisory = "nodes, databases and caches of this instance are in another "
+		              "VPC, " VPC_HOME_RANGE ": no machine is in this one";
 	}
 	val_set_bool(a, l->status, "isDefault", false);
 	val_set_cstr(a, l->status, "ownerID", CLOUD_ACCOUNT);
@@ -184,8 +184,7 @@ static bool overlaps(struct search *s, const struct val *other)
 {
 	struct prefix p;
 
-	return is_of_vpc(s, other) &&
-	       prefix_parse(val_get_str(spec_of(other), "cidrBlock"), &p) &&
+	return is_of_vpc(s, other) && prefix_parse(val_get_str(spec_of(other), "cidrBlock"), &p) &&
 	       prefix_overlaps(p, s->range);
 }
 
@@ -254,8 +253,8 @@ static void fill_subnet(struct cloud_look *l)
 	struct search s = { .l = l, .kind = VPC_SUBNET, .is_it = overlaps };
 
 	s.vpc = vpc_of(l->all, l->object);
-	if (!prefix_parse(cidr, &s.range) || s.range.ip.family != IP_V4 ||
-	    s.range.len < LARGEST || s.range.len > SMALLEST || !lies_in_vpc(s.vpc, s.range)) {
+	if (!prefix_parse(cidr, &s.range) || s.range.ip.family != IP_V4 || s.range.len < LARGEST ||
+	    s.range.len > SMALLEST || !lies_in_vpc(s.vpc, s.range)) {
 		REFUSE(l, "InvalidSubnet.Range: The CIDR '" SLICE_FMT "' is invalid.",
 		       SLICE_ARG(cidr));
 	} else if (!vpc_id(VPC_SUBNET, l->object).len &&
@@ -288,11 +287,16 @@ static void fill_subnet(struct cloud_look *l)
 
 static size_t targets_of(const struct val *route)
 {
-	static const char *const fields[] = { "gatewayID",       "gatewayRef",
-		                              "natGatewayID",    "natGatewayRef",
-		                              "instanceID",      "networkInterfaceID",
-		                              "transitGatewayID", "transitGatewayRef",
-		                              "vpcEndpointID",   "vpcEndpointRef",
+	static const char *const fields[] = { "gatewayID",
+		                              "gatewayRef",
+		                              "natGatewayID",
+		                              "natGatewayRef",
+		                              "instanceID",
+		                              "networkInterfaceID",
+		                              "transitGatewayID",
+		                              "transitGatewayRef",
+		                              "vpcEndpointID",
+		                              "vpcEndpointRef",
 		                              "vpcPeeringConnectionID",
 		                              "vpcPeeringConnectionRef" };
 	size_t n = 0;
@@ -336,12 +340,13 @@ static void check_route(struct cloud_look *l, const struct val *route)
 		       "block.",
 		       SLICE_ARG(text));
 	} else if (targets_of(route) != 1) {
-		REFUSE(l, "InvalidParameterCombination: The route to " SLICE_FMT
-		          " must specify exactly one target.",
+		REFUSE(l,
+		       "InvalidParameterCombination: The route to " SLICE_FMT
+		       " must specify exactly one target.",
 		       SLICE_ARG(text));
 	} else if (is_repeated(val_get(spec_of(l->object), "routes"), route, to)) {
-		REFUSE(l, "RouteAlreadyExists: The route identified by " SLICE_FMT
-		          " already exists.",
+		REFUSE(l,
+		       "RouteAlreadyExists: The route identified by " SLICE_FMT " already exists.",
 		       SLICE_ARG(text));
 	} else if (lies_in_vpc(vpc_of(l->all, l->object), to) &&
 	           !slice_is(val_get_str(route, "gatewayID"), "local")) {
@@ -485,7 +490,8 @@ static void fill_address(struct cloud_look *l)
 		if (!ip_parse(wish, &ip) || !prefix_contains(pool, ip) || find(&s)) {
 			REFUSE(l,
 			       "InvalidAddress.NotFound: Address '" SLICE_FMT
-			       "' is not available; addresses of this instance are of " ADDRESS_POOL,
+			       "' is not available; addresses of this instance are "
+			       "of " ADDRESS_POOL,
 			       SLICE_ARG(wish));
 			return;
 		}
@@ -638,7 +644,8 @@ static void fill_group(struct cloud_look *l)
 	s.text = val_get_str(spec, "name");
 	s.vpc = vpc_of(l->all, l->object);
 	if (slice_is(s.text, "default")) {
-		REFUSE(l, "InvalidParameterValue: Cannot use reserved security group name: default");
+		REFUSE(l,
+		       "InvalidParameterValue: Cannot use reserved security group name: default");
 	} else if (slice_has_prefix(s.text, SLICE("sg-"))) {
 		REFUSE(l,
 		       "InvalidParameterValue: Invalid value for groupName: group names may not be "
@@ -694,8 +701,8 @@ static void fill_subnets(struct cloud_look *l)
 		return;
 	}
 	for (size_t i = 0; i < vpc_n_linked(l->object, "subnetRefs", "subnetIDs"); i++) {
-		const struct val *subnet = vpc_linked_at(l->all, VPC_SUBNET, l->object,
-		                                         "subnetRefs", "subnetIDs", i);
+		const struct val *subnet =
+			vpc_linked_at(l->all, VPC_SUBNET, l->object, "subnetRefs", "subnetIDs", i);
 
 		if (vpc && vpc_of(l->all, subnet) != vpc) {
 			REFUSE(l, "InvalidSubnet: The subnets are not all in the same VPC.");
@@ -709,8 +716,8 @@ static void fill_subnets(struct cloud_look *l)
 	if (!is_cache && !more_zones) {
 		REFUSE(l,
 		       "DBSubnetGroupDoesNotCoverEnoughAZs: The DB subnet group doesn't meet "
-		       "Availability Zone (AZ) coverage requirement. Current AZ coverage: " SLICE_FMT
-		       ". Add subnets to cover at least 2 AZs.",
+		       "Availability Zone (AZ) coverage requirement. Current AZ "
+		       "coverage: " SLICE_FMT ". Add subnets to cover at least 2 AZs.",
 		       SLICE_ARG(zone));
 		return;
 	}
@@ -723,10 +730,14 @@ static void fill_subnets(struct cloud_look *l)
 void cloud_fill(struct cloud_look *l)
 {
 	static void (*const fill[VPC_KINDS])(struct cloud_look *) = {
-		[VPC_VPC] = fill_vpc,           [VPC_SUBNET] = fill_subnet,
-		[VPC_TABLE] = fill_table,       [VPC_INTERNET] = fill_internet,
-		[VPC_ADDRESS] = fill_address,   [VPC_NAT] = fill_nat,
-		[VPC_GROUP] = fill_group,       [VPC_DATABASE_SUBNETS] = fill_subnets,
+		[VPC_VPC] = fill_vpc,
+		[VPC_SUBNET] = fill_subnet,
+		[VPC_TABLE] = fill_table,
+		[VPC_INTERNET] = fill_internet,
+		[VPC_ADDRESS] = fill_address,
+		[VPC_NAT] = fill_nat,
+		[VPC_GROUP] = fill_group,
+		[VPC_DATABASE_SUBNETS] = fill_subnets,
 		[VPC_CACHE_SUBNETS] = fill_subnets,
 	};
 
@@ -744,8 +755,8 @@ static bool belongs_to(struct search *s, const struct val *other)
 
 static bool stands_in(struct search *s, const struct val *nat)
 {
-	const struct val *subnet = vpc_linked(s->l->all, VPC_SUBNET, nat, spec_of(nat), "subnetRef",
-	                                      "subnetID");
+	const struct val *subnet =
+		vpc_linked(s->l->all, VPC_SUBNET, nat, spec_of(nat), "subnetRef", "subnetID");
 
 	return subnet && slice_eq(meta_uid(subnet), meta_uid(s->l->object));
 }
@@ -759,8 +770,8 @@ static bool has_allocation(struct search *s, const struct val *nat)
 
 static bool maps_in(struct search *s, const struct val *nat)
 {
-	const struct val *subnet = vpc_linked(s->l->all, VPC_SUBNET, nat, spec_of(nat), "subnetRef",
-	                                      "subnetID");
+	const struct val *subnet =
+		vpc_linked(s->l->all, VPC_SUBNET, nat, spec_of(nat), "subnetRef", "subnetID");
 
 	return s->vpc && address_of(s->l, nat) && subnet && vpc_of(s->l->all, subnet) == s->vpc;
 }
@@ -801,8 +812,9 @@ static bool names_group(struct search *s, const struct val *group)
 static bool is_in_group(struct search *s, const struct val *store)
 {
 	bool is_cache = s->kind == VPC_CACHE;
-	const struct val *spec = spec_of(store), *group = val_get(
-		spec, is_cache ? "cacheSubnetGroupRef" : "dbSubnetGroupRef");
+	const struct val *spec = spec_of(store),
+			 *group = val_get(spec,
+	                                  is_cache ? "cacheSubnetGroupRef" : "dbSubnetGroupRef");
 	enum vpc_kind kind = is_cache ? VPC_CACHE_SUBNETS : VPC_DATABASE_SUBNETS;
 
 	if (!val_is_null(group)) {
@@ -871,11 +883,10 @@ const char *cloud_in_use(struct cloud_look *l)
 		               : NULL;
 	case VPC_ADDRESS:
 		return user(l, VPC_NAT, has_allocation)
-		               ? arena_printf(a,
-		                              "InvalidIPAddress.InUse: Address " SLICE_FMT
-		                              " is in use.",
-		                              SLICE_ARG(val_str(
-						      val_path(l->object, "status.publicIP"))))
+		               ? arena_printf(
+					 a,
+					 "InvalidIPAddress.InUse: Address " SLICE_FMT " is in use.",
+					 SLICE_ARG(val_str(val_path(l->object, "status.publicIP"))))
 		               : NULL;
 	case VPC_GROUP:
 		return user(l, VPC_DATABASE, carries_group) || user(l, VPC_CACHE, carries_group) ||

@@ -57,10 +57,9 @@ static void seen(struct controller *c, const struct store_event *e)
 
 static bool is_synced(enum vpc_kind k, const struct val *object)
 {
-	return vpc_kind_info(k)->id
-	               ? vpc_id(k, object).len > 0
-	               : condition_is_true(val_path(object, "status.conditions"),
-	                                   "ACK.ResourceSynced");
+	return vpc_kind_info(k)->id ? vpc_id(k, object).len > 0
+	                            : condition_is_true(val_path(object, "status.conditions"),
+	                                                "ACK.ResourceSynced");
 }
 
 static void resolve_ref(struct cloud_look *l, const struct val *ref, enum vpc_kind to)
@@ -87,10 +86,10 @@ static void resolve_ref(struct cloud_look *l, const struct val *ref, enum vpc_ki
 static void resolve_id(struct cloud_look *l, struct slice id, enum vpc_kind to)
 {
 	if (vpc_kind_info(to)->id && !vpc_by_id(l->all, to, id)) {
-		l->terminal = arena_printf(l->w->arena, "Invalid%sID.NotFound: The %s ID '" SLICE_FMT
-		                                        "' does not exist",
-		                           vpc_kind_info(to)->kind, vpc_kind_info(to)->kind,
-		                           SLICE_ARG(id));
+		l->terminal = arena_printf(
+			l->w->arena,
+			"Invalid%sID.NotFound: The %s ID '" SLICE_FMT "' does not exist",
+			vpc_kind_info(to)->kind, vpc_kind_info(to)->kind, SLICE_ARG(id));
 	}
 }
 
@@ -147,9 +146,10 @@ static void write_metadata(struct cloud_look *l)
 	val_set_cstr(a, meta, "region", CLOUD_REGION);
 	if (has_arn(l->kind)) {
 		val_set(a, meta, "arn",
-		        val_new_strf(a, "arn:aws:ec2:" CLOUD_REGION ":" CLOUD_ACCOUNT ":%s/" SLICE_FMT,
-		                     l->kind == VPC_SUBNET ? "subnet" : "security-group",
-		                     SLICE_ARG(val_get_str(l->status, vpc_kind_info(l->kind)->id))));
+		        val_new_strf(
+				a, "arn:aws:ec2:" CLOUD_REGION ":" CLOUD_ACCOUNT ":%s/" SLICE_FMT,
+				l->kind == VPC_SUBNET ? "subnet" : "security-group",
+				SLICE_ARG(val_get_str(l->status, vpc_kind_info(l->kind)->id))));
 	}
 }
 
@@ -191,7 +191,8 @@ static void report(struct cloud_look *l)
 	set_condition(l, "ACK.ReferencesResolved", waits ? "Unknown" : "True",
 	              waits ? l->unresolved : "",
 	              waits               ? "Reference resolution failed"
-	              : l->has_references ? "" : NULL);
+	              : l->has_references ? ""
+	                                  : NULL);
 	set_condition(l, "ACK.ResourceSynced", hinders ? "False" : "True", "",
 	              waits ? NULL : synced);
 	set_condition(l, "Ready", hinders ? "False" : "True",

@@ -81,6 +81,9 @@ MUST_USE int dataplane_host_rules(struct dataplane *d, struct slice id, struct i
 MUST_USE int dataplane_host_egress(struct dataplane *d, struct slice id, struct ip ip, bool limited,
                                    const struct host_rule *rules, size_t n, struct err *err);
 
+/* An address that no group guards (any more): everybody reaches it. */
+MUST_USE int dataplane_host_open(struct dataplane *d, struct ip ip, struct err *err);
+
 /* ---- the VPC, of the dataplane that leads ---- */
 
 struct dataplane_way { /* packets from here may leave for there, outside the VPC */

@@ -176,6 +176,18 @@ int dataplane_host_egress(struct dataplane *d, struct slice id, struct ip ip, bo
 	return set_rules(d, id, ip, OUTWARDS, limited, rules, n, err);
 }
 
+int dataplane_host_open(struct dataplane *d, struct ip ip, struct err *err)
+{
+	if (!map_has(&d->host_guards, ip_slice(&ip))) {
+		return 0; /* it never was guarded */
+	}
+	for (int dir = INWARDS; dir <= OUTWARDS; dir++) {
+		wish_guard(d, ip, dir, false);
+		wish_rules(d, ip, dir, &(host_box_list){ 0 });
+	}
+	return vpc_commit(d, err);
+}
+
 /* ---- attach ---- */
 
 static int check_address(struct dataplane *d, struct ip ip, struct err *err)
@@ -198,7 +210,8 @@ static int check_address(struct dataplane *d, struct ip ip, struct err *err)
 }
 
 static int need_pair(struct dataplane *d, const char *name, struct slice id,
-                     const struct vpc_subnet *subnet, int netns_fd, struct link_info *ret, struct err *err)
+                     const struct vpc_subnet *subnet, int netns_fd, struct link_info *ret,
+                     struct err *err)
 {
 	scoped_free char *alias = slice_dup(id);
 	bool far = false;
@@ -213,13 +226,12 @@ static int need_pair(struct dataplane *d, const char *name, struct slice id,
 		r = netlink_send(&d->vpc_route, err);
 	}
 	if (r >= 0) {
-		link_queue_veth(&d->vpc_route,
-		                &(struct veth_spec){ .name = name,
-		                                     .peer_name = "eth0",
-		                                     .alias = alias,
-		                                     .master = subnet->index,
-		                                     .peer_ns_fd = netns_fd,
-		                                     .mtu = DATAPLANE_MTU });
+		link_queue_veth(&d->vpc_route, &(struct veth_spec){ .name = name,
+		                                                    .peer_name = "eth0",
+		                                                    .alias = alias,
+		                                                    .master = subnet->index,
+		                                                    .peer_ns_fd = netns_fd,
+		                                                    .mtu = DATAPLANE_MTU });
 		r = netlink_send(&d->vpc_route, err);
 	}
 	if (r == 0) {
@@ -262,8 +274,9 @@ static int attach(struct dataplane *d, struct slice id, struct ip ip, int netns_
 		r = netlink_send(&d->vpc_route, err);
 	}
 	if (r == 0) {
-		r = far_end_configure(
-			&(struct far_end){ netns_fd, ip, vpc_router_of(subnet), subnet->range.len, NULL }, err);
+		r = far_end_configure(&(struct far_end){ netns_fd, ip, vpc_router_of(subnet),
+		                                         subnet->range.len, NULL },
+		                      err);
 	}
 	if (r == 0) {
 		r = link_wait_running(&d->vpc_route, name, err);

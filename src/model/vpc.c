@@ -8,19 +8,21 @@
 #define RDS "rds.services.k8s.aws"
 #define ELC "elasticache.services.k8s.aws"
 static const struct vpc_kind_info kinds[VPC_KINDS] = {
-	[VPC_VPC] = { EC2, "VPC", "vpcs", "vpcID", "vpc-" },
-	[VPC_SUBNET] = { EC2, "Subnet", "subnets", "subnetID", "subnet-" },
-	[VPC_TABLE] = { EC2, "RouteTable", "routetables", "routeTableID", "rtb-" },
-	[VPC_INTERNET] = { EC2, "InternetGateway", "internetgateways", "internetGatewayID",
-	                   "igw-" },
-	[VPC_ADDRESS] = { EC2, "ElasticIPAddress", "elasticipaddresses", "allocationID",
-	                  "eipalloc-" },
-	[VPC_NAT] = { EC2, "NATGateway", "natgateways", "natGatewayID", "nat-" },
-	[VPC_GROUP] = { EC2, "SecurityGroup", "securitygroups", "id", "sg-" },
-	[VPC_DATABASE_SUBNETS] = { RDS, "DBSubnetGroup", "dbsubnetgroups", NULL, NULL },
-	[VPC_CACHE_SUBNETS] = { ELC, "CacheSubnetGroup", "cachesubnetgroups", NULL, NULL },
-	[VPC_DATABASE] = { RDS, "DBInstance", "dbinstances", NULL, NULL },
-	[VPC_CACHE] = { ELC, "CacheCluster", "cacheclusters", NULL, NULL },
+	[VPC_VPC] = { EC2, EC2 "/v1alpha1", "VPC", "vpcs", "vpcID", "vpc-" },
+	[VPC_SUBNET] = { EC2, EC2 "/v1alpha1", "Subnet", "subnets", "subnetID", "subnet-" },
+	[VPC_TABLE] = { EC2, EC2 "/v1alpha1", "RouteTable", "routetables", "routeTableID", "rtb-" },
+	[VPC_INTERNET] = { EC2, EC2 "/v1alpha1", "InternetGateway", "internetgateways",
+	                   "internetGatewayID", "igw-" },
+	[VPC_ADDRESS] = { EC2, EC2 "/v1alpha1", "ElasticIPAddress", "elasticipaddresses",
+	                  "allocationID", "eipalloc-" },
+	[VPC_NAT] = { EC2, EC2 "/v1alpha1", "NATGateway", "natgateways", "natGatewayID", "nat-" },
+	[VPC_GROUP] = { EC2, EC2 "/v1alpha1", "SecurityGroup", "securitygroups", "id", "sg-" },
+	[VPC_DATABASE_SUBNETS] = { RDS, RDS "/v1alpha1", "DBSubnetGroup", "dbsubnetgroups", NULL,
+	                           NULL },
+	[VPC_CACHE_SUBNETS] = { ELC, ELC "/v1alpha1", "CacheSubnetGroup", "cachesubnetgroups", NULL,
+	                        NULL },
+	[VPC_DATABASE] = { RDS, RDS "/v1alpha1", "DBInstance", "dbinstances", NULL, NULL },
+	[VPC_CACHE] = { ELC, ELC "/v1alpha1", "CacheCluster", "cacheclusters", NULL, NULL },
 };
 
 struct vpc {

@@ -23,7 +23,7 @@ enum vpc_kind {
 	VPC_KINDS
 };
 struct vpc_kind_info {
-	const char *group, *kind, *plural;
+	const char *group, *api_version, *kind, *plural;
 	const char *id;     /* of its id in status; null: known by name */
 	const char *prefix; /* its ids begin so: "subnet-" */
 };

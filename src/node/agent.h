@@ -23,6 +23,7 @@ struct agent {
 	struct runtime *runtime;
 	struct image_store *images;
 	struct pods *pods;
+	struct cloud *cloud;  /* null: this node does not lead */
 	const char *instance; /* --name */
 	const char *home;     /* --home, H */
 	const char
