@@ -33,8 +33,8 @@ static struct serve_options serve_options_of(const struct cli_instance *i)
 		.home = i->home,
 		.edge_address = i->edge_address,
 		.api_port = i->api_port,
-		.nodes = i->nodes,
 		.service_dataplane = i->service_dataplane,
+		.nodes = i->nodes,
 	};
 }
 

@@ -206,14 +206,14 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 	if (!slice_to_u64(slice_of(port), &port_number) || port_number > 65535) {
 		return err_raise(err, ERR_USAGE, "--api-port %s: not a port (1 to 65535)", port);
 	}
-	if (nodes &&
-	    (!slice_to_u64(slice_of(nodes), &n_nodes) || n_nodes < 1 || n_nodes > CLI_NODES_MAX)) {
-		return err_raise(err, ERR_USAGE, "--nodes %s: 1 to %d", nodes, CLI_NODES_MAX);
-	}
 	if (strcmp(dataplane, "auto") != 0 && strcmp(dataplane, "ebpf") != 0 &&
 	    strcmp(dataplane, "nftables") != 0) {
 		return err_raise(err, ERR_USAGE, "--service-dataplane %s: auto, ebpf or nftables",
 		                 dataplane);
+	}
+	if (nodes &&
+	    (!slice_to_u64(slice_of(nodes), &n_nodes) || n_nodes < 1 || n_nodes > CLI_NODES_MAX)) {
+		return err_raise(err, ERR_USAGE, "--nodes %s: 1 to %d", nodes, CLI_NODES_MAX);
 	}
 	*ret = (struct cli_instance){
 		.name = name,

@@ -112,6 +112,7 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 		{ "home", required_argument, NULL, 'h' },
 		{ "kubeconfig", required_argument, NULL, 'k' },
 		{ "api-uid", required_argument, NULL, 'u' },
+		{ "service-dataplane", required_argument, NULL, 's' },
 		{ "role", required_argument, NULL, 'r' },
 		{ "node", required_argument, NULL, 'o' },
 		{ "address", required_argument, NULL, 'a' },
@@ -119,7 +120,6 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 		{ "region", required_argument, NULL, 'g' },
 		{ "zone", required_argument, NULL, 'z' },
 		{ "lead", no_argument, NULL, 'l' },
-		{ "service-dataplane", required_argument, NULL, 's' },
 		{ 0 },
 	};
 	int c, r = 0;
@@ -295,7 +295,7 @@ static int make_base(struct role *r, const struct options *o, struct err *err)
 	r->pods_dir = mem_printf("%s%s%s/pods", o->home, below, own);
 	r->instance_dir = mem_printf("/run/kennel/%s", o->name);
 	r->run_dir = mem_printf("%s%s%s", r->instance_dir, below, own);
-	/* Beside each other: programs on one node's group see no other node's sockets. */
+	/* no node's below another's: programs on a cgroup see the sockets of all below it */
 	r->cgroup = mem_printf("/kennel-%s/%s", o->name, o->role);
 	*a = (struct agent){ .loop = loop_new(),
 		             .instance = o->name,
