@@ -178,7 +178,10 @@ int dataplane_host_egress(struct dataplane *d, struct slice id, struct ip ip, bo
 
 int dataplane_host_open(struct dataplane *d, struct ip ip, struct err *err)
 {
-	if (!map_has(&d->host_guards, ip_slice(&ip))) {
+	struct mirror_key k = key_of(ip.bytes, 4);
+
+	if (!mirror_wanted(&d->vpc_mirrors[VPC_HOSTS], &k) &&
+	    !mirror_wanted(&d->vpc_mirrors[VPC_HOSTS_OUT], &k)) {
 		return 0; /* it never was guarded */
 	}
 	for (int dir = INWARDS; dir <= OUTWARDS; dir++) {
