@@ -106,6 +106,9 @@ struct control *control_new(struct loop *l, struct store *s, const struct contro
 		c->config.event_ttl_us = 3600 * US_PER_S;
 	}
 	find_kinds(c);
+	if (c->kinds.endpointslice) {
+		store_index(s, c->kinds.endpointslice, "kubernetes.io/service-name");
+	}
 	c->controllers = mem_realloc(NULL, ARRAY_SIZE(types), sizeof(*c->controllers));
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		struct controller *one = &c->controllers[c->n];

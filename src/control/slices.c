@@ -50,7 +50,6 @@ static bool is_ours(void *arg, const struct val *object)
 	const struct val *labels = meta_labels(object);
 
 	return !meta_is_deleting(object) &&
-	       slice_is(val_get_str(labels, LABEL_SERVICE), p->service) &&
 	       slice_is(val_get_str(labels, LABEL_MANAGED), p->managed_by);
 }
 
@@ -269,8 +268,8 @@ static int write_one(struct packing *k, struct packed *p, struct err *err)
 int slice_plan_carry_out(struct work *w, const struct slice_plan *plan, struct err *err)
 {
 	struct packing k = { .w = w, .plan = plan };
-	struct docs stored = work_list(w, w->kinds->endpointslice, meta_ns(plan->owner), is_ours,
-	                               (void *)(uintptr_t)plan);
+	struct docs stored = work_slices(w, meta_ns(plan->owner), slice_of(plan->service), is_ours,
+	                                 (void *)(uintptr_t)plan);
 	int r;
 
 	for (size_t i = 0; i < stored.n; i++) {

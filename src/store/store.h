@@ -45,6 +45,12 @@ const struct doc *store_get(const struct store *s, struct key key);
 typedef bool store_visit_fn(void *arg, const struct doc *d);
 void store_each(const struct store *s, const struct kind *k, struct slice ns, store_visit_fn *fn,
                 void *arg);
+/* Keeps the kind's objects by the value of one label as well, for store_each_labelled. One label a
+ * kind. */
+void store_index(struct store *s, const struct kind *k, const char *label);
+/* Visits those of a namespace that have the value, in no order; store_index was called before. */
+void store_each_labelled(const struct store *s, const struct kind *k, struct slice ns,
+                         struct slice value, store_visit_fn *fn, void *arg);
 size_t store_count(const struct store *s, const struct kind *k, struct slice ns);
 /* Compact JSON of a stored object, encoded once. Borrowed like the object. */
 struct slice store_json(const struct store *s, const struct doc *d);
