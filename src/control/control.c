@@ -7,6 +7,8 @@
 #include "base/must.h"
 #include "control/control-priv.h"
 #include "control/edit.h"
+#include "control/service-pods.h"
+#include "control/slices.h"
 
 static const struct controller_type *const types[] = {
 	&control_namespace,    &control_serviceaccount, &control_deployment, &control_replicaset,
@@ -107,7 +109,10 @@ struct control *control_new(struct loop *l, struct store *s, const struct contro
 	}
 	find_kinds(c);
 	if (c->kinds.endpointslice) {
-		store_index(s, c->kinds.endpointslice, "kubernetes.io/service-name");
+		store_index(s, c->kinds.endpointslice, slice_service);
+	}
+	if (c->kinds.service) {
+		store_index(s, c->kinds.service, service_selector);
 	}
 	c->controllers = mem_realloc(NULL, ARRAY_SIZE(types), sizeof(*c->controllers));
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {

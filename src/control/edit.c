@@ -159,7 +159,7 @@ struct docs work_slices(const struct work *w, struct slice ns, struct slice serv
 {
 	struct collecting c = { .arena = w->arena, .filter = filter, .arg = arg };
 
-	store_each_labelled(w->store, w->kinds->endpointslice, ns, service, collect, &c);
+	store_each_indexed(w->store, w->kinds->endpointslice, ns, service, collect, &c);
 	return c.docs;
 }
 

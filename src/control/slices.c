@@ -25,6 +25,14 @@ struct packing {
 	struct packed *surplus; /* stored ones that nobody needs as they are */
 };
 
+bool slice_service(const struct val *slice, struct strbuf *ret)
+{
+	const struct val *name = val_get(meta_labels(slice), LABEL_SERVICE);
+
+	strbuf_add_slice(ret, val_str(name));
+	return name;
+}
+
 struct slice_group *slice_plan_group(struct work *w, struct slice_plan *p, const char *address_type,
                                      const struct val *ports)
 {

@@ -4,11 +4,11 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 
-struct index *index_new(const char *label)
+struct index *index_new(store_index_fn *value_of)
 {
 	struct index *x = NEW(struct index);
 
-	x->label = mem_strdup(label);
+	x->value_of = value_of;
 	return x;
 }
 
@@ -25,30 +25,23 @@ struct index *index_free(struct index *x)
 			free_place(it.value);
 		}
 		map_fini(&x->places);
-		free(x->label);
 		free(x);
 	}
 	return NULL;
 }
 
-static void place_name(struct strbuf *ret, struct slice ns, struct slice value)
+/* Before the value. */
+static void begin_place(struct strbuf *ret, struct slice ns)
 {
 	strbuf_add_slice(ret, ns);
 	strbuf_addc(ret, '/'); /* no namespace has one in its name */
-	strbuf_add_slice(ret, value);
 }
 
-/* Appends the name of the object's place; false: it has no such label. */
+/* Appends the name of the object's place; false: it has none. */
 static bool place_of(const struct index *x, const struct stored *o, struct strbuf *ret)
 {
-	const struct val *labels = val_path(o->doc.root, "metadata.labels");
-	const struct val *value = val_get(labels, x->label);
-
-	if (!value) {
-		return false;
-	}
-	place_name(ret, o->ns, val_str(value));
-	return true;
+	begin_place(ret, o->ns);
+	return x->value_of(o->doc.root, ret);
 }
 
 void index_add(struct index *x, const struct stored *o)
@@ -91,6 +84,7 @@ const struct index_place *index_find(const struct index *x, struct slice ns, str
 {
 	scoped_strbuf struct strbuf name = { 0 };
 
-	place_name(&name, ns, value);
+	begin_place(&name, ns);
+	strbuf_add_slice(&name, value);
 	return map_find(&x->places, strbuf_slice(&name));
 }

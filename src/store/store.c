@@ -414,13 +414,13 @@ void store_each(const struct store *s, const struct kind *k, struct slice ns, st
 	}
 }
 
-void store_index(struct store *s, const struct kind *k, const char *label)
+void store_index(struct store *s, const struct kind *k, store_index_fn *value_of)
 {
-	table_index(store_table(s, k), label);
+	table_index(store_table(s, k), value_of);
 }
 
-void store_each_labelled(const struct store *s, const struct kind *k, struct slice ns,
-                         struct slice value, store_visit_fn *fn, void *arg)
+void store_each_indexed(const struct store *s, const struct kind *k, struct slice ns,
+                        struct slice value, store_visit_fn *fn, void *arg)
 {
 	const struct table *t = find_table(s, k);
 	const struct index_place *p = t && t->index ? index_find(t->index, ns, value) : NULL;

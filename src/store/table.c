@@ -166,12 +166,12 @@ void table_append_take(struct table *t, const struct stored *o)
 	}
 }
 
-void table_index(struct table *t, const char *label)
+void table_index(struct table *t, store_index_fn *value_of)
 {
 	if (t->index) {
 		return;
 	}
-	t->index = index_new(label);
+	t->index = index_new(value_of);
 	for (size_t i = 0; i < t->spaces.n; i++) {
 		const struct table_ns *s = t->spaces.at[i];
 

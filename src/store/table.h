@@ -29,6 +29,6 @@ void table_remove(struct table *t, struct slice ns, struct slice name);
 /* Puts without keeping the order (loading); table_sort must follow. */
 void table_append_take(struct table *t, const struct stored *o);
 void table_sort(struct table *t);
-/* From now on objects are found by that label, too; asking again for the same one is fine. */
-void table_index(struct table *t, const char *label);
+/* From now on objects are found by that value, too; asking again is fine. */
+void table_index(struct table *t, store_index_fn *value_of);
 const struct table_ns *table_space(const struct table *t, struct slice ns); /* null: none */

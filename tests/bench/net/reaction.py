@@ -116,6 +116,7 @@ def serve(door, client_pid):
             at = time.monotonic()
             n = n + 1 if reached == wanted else 0
             first = at if n == 1 else first
+            time.sleep(0.0002)  # the roles need the processor, too
         reply(door, first if n == in_a_row else None)
 
 
@@ -227,10 +228,17 @@ def run_pod(api, name, home, pod_name, labels):
 # ---- what is measured ----
 
 
-def report(name, took):
-    took = sorted(t * 1000 for t in took)
-    print(f"{name} {took[len(took) // 2]:.2f} ms")
-    print(f"{name}.p99 {took[int((len(took) - 1) * 0.99)]:.2f} ms", flush=True)
+@contextlib.contextmanager
+def reported(home, what, dataplane, services):
+    """Takes seconds into a list and says what came together, with the processor time of the roles for each."""
+    took, before = [], {role: cpu_seconds(home, role) for role in ("node", "api")}
+    yield took
+    name, n = f"net.reaction.{what}", f"{dataplane}.{services}"
+    for role, cpu in before.items():
+        print(f"{name}.cpu.{role}.{n} {(cpu_seconds(home, role) - cpu) / len(took) * 1000:.3f} ms")
+    took.sort()
+    print(f"{name}.{n} {took[len(took) // 2] * 1000:.2f} ms")
+    print(f"{name}.p99.{n} {took[int((len(took) - 1) * 0.99)] * 1000:.2f} ms", flush=True)
 
 
 def until(prober, write, ip, wanted, row=1):
@@ -250,39 +258,34 @@ def cpu_seconds(home, role):
     return sum(int(p.read_text().split()[0]) for p in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
-def changes(api, prober, ips):
+def changes(api, prober, ips, took):
     vip = api.call("POST", CORE + "/services", service("measured"))["spec"]["clusterIP"]
     api.call("POST", SLICES, slice_of("measured", ips["a"]))
     until(prober, lambda: None, vip, "a")
-    took = []
     for i in range(ROUNDS):
         letter = "ba"[i % 2]
         patch = {"endpoints": slice_of("measured", ips[letter])["endpoints"]}
         took.append(until(prober, lambda: api.call("PATCH", SLICES + "/measured-x", patch), vip, letter))
-    return vip, took
+    return vip
 
 
-def admissions(api, prober, vip):
+def admissions(api, prober, vip, took):
     """A policy that shuts the pod is deleted: how long until it is open again."""
-    took = []
     for _ in range(ROUNDS // 2):
         until(prober, lambda: api.call("POST", POLICIES, policy("shut", {"app": "a"}, 0)), vip, "")
         took.append(until(prober, lambda: api.call("DELETE", POLICIES + "/shut"), vip, "a"))
-    return took
 
 
-def deaths(api, prober, name, home):
+def deaths(api, prober, name, home, took):
     vip = api.call("POST", CORE + "/services", service("mortal", {"app": "mortal"}))["spec"]["clusterIP"]
     _, pid = run_pod(api, name, home, "stays", {"app": "mortal"})
     prober.ask(listen="s", pid=pid, port=8080)
-    took = []
     for i in range(DEATHS):
         _, pid = run_pod(api, name, home, f"dies-{i}", {"app": "mortal"})
         prober.ask(listen="d", pid=pid, port=8080)
         until(prober, lambda: None, vip, "d")
         took.append(until(prober, lambda: os.kill(pid, signal.SIGKILL), vip, "s", row=4))
         api.call("DELETE", f"{CORE}/pods/dies-{i}")
-    return took
 
 
 def measure(dataplane, services, policies):
@@ -305,14 +308,12 @@ def measure(dataplane, services, policies):
         prober = Prober(f"kennel-{name}/node/agent" if dataplane == "ebpf" else "", pods["c"][1])
         for letter in "ab":
             prober.ask(listen=letter, pid=pods[letter][1], port=8080)
-        before = {role: cpu_seconds(home, role) for role in ("node", "api")}
-        vip, took = changes(api, prober, {letter: ip for letter, (ip, _) in pods.items()})
-        report(f"net.reaction.endpoint.{dataplane}.{services}", took)
-        for role, cpu in before.items():
-            each = (cpu_seconds(home, role) - cpu) / len(took)
-            print(f"net.reaction.endpoint.cpu.{role}.{dataplane}.{services} {each * 1000:.3f} ms")
-        report(f"net.reaction.policy.{dataplane}.{services}", admissions(api, prober, vip))
-        report(f"net.reaction.death.{dataplane}.{services}", deaths(api, prober, name, home))
+        with reported(home, "endpoint", dataplane, services) as took:
+            vip = changes(api, prober, {letter: ip for letter, (ip, _) in pods.items()}, took)
+        with reported(home, "policy", dataplane, services) as took:
+            admissions(api, prober, vip, took)
+        with reported(home, "death", dataplane, services) as took:
+            deaths(api, prober, name, home, took)
         for role in "node", "api":
             pid = int(pathlib.Path(home, "run", role + ".pid").read_text().split()[0])
             rss = next(line for line in open(f"/proc/{pid}/status") if line.startswith("VmRSS"))

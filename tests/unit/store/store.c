@@ -479,7 +479,15 @@ static void answers_wait_for_the_commit_and_keep_their_order(void **state)
 	assert_int_equal(none.mine, 3);
 }
 
-/* ---- by label ---- */
+/* ---- by a value ---- */
+
+static bool label_of(const struct val *object, struct strbuf *ret)
+{
+	const struct val *label = val_path(object, "metadata.labels.of");
+
+	strbuf_add_slice(ret, val_str(label));
+	return label;
+}
 
 static bool join_name(void *arg, const struct doc *d)
 {
@@ -495,8 +503,7 @@ static const char *labelled(struct world *w, const char *ns, const char *value)
 	static char names[256];
 
 	names[0] = '\0';
-	store_each_labelled(w->store, w->configmap, slice_of(ns), slice_of(value), join_name,
-	                    names);
+	store_each_indexed(w->store, w->configmap, slice_of(ns), slice_of(value), join_name, names);
 	return names;
 }
 
@@ -507,12 +514,12 @@ static void make_labelled(struct world *w, const char *ns, const char *name, con
 	             ns, labels);
 }
 
-static void objects_are_found_by_a_label(void **state)
+static void objects_are_found_by_a_value(void **state)
 {
 	struct world *w = *state;
 
 	make_labelled(w, "default", "a", "{\"of\":\"x\"}");
-	store_index(w->store, w->configmap, "of");
+	store_index(w->store, w->configmap, label_of);
 	make_labelled(w, "default", "b", "{\"of\":\"x\",\"other\":\"y\"}");
 	make_labelled(w, "default", "c", "{\"other\":\"x\"}");
 	make_labelled(w, "kube-system", "d", "{\"of\":\"x\"}");
@@ -567,7 +574,7 @@ int main(void)
 		T(a_pod_that_runs_nowhere_goes_at_once),
 		T(a_namespace_waits_for_its_own_finalizers),
 		T(answers_wait_for_the_commit_and_keep_their_order),
-		T(objects_are_found_by_a_label),
+		T(objects_are_found_by_a_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
