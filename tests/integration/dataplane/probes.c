@@ -89,9 +89,10 @@ const char *probe_outcome_text(const struct probe *p, char *buf)
 		         ip_format(p->at.ip, at), p->at.port);
 		break;
 	case PROBE_LOST:
-		snprintf(buf, PROBE_TEXT_SIZE, "%s",
+		snprintf(buf, PROBE_TEXT_SIZE, "%s%s%s",
 		         p->seen ? "arrived, but no answer came back"
-		                 : "neither arrived nor noted as dropped");
+		                 : "neither arrived nor noted as dropped",
+		         p->error ? ": " : "", p->error ? strerror(p->error) : "");
 		break;
 	}
 	return buf;
@@ -309,11 +310,11 @@ static void send_probe(struct probes *p, struct place *place, struct probe *prob
 
 /* ---- what arrives ---- */
 
-static void arrived(struct probes *p, struct place *place, struct probe *probe)
+static void arrived(struct probes *p, struct place *place, uint16_t port, struct probe *probe)
 {
 	p->news |= !probe->seen;
 	probe->seen = true;
-	probe->at.ip = place->ip;
+	probe->at = (struct probe_end){ place->ip, port };
 }
 
 static bool may_go_to(const struct probe *probe, struct ip ip, uint16_t port)
@@ -364,7 +365,7 @@ static void see_tcp(struct probes *p, struct place *place, struct ip from, const
 	if (h.syn && !h.ack) {
 		probe = find_connect(p, from, ntohs(h.source), place->ip, ntohs(h.dest));
 		if (probe) {
-			arrived(p, place, probe);
+			arrived(p, place, ntohs(h.dest), probe);
 		}
 		return;
 	}
@@ -375,7 +376,7 @@ static void see_tcp(struct probes *p, struct place *place, struct ip from, const
 		memcpy(&id, bytes + at, sizeof(id));
 		probe = find(p, PROTO_TCP, id);
 		if (probe) {
-			arrived(p, place, probe);
+			arrived(p, place, ntohs(h.dest), probe);
 		}
 	}
 }
@@ -387,6 +388,7 @@ static void see_packet(struct probes *p, struct place *place, int what, const ui
 	struct iphdr ip;
 	struct ip from;
 	uint32_t id;
+	uint16_t dport_be;
 	size_t head;
 
 	if (size < sizeof(ip)) {
@@ -408,7 +410,10 @@ static void see_packet(struct probes *p, struct place *place, int what, const ui
 		probe = find(p, PROTO_SCTP, id);
 	}
 	if (probe) {
-		arrived(p, place, probe);
+		memcpy(&dport_be, bytes + 2, sizeof(dport_be));     /* in UDP and SCTP alike */
+		if (may_go_to(probe, place->ip, ntohs(dport_be))) { /* else it is an echo */
+			arrived(p, place, ntohs(dport_be), probe);
+		}
 	}
 }
 
@@ -489,7 +494,9 @@ static void take_drop(struct probes *p, const struct dropped *d)
 	for (size_t i = 0; i < p->n; i++) {
 		struct probe *probe = &p->probes[i];
 
-		if (d->flow.proto != probe->proto || !ip_eq(d->flow.src, probe->src)) {
+		/* Invalid is what comes late on flows of before. */
+		if (d->flow.proto != probe->proto || !ip_eq(d->flow.src, probe->src) ||
+		    d->reason == DROP_INVALID) {
 			continue;
 		}
 		if (may_go_to(probe, d->flow.dst, d->flow.dst_port)) {
@@ -602,6 +609,11 @@ static void finish(struct probes *p)
 		if (probe->seen && probe->answered) {
 			probe->outcome =
 				PROBE_ARRIVED; /* also when something else of that name was dropped */
+		}
+		if (probe->outcome == PROBE_LOST && probe->proto == PROTO_TCP) {
+			socklen_t size = sizeof(probe->error);
+
+			(void)getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &probe->error, &size);
 		}
 		if (probe->fd >= 0 && !probe->keep) {
 			close_at_once(probe->fd);

@@ -34,6 +34,7 @@ struct probe {
 	enum probe_outcome outcome; /* results */
 	struct probe_end at;        /* where it arrived, or to whom it was dropped */
 	enum drop_reason reason;
+	int error; /* errno of what is lost, of TCP */
 	/* inside */
 	uint32_t id;
 	bool seen, answered;
