@@ -13,10 +13,10 @@
 #define KENNEL_VERSION "unknown"
 #endif
 
-static const struct cli_command *const commands[] = { &cli_up,        &cli_down,   &cli_status,
-	                                              &cli_check,     &cli_matrix, &cli_diff,
-	                                              &cli_explain,   &cli_verify, &cli_graph,
-	                                              &cli_kubeconfig };
+static const struct cli_command *const commands[] = { &cli_up,      &cli_down,      &cli_status,
+	                                              &cli_check,   &cli_matrix,    &cli_diff,
+	                                              &cli_explain, &cli_verify,    &cli_drops,
+	                                              &cli_graph,   &cli_kubeconfig };
 
 /* Listed by --help beside the commands above; their own rooms run them (main.c). */
 static const char *const elsewhere[][2] = {

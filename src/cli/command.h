@@ -63,8 +63,8 @@ struct cli_command {
 	           const struct cli_ops *ops);
 };
 
-extern const struct cli_command cli_check, cli_diff, cli_explain, cli_graph, cli_matrix, cli_verify,
-	cli_up, cli_down, cli_status, cli_kubeconfig;
+extern const struct cli_command cli_check, cli_diff, cli_drops, cli_explain, cli_graph, cli_matrix,
+	cli_verify, cli_up, cli_down, cli_status, cli_kubeconfig;
 
 /* Runs argv[1]; returns the exit status. */
 int cli_main(int argc, char **argv, const struct cli_ops *ops);

@@ -29,30 +29,50 @@ bool live_reached(enum live_outcome o)
 
 /* ---- life ---- */
 
+static int find_socket(const struct cli_instance *i, char **ret_path, struct err *err)
+{
+	scoped_free char *path = mem_printf("%s/run/node.sock", i->home);
+
+	if (access(path, R_OK | W_OK) < 0) {
+		return errno == ENOENT ? err_raise(err, ERR_UNAVAILABLE,
+		                                   "instance %s does not run: no %s", i->name, path)
+		                       : err_sys(err, "only root may ask the node: %s", path);
+	}
+	*ret_path = take(path);
+	return 0;
+}
+
+int live_node(struct loop *loop, const struct cli_instance *i, struct http_client **ret,
+              struct err *err)
+{
+	struct http_client_config config = { .host = "node", .max_connections = PLACES_AT_ONCE };
+	scoped_free char *path = NULL;
+	int r = find_socket(i, &path, err);
+
+	if (r == 0) {
+		config.target.unix_path = path;
+		*ret = http_client_new(loop, &config);
+	}
+	return r;
+}
+
 int live_open(struct live *l, const struct cli_instance *i, struct err *err)
 {
-	scoped_free char *kubeconfig = mem_printf("%s/kubeconfig", i->home);
-	struct http_client_config config = { .host = "node", .max_connections = PLACES_AT_ONCE };
+	scoped_free char *kubeconfig = mem_printf("%s/kubeconfig", i->home), *path = NULL;
 	int r;
 
-	*l = (struct live){ .socket = mem_printf("%s/run/node.sock", i->home) };
-	if (access(l->socket, R_OK | W_OK) < 0) {
-		return errno == ENOENT
-		               ? err_raise(err, ERR_UNAVAILABLE, "instance %s does not run: no %s",
-		                           i->name, l->socket)
-		               : err_sys(err, "packets are sent by the node, as root: %s",
-		                         l->socket);
+	*l = (struct live){ 0 };
+	r = find_socket(i, &path, err);
+	if (r == 0) {
+		r = caller_open(&l->caller, kubeconfig, err);
 	}
-	r = caller_open(&l->caller, kubeconfig, err);
+	if (r == 0) {
+		r = live_node(l->caller.loop, i, &l->node, err);
+	}
 	if (r == 0) {
 		r = caller_ask(&l->caller, "GET", "/api/v1/pods", NULL, NULL, &l->pods, err);
 	}
-	if (r < 0) {
-		return r;
-	}
-	config.target.unix_path = l->socket;
-	l->node = http_client_new(l->caller.loop, &config);
-	return 0;
+	return r;
 }
 
 void live_close(struct live *l)
@@ -64,7 +84,6 @@ void live_close(struct live *l)
 	if (l->caller.loop) {
 		caller_close(&l->caller);
 	}
-	free(l->socket);
 	*l = (struct live){ 0 };
 }
 

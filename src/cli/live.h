@@ -36,9 +36,11 @@ struct live_ask {             /* flows from one place */
 struct live {
 	struct caller caller;
 	struct http_client *node;
-	char *socket;     /* owned */
 	struct doc *pods; /* share; a PodList */
 };
+/* A client of the node's own service. Failure: a sentence for the user (not running, not root). */
+MUST_USE int live_node(struct loop *loop, const struct cli_instance *i, struct http_client **ret,
+                       struct err *err);
 /* Opens an instance and reads its pods. Failure: a sentence for the user (not running, not root). live_close in any
  * case. */
 MUST_USE int live_open(struct live *l, const struct cli_instance *i, struct err *err);

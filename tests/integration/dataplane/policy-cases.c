@@ -15,6 +15,9 @@
  *         - x/a > *: no                            sources > destinations [PROTO[/PORT]]: yes or no
  *         - "* > [yz]/b tcp/80: yes"               later lines win; what no line names is admitted
  *
+ *     test-dataplane-policy-cases FILE...
+ *     test-dataplane-policy-cases --json FILE...      the cases as JSON, for other drivers
+ *
  * Sources and destinations are patterns as of a shell, several with blanks between. A pod always reaches itself. */
 #include "probes.h"
 
@@ -50,7 +53,6 @@ static struct {
 	VEC(char *) policies; /* that the case made, "x/name" */
 	struct arena arena;   /* of the files */
 	VEC(struct CMUnitTest) tests;
-	VEC(const struct val *) cases;
 } world;
 
 /* ---- objects ---- */
@@ -492,12 +494,25 @@ static void read_cases(const char *path)
 	}
 }
 
+static void print_cases(void)
+{
+	for (size_t i = 0; i < world.tests.n; i++) {
+		printf("%s%s", i ? ",\n" : "[", as_json(world.tests.at[i].initial_state));
+	}
+	printf("]\n");
+}
+
 int main(int argc, char **argv)
 {
+	bool as_text = argc > 1 && strcmp(argv[1], "--json") == 0;
 	int failed;
 
-	for (int i = 1; i < argc; i++) {
+	for (int i = as_text ? 2 : 1; i < argc; i++) {
 		read_cases(argv[i]);
+	}
+	if (as_text) {
+		print_cases();
+		return 0;
 	}
 	failed = _cmocka_run_group_tests("policy cases", world.tests.at, world.tests.n, setup,
 	                                 teardown);
