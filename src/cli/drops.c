@@ -1,12 +1,14 @@
 /* Why: `kennel drops`: what the network dropped, whose it was and who says so; and, with -f, from now on. The node knows
  * (node/drops.h); this asks and prints. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "cli/caller.h"
 #include "cli/command.h"
 #include "cli/live.h"
@@ -34,12 +36,12 @@ struct view {
 
 struct watching {
 	struct loop *loop;
-	struct http_client *node;
-	struct arena arena; /* of the answer */
-	struct val *list;   /* of the answer; null: failed */
-	struct err failed;
-	bool answered;
-	struct map packets; /* by flow and reason -> uint64_t, owned: printed so far */
+	VEC(struct http_client *) nodes; /* owned */
+	size_t n_open;                   /* nodes that were asked and did not answer yet */
+	struct arena arena;              /* of the answers */
+	VEC(struct val *) list;          /* of all nodes, latest first; owned array */
+	struct err failed;               /* code 0: every node answered */
+	struct map packets;              /* by flow and reason -> uint64_t, owned: printed so far */
 };
 
 /* ---- asking ---- */
@@ -51,11 +53,13 @@ static void read_answer(struct watching *w, const struct http_answer *a)
 	if (a->status == 0) {
 		(void)err_raise(&w->failed, ERR_UNAVAILABLE, "ask the node: %s", a->why->msg);
 	} else if (json_parse(&w->arena, a->body, 0, &root, &w->failed) == 0) {
-		if (a->status == 200) {
-			w->list = val_get(root, "drops");
-		} else {
+		if (a->status != 200) {
 			(void)err_raise(&w->failed, ERR_UNAVAILABLE, "the node answered: %s",
 			                val_cstr(val_get(root, "message")));
+			return;
+		}
+		for (struct val *it = val_at(val_get(root, "drops"), 0); it; it = it->next) {
+			vec_push(&w->list, it);
 		}
 	}
 }
@@ -65,24 +69,40 @@ static void on_answer(void *arg, const struct http_answer *a)
 	struct watching *w = arg;
 
 	read_answer(w, a);
-	w->answered = true;
-	loop_stop(w->loop);
+	if (--w->n_open == 0) {
+		loop_stop(w->loop);
+	}
+}
+
+static int by_age(const void *a, const void *b)
+{
+	int64_t x = val_int(val_get(*(struct val *const *)a, "ageMs"), 0),
+		y = val_int(val_get(*(struct val *const *)b, "ageMs"), 0);
+
+	return (x > y) - (x < y);
 }
 
 static int ask(struct watching *w, struct err *err)
 {
-	w->list = NULL;
-	w->answered = false;
+	vec_clear(&w->list);
 	arena_fini(&w->arena);
 	w->arena = (struct arena){ 0 };
-	(void)http_call(w->node, &(struct http_call_spec){ .method = "GET", .target = "/drops" },
-	                on_answer, w);
-	while (!w->answered) {
+	w->failed = (struct err){ 0 };
+	w->n_open = w->nodes.n;
+	for (size_t i = 0; i < w->nodes.n; i++) {
+		(void)http_call(w->nodes.at[i],
+		                &(struct http_call_spec){ .method = "GET", .target = "/drops" },
+		                on_answer, w);
+	}
+	while (w->n_open) {
 		loop_run(w->loop);
 	}
-	if (!w->list) {
+	if (w->failed.code) {
 		*err = w->failed;
 		return -(int)err->code;
+	}
+	if (w->list.n) {
+		qsort(w->list.at, w->list.n, sizeof(w->list.at[0]), by_age);
 	}
 	return 0;
 }
@@ -180,9 +200,9 @@ static void print_list(struct watching *w, const struct view *view)
 {
 	struct val *wanted = val_new_array(&w->arena), *all = val_new_object(&w->arena);
 
-	val_for_each (w->list, it) {
-		if (is_wanted(view, it)) {
-			val_append(wanted, val_copy(&w->arena, it));
+	for (size_t i = 0; i < w->list.n; i++) {
+		if (is_wanted(view, w->list.at[i])) {
+			val_append(wanted, val_copy(&w->arena, w->list.at[i]));
 		}
 	}
 	if (view->format != FORMAT_TEXT) {
@@ -202,8 +222,8 @@ static void print_list(struct watching *w, const struct view *view)
 
 static void print_news(struct watching *w, const struct view *view)
 {
-	for (size_t i = val_len(w->list); i-- > 0;) { /* latest last */
-		struct val *drop = val_at(w->list, i);
+	for (size_t i = w->list.n; i-- > 0;) { /* latest last */
+		struct val *drop = w->list.at[i];
 		uint64_t news = take_news(w, drop);
 
 		if (!news || !is_wanted(view, drop)) {
@@ -221,6 +241,13 @@ static void print_news(struct watching *w, const struct view *view)
 }
 
 /* ---- the command ---- */
+
+static void add_node(void *arg, struct http_client *node)
+{
+	struct watching *w = arg;
+
+	vec_push(&w->nodes, node);
+}
 
 static int follow(struct watching *w, const struct view *view, struct err *err)
 {
@@ -250,10 +277,25 @@ static int read_view(const struct cli_parsed *p, struct view *ret, struct err *e
 	return 0;
 }
 
+static void close_nodes(struct watching *w)
+{
+	for (size_t i = 0; i < w->nodes.n; i++) {
+		http_client_free(w->nodes.at[i]);
+	}
+	for (struct map_iter it = { 0 }; map_next(&w->packets, &it);) {
+		free(it.value);
+	}
+	vec_fini(&w->nodes);
+	vec_fini(&w->list);
+	map_fini(&w->packets);
+	arena_fini(&w->arena);
+	loop_free(w->loop);
+}
+
 static int show(const struct cli_instance *i, const struct view *view, struct err *err)
 {
 	struct watching w = { .loop = loop_new() };
-	int r = live_node(w.loop, i, &w.node, err);
+	int r = live_nodes(w.loop, i, add_node, &w, err);
 
 	if (r == 0 && view->follows) {
 		r = follow(&w, view, err);
@@ -263,15 +305,7 @@ static int show(const struct cli_instance *i, const struct view *view, struct er
 			print_list(&w, view);
 		}
 	}
-	if (w.node) {
-		http_client_free(w.node);
-	}
-	for (struct map_iter it = { 0 }; map_next(&w.packets, &it);) {
-		free(it.value);
-	}
-	map_fini(&w.packets);
-	arena_fini(&w.arena);
-	loop_free(w.loop);
+	close_nodes(&w);
 	return r;
 }
 

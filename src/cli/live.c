@@ -2,6 +2,7 @@
  * time. */
 #include "cli/live.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,61 +30,93 @@ bool live_reached(enum live_outcome o)
 
 /* ---- life ---- */
 
-static int find_socket(const struct cli_instance *i, char **ret_path, struct err *err)
+static char *socket_of(const struct live *l, struct slice node)
 {
-	scoped_free char *path = mem_printf("%s/run/node.sock", i->home);
+	return mem_printf("%s/" SLICE_FMT ".sock", l->sockets, SLICE_ARG(node));
+}
 
-	if (access(path, R_OK | W_OK) < 0) {
-		return errno == ENOENT ? err_raise(err, ERR_UNAVAILABLE,
-		                                   "instance %s does not run: no %s", i->name, path)
-		                       : err_sys(err, "only root may ask the node: %s", path);
+/* Is the instance there, and may we ask its nodes? 'socket': of the first one. */
+static int may_ask(const struct cli_instance *i, const char *socket, struct err *err)
+{
+	if (access(socket, R_OK | W_OK) < 0) {
+		return errno == ENOENT
+		               ? err_raise(err, ERR_UNAVAILABLE, "instance %s does not run: no %s",
+		                           i->name, socket)
+		               : err_sys(err, "only root may ask the nodes: %s", socket);
 	}
-	*ret_path = take(path);
 	return 0;
 }
 
-int live_node(struct loop *loop, const struct cli_instance *i, struct http_client **ret,
-              struct err *err)
+static struct http_client *client_at(struct loop *loop, const char *socket)
 {
-	struct http_client_config config = { .host = "node", .max_connections = PLACES_AT_ONCE };
-	scoped_free char *path = NULL;
-	int r = find_socket(i, &path, err);
+	return http_client_new(loop,
+	                       &(struct http_client_config){ .target = { .unix_path = socket },
+	                                                     .host = "node",
+	                                                     .max_connections = PLACES_AT_ONCE });
+}
 
-	if (r == 0) {
-		config.target.unix_path = path;
-		*ret = http_client_new(loop, &config);
+int live_nodes(struct loop *loop, const struct cli_instance *i,
+               void (*add)(void *arg, struct http_client *node), void *arg, struct err *err)
+{
+	scoped_free char *folder = mem_printf("%s/run/nodes", i->home),
+			 *first = mem_printf("%s/%s.sock", folder, i->name);
+	int r = may_ask(i, first, err);
+	scoped_dir DIR *d = r < 0 ? NULL : opendir(folder);
+
+	if (r == 0 && !d) {
+		return err_sys(err, "list the nodes in %s", folder);
+	}
+	for (struct dirent *e; d && (e = readdir(d));) {
+		scoped_free char *path = mem_printf("%s/%s", folder, e->d_name);
+
+		if (slice_has_suffix(slice_of(e->d_name), SLICE(".sock"))) {
+			add(arg, client_at(loop, path));
+		}
 	}
 	return r;
 }
 
 int live_open(struct live *l, const struct cli_instance *i, struct err *err)
 {
-	scoped_free char *kubeconfig = mem_printf("%s/kubeconfig", i->home), *path = NULL;
+	scoped_free char *kubeconfig = mem_printf("%s/kubeconfig", i->home), *socket = NULL;
 	int r;
 
-	*l = (struct live){ 0 };
-	r = find_socket(i, &path, err);
+	/* The first node bears the instance's name. */
+	*l = (struct live){ .sockets = mem_printf("%s/run/nodes", i->home),
+		            .first = mem_strdup(i->name) };
+	socket = socket_of(l, slice_of(l->first));
+	r = may_ask(i, socket, err);
 	if (r == 0) {
 		r = caller_open(&l->caller, kubeconfig, err);
 	}
-	if (r == 0) {
-		r = live_node(l->caller.loop, i, &l->node, err);
+	return r < 0 ? r : caller_ask(&l->caller, "GET", "/api/v1/pods", NULL, NULL, &l->pods, err);
+}
+
+static struct http_client *client_of(struct live *l, struct slice node)
+{
+	struct http_client *client = map_find(&l->nodes, node);
+
+	if (!client) {
+		scoped_free char *path = socket_of(l, node);
+
+		client = client_at(l->caller.loop, path);
+		map_set(&l->nodes, node, client);
 	}
-	if (r == 0) {
-		r = caller_ask(&l->caller, "GET", "/api/v1/pods", NULL, NULL, &l->pods, err);
-	}
-	return r;
+	return client;
 }
 
 void live_close(struct live *l)
 {
-	if (l->node) {
-		l->node = http_client_free(l->node);
+	for (struct map_iter it = { 0 }; map_next(&l->nodes, &it);) {
+		http_client_free(it.value);
 	}
+	map_fini(&l->nodes);
 	doc_unref(l->pods);
 	if (l->caller.loop) {
 		caller_close(&l->caller);
 	}
+	free(l->sockets);
+	free(l->first);
 	*l = (struct live){ 0 };
 }
 
@@ -190,6 +223,15 @@ static void add_flow(struct strbuf *body, const struct live_flow *f)
 	strbuf_adds(body, f->wants ? ",\"receive\":true}" : "}");
 }
 
+/* Whom to ask: the node where the pod is; for what is not a pod's, the first one. */
+static struct slice node_of(const struct live *l, const struct live_ask *ask)
+{
+	const struct val *pod = ask->pod.len ? live_pod(l, ask->ns, ask->pod, NULL, NULL) : NULL;
+	struct slice node = val_str(val_path(pod, "spec.nodeName"));
+
+	return node.len ? node : slice_of(l->first);
+}
+
 static void send_portion(struct run *run, struct live_ask *ask, size_t from)
 {
 	scoped_strbuf struct strbuf body = { 0 }, target = { 0 };
@@ -214,7 +256,7 @@ static void send_portion(struct run *run, struct live_ask *ask, size_t from)
 	spec.body = strbuf_slice(&body);
 	spec.timeout_us = 120 * US_PER_S;
 	run->n_open++;
-	(void)http_call(run->live->node, &spec, on_answer, p);
+	(void)http_call(client_of(run->live, node_of(run->live, ask)), &spec, on_answer, p);
 }
 
 static void start_more(struct run *run)

@@ -4,9 +4,12 @@
  * Everything here waits for its answer. */
 #pragma once
 
+#include "base/map.h"
 #include "cli/caller.h"
 #include "cli/command.h"
 #include "model/model.h"
+
+struct http_client;
 
 enum live_outcome { LIVE_UNKNOWN, LIVE_CONNECTED, LIVE_REFUSED, LIVE_TIMEOUT, LIVE_UNREACHABLE };
 const char *live_outcome_text(enum live_outcome o); /* "connected" */
@@ -35,12 +38,15 @@ struct live_ask {             /* flows from one place */
 
 struct live {
 	struct caller caller;
-	struct http_client *node;
-	struct doc *pods; /* share; a PodList */
+	struct map nodes;      /* struct http_client by node, owned */
+	char *sockets, *first; /* owned: folder of the nodes' sockets; name of the first node */
+	struct doc *pods;      /* share; a PodList */
 };
-/* A client of the node's own service. Failure: a sentence for the user (not running, not root). */
-MUST_USE int live_node(struct loop *loop, const struct cli_instance *i, struct http_client **ret,
-                       struct err *err);
+/* A client of every node's own service, in turn; the receiver owns it. Failure: a sentence for the user (not running, not
+ * root). */
+MUST_USE int live_nodes(struct loop *loop, const struct cli_instance *i,
+                        void (*add)(void *arg, struct http_client *node), void *arg,
+                        struct err *err);
 /* Opens an instance and reads its pods. Failure: a sentence for the user (not running, not root). live_close in any
  * case. */
 MUST_USE int live_open(struct live *l, const struct cli_instance *i, struct err *err);

@@ -118,5 +118,7 @@ int dataplane_each_drop(struct dataplane *d, dataplane_drop_fn *fn, void *arg, s
 	struct reading reading = { fn, arg };
 	int r = nft_each_element(d->node_nft, &drop_set, show, NULL, &reading, err);
 
-	return r < 0 ? r : nft_each_element(d->vpc_nft, &drop_set, show, NULL, &reading, err);
+	return r < 0 || !d->config.leads
+	               ? r
+	               : nft_each_element(d->vpc_nft, &drop_set, show, NULL, &reading, err);
 }

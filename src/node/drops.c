@@ -25,8 +25,9 @@ struct known { /* a flow that lost packets */
 };
 
 struct series {
-	char *labels; /* owned: namespace="x",pod="y",... */
-	char *pod;    /* owned: namespace/name */
+	char *labels;   /* owned: namespace="x",pod="y",... */
+	char *ns, *pod; /* owned; pod null: a Service's, or nobody's */
+	struct ip ip;   /* of the pod */
 	uint64_t packets;
 };
 
@@ -59,9 +60,9 @@ static void count(struct drops *d, const struct drop_story *story, uint64_t pack
 	if (!s) {
 		s = NEW(struct series);
 		s->labels = mem_strdup(labels);
-		s->pod =
-			is_pod ? mem_printf(SLICE_FMT "/" SLICE_FMT, SLICE_ARG(ns), SLICE_ARG(name))
-			       : NULL;
+		s->ns = slice_dup(ns);
+		s->pod = is_pod ? slice_dup(name) : NULL;
+		s->ip = story->is_egress ? story->drop->flow.src : story->drop->flow.dst;
 		map_set(&d->series, slice_of(labels), s);
 	}
 	s->packets += packets;
@@ -70,22 +71,25 @@ static void count(struct drops *d, const struct drop_story *story, uint64_t pack
 static void series_free(struct series *s)
 {
 	free(s->labels);
+	free(s->ns);
 	free(s->pod);
 	free(s);
 }
 
-/* Series of pods that are gone. */
+static bool is_gone(const struct drops *d, const struct series *s)
+{
+	const struct val *owner = s->pod ? model_owner_of(d->agent->model, s->ip) : NULL;
+
+	return s->pod && !(slice_is(val_get_str(owner, "kind"), "Pod") &&
+	                   slice_is(val_str(val_path(owner, "metadata.namespace")), s->ns) &&
+	                   slice_is(val_str(val_path(owner, "metadata.name")), s->pod));
+}
+
 static void forget_series(struct drops *d)
 {
 	for (struct map_iter it = { 0 }; map_next(&d->series, &it);) {
-		struct series *s = it.value;
-		struct slice ns, name;
-		struct pod_view view;
-
-		if (s->pod && (slice_cut(slice_of(s->pod), '/', &ns, &name),
-		               !pods_find(d->agent->pods, ns, name, &view))) {
-			map_remove(&d->series, it.key);
-			series_free(s);
+		if (is_gone(d, it.value)) {
+			series_free(map_remove(&d->series, it.key));
 		}
 	}
 }
@@ -173,7 +177,7 @@ static void add_dropped(void *arg, const char *name, uint64_t packets, uint64_t 
 	uint64_t *sum = arg;
 
 	(void)bytes;
-	*sum += strcmp(name, "accept-new") == 0 ? 0 : packets;
+	*sum += strncmp(name, "drop-", 5) == 0 || strncmp(name, "refuse-", 7) == 0 ? packets : 0;
 }
 
 static void look(struct drops *d)
