@@ -88,6 +88,9 @@ const char *probe_outcome_text(const struct probe *p, char *buf)
 		snprintf(buf, PROBE_TEXT_SIZE, "%s to %s port %u", drop_reason_name(p->reason),
 		         ip_format(p->at.ip, at), p->at.port);
 		break;
+	case PROBE_REFUSED:
+		snprintf(buf, PROBE_TEXT_SIZE, "refused by its own kernel: %s", strerror(p->error));
+		break;
 	case PROBE_LOST:
 		snprintf(buf, PROBE_TEXT_SIZE, "%s%s%s",
 		         p->seen ? "arrived, but no answer came back"
@@ -213,6 +216,12 @@ static struct sockaddr_in address(struct ip ip, uint16_t port)
 	return to;
 }
 
+static void refused(struct probe *probe)
+{
+	probe->outcome = PROBE_REFUSED;
+	probe->error = errno;
+}
+
 static void send_tcp(struct probe *probe)
 {
 	struct sockaddr_in to = address(probe->dst, probe->port), from;
@@ -225,7 +234,10 @@ static void send_tcp(struct probe *probe)
 	}
 	probe->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	MUST(probe->fd);
-	(void)!connect(probe->fd, (struct sockaddr *)&to, sizeof(to));
+	if (connect(probe->fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS) {
+		refused(probe);
+		return;
+	}
 	MUST(getsockname(probe->fd, (struct sockaddr *)&from, &len));
 	probe->id = ntohs(from.sin_port);
 }
@@ -240,8 +252,10 @@ static void send_udp(struct place *place, struct probe *probe)
 	if (place->client < 0) {
 		place->client = open_socket(SOCK_DGRAM, 0);
 	}
-	(void)!sendto(probe->fd >= 0 ? probe->fd : place->client, &probe->id, sizeof(probe->id), 0,
-	              (struct sockaddr *)&to, sizeof(to));
+	if (sendto(probe->fd >= 0 ? probe->fd : place->client, &probe->id, sizeof(probe->id), 0,
+	           (struct sockaddr *)&to, sizeof(to)) < 0) {
+		refused(probe);
+	}
 }
 
 /* CRC-32C, bit by bit: packets are few and short (RFC 9260 appendix A). */
@@ -293,6 +307,7 @@ static void send_probe(struct probes *p, struct place *place, struct probe *prob
 	probe->id = ++p->next_id;
 	probe->seen = probe->answered = false;
 	probe->outcome = PROBE_LOST;
+	probe->error = 0;
 	probe->at = (struct probe_end){ probe->dst, probe->port };
 	switch (probe->proto) {
 	case PROTO_TCP:
@@ -558,7 +573,7 @@ static bool all_are_answered(const struct probes *p)
 	for (size_t i = 0; i < p->n; i++) {
 		const struct probe *probe = &p->probes[i];
 
-		if (!(probe->seen && probe->answered) && probe->outcome != PROBE_DROPPED) {
+		if (!(probe->seen && probe->answered) && probe->outcome == PROBE_LOST) {
 			return false;
 		}
 	}

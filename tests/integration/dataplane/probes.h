@@ -16,6 +16,7 @@ enum probe_outcome {
 	PROBE_LOST, /* neither: a fault of the dataplane, or of the test */
 	PROBE_ARRIVED,
 	PROBE_DROPPED, /* for 'reason' */
+	PROBE_REFUSED, /* by the sender's own kernel, before any packet: 'error' */
 };
 
 struct probe_end {
@@ -34,7 +35,7 @@ struct probe {
 	enum probe_outcome outcome; /* results */
 	struct probe_end at;        /* where it arrived, or to whom it was dropped */
 	enum drop_reason reason;
-	int error; /* errno of what is lost, of TCP */
+	int error; /* errno, of what was refused or lost */
 	/* inside */
 	uint32_t id;
 	bool seen, answered;

@@ -7,6 +7,7 @@
  * A difference is reported with its seed and as few policies as still show it. */
 #include "probes.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -458,7 +459,7 @@ static bool agrees(const struct probe *p)
 	for (size_t i = 0; i < p->n_ends && !listed; i++) {
 		listed = ip_eq(p->at.ip, p->ends[i].ip) && p->at.port == p->ends[i].port;
 	}
-	if (p->outcome == PROBE_LOST || !listed) {
+	if (p->outcome == PROBE_LOST || p->outcome == PROBE_REFUSED || !listed) {
 		return false;
 	}
 	return (p->outcome == PROBE_ARRIVED) == model_admits(p, p->at) &&
@@ -633,6 +634,15 @@ static bool ask_port(void *arg, const struct service_port *port)
 	return true;
 }
 
+/* By the node, or by the socket's own kernel where services are balanced at sockets. */
+static bool is_refused(const struct probe *p)
+{
+	return p->outcome == PROBE_DROPPED
+	               ? p->reason == DROP_NO_ENDPOINT
+	               : p->outcome == PROBE_REFUSED && world_has_sockets() &&
+	                         (p->error == EPERM || p->error == ECONNREFUSED);
+}
+
 static void check_service(void)
 {
 	for (size_t i = 0; i < t.questions.n; i++) {
@@ -642,7 +652,7 @@ static void check_service(void)
 			check_all(p, 1);
 		} else {
 			t.asked++;
-			if (p->outcome != PROBE_DROPPED || p->reason != DROP_NO_ENDPOINT) {
+			if (!is_refused(p)) {
 				differ(p);
 			}
 		}
