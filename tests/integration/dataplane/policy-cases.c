@@ -2,7 +2,7 @@
  * in the files of cases/, and is held against packets. The expectation is data, made without the model.
  *
  * Namespaces x, y, z with labels ns=NAME, pods a, b, c in each with labels pod=NAME. Every pod serves TCP and UDP 80
- * and 81, named serve-80-tcp and so on, SCTP likewise, and nothing on 82. After each step all pairs are probed with all
+ * and 81, named serve-80-tcp and so on, SCTP likewise, and nothing on 82; "web" is 80 in pods a, 81 in pods b. After each step all pairs are probed with all
  * three protocols at all three ports.
  *
  *     cases:
@@ -79,6 +79,14 @@ static void put_namespace(const char *name, const char *labels)
 	          name, labels);
 }
 
+/* A named port that is another number in every pod. */
+static const char *web_port(struct slice pod)
+{
+	return slice_is(pod, "a")   ? ", {name: web, containerPort: 80}"
+	       : slice_is(pod, "b") ? ", {name: web, containerPort: 81}"
+	                            : "";
+}
+
 static void put_labelled_pod(const struct box *box, const char *labels)
 {
 	char ip[IP_TEXT_SIZE];
@@ -96,9 +104,10 @@ static void put_labelled_pod(const struct box *box, const char *labels)
 		"{name: serve-80-udp, containerPort: 80, protocol: UDP}, "
 		"{name: serve-81-udp, containerPort: 81, protocol: UDP}, "
 		"{name: serve-80-sctp, containerPort: 80, protocol: SCTP}, "
-		"{name: serve-81-sctp, containerPort: 81, protocol: SCTP}]}]}\n"
+		"{name: serve-81-sctp, containerPort: 81, protocol: SCTP}%s]}]}\n"
 		"status: {phase: Running, podIP: %s, podIPs: [{ip: %s}]}\n",
-		SLICE_ARG(name), SLICE_ARG(ns), SLICE_ARG(ns), SLICE_ARG(name), labels, ip, ip);
+		SLICE_ARG(name), SLICE_ARG(ns), SLICE_ARG(ns), SLICE_ARG(name), labels,
+		web_port(name), ip, ip);
 }
 
 /* x has 10.244.0.16/28, y the next, z the next; whoever comes later 10.244.0.64 and on. */
