@@ -1,7 +1,7 @@
 """One case of tests/integration/dataplane/cases on a running instance: kubectl makes what it says, the node sends TCP
 from inside the pods to ports 80 and 81 of all others until every answer is as expected.
 
-    policy-case.py CASES.json NAME HOME
+    policy-case.py CASES.json NAME SOCKET
 """
 import fnmatch
 import http.client
@@ -91,12 +91,12 @@ def observed(node, addresses):
     return table
 
 
-def main(path, name, home):
+def main(path, name, node_socket):
     case = next(c for c in json.load(open(path)) if c["name"] == name)
     items = json.loads(kubectl("get", "pods", "-A", "-o", "json"))["items"]
     addresses = {f"{i['metadata']['namespace']}/{i['metadata']['name']}": i["status"]["podIP"] for i in items
                  if i["metadata"]["namespace"] in tuple(SPACES) and i["metadata"]["name"] in tuple(PODS)}
-    node, made = Node(f"{home}/run/node.sock"), set()
+    node, made = Node(node_socket), set()
     for number, s in enumerate(case["steps"], 1):
         step(s, made)
         want, end = expected(s, addresses), time.monotonic() + PATIENCE

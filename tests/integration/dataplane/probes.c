@@ -92,6 +92,11 @@ const char *probe_outcome_text(const struct probe *p, char *buf)
 		snprintf(buf, PROBE_TEXT_SIZE, "refused by its own kernel: %s", strerror(p->error));
 		break;
 	case PROBE_LOST:
+		if (p->astray) {
+			snprintf(buf, PROBE_TEXT_SIZE, "came to %s port %u, where it should not",
+			         ip_format(p->at.ip, at), p->at.port);
+			break;
+		}
 		snprintf(buf, PROBE_TEXT_SIZE, "%s%s%s",
 		         p->seen ? "arrived, but no answer came back"
 		                 : "neither arrived nor noted as dropped",
@@ -305,7 +310,7 @@ static void send_sctp(struct probes *p, struct place *place, struct probe *probe
 static void send_probe(struct probes *p, struct place *place, struct probe *probe)
 {
 	probe->id = ++p->next_id;
-	probe->seen = probe->answered = false;
+	probe->seen = probe->answered = probe->astray = false;
 	probe->outcome = PROBE_LOST;
 	probe->error = 0;
 	probe->at = (struct probe_end){ probe->dst, probe->port };
@@ -353,16 +358,30 @@ static struct probe *find(struct probes *p, enum proto proto, uint32_t id)
 }
 
 /* Sockets of one place may share a port as long as they connect to different ends. */
+static void goes_astray(struct probe *probe, struct ip to, uint16_t port)
+{
+	probe->astray = true;
+	probe->at = (struct probe_end){ to, port };
+}
+
 static struct probe *find_connect(struct probes *p, struct ip from, uint16_t sport, struct ip to,
                                   uint16_t dport)
 {
+	struct probe *astray = NULL;
+
 	for (size_t i = 0; i < p->n; i++) {
 		struct probe *probe = &p->probes[i];
 
-		if (probe->proto == PROTO_TCP && probe->id == sport && ip_eq(probe->src, from) &&
-		    may_go_to(probe, to, dport)) {
+		if (probe->proto != PROTO_TCP || probe->id != sport || !ip_eq(probe->src, from)) {
+			continue;
+		}
+		if (may_go_to(probe, to, dport)) {
 			return probe;
 		}
+		astray = probe->n_ends ? probe : astray;
+	}
+	if (astray) {
+		goes_astray(astray, to, dport);
 	}
 	return NULL;
 }
@@ -428,6 +447,8 @@ static void see_packet(struct probes *p, struct place *place, int what, const ui
 		memcpy(&dport_be, bytes + 2, sizeof(dport_be));     /* in UDP and SCTP alike */
 		if (may_go_to(probe, place->ip, ntohs(dport_be))) { /* else it is an echo */
 			arrived(p, place, ntohs(dport_be), probe);
+		} else if (!ip_eq(place->ip, probe->src)) {
+			goes_astray(probe, place->ip, ntohs(dport_be));
 		}
 	}
 }

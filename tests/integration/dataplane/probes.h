@@ -38,7 +38,7 @@ struct probe {
 	int error; /* errno, of what was refused or lost */
 	/* inside */
 	uint32_t id;
-	bool seen, answered;
+	bool seen, answered, astray; /* astray: came where it should not go, 'at' */
 };
 #define PROBE_NEW ((struct probe){ .fd = -1 })
 
