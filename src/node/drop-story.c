@@ -39,9 +39,9 @@ static void choose_subject(struct drop_story *s)
 		s->subject = s->dst;
 		break;
 	default:
-		s->subject = is_kind(s->src, "Pod")                                 ? s->src
-		             : is_kind(s->dst, "Pod") || is_kind(s->dst, "Service") ? s->dst
-		                                                                    : NULL;
+		s->subject = is_kind(s->src, "Pod")    ? s->src
+		             : is_kind(s->dst, "Node") ? NULL
+		                                       : s->dst;
 	}
 	s->is_egress = s->drop->reason == DROP_EGRESS || (s->subject && s->subject == s->src);
 }

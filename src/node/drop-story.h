@@ -8,8 +8,8 @@
 struct drop_story { /* everything borrowed from the model, until its next change */
 	const struct dropped *drop;
 	const struct val *src, *dst; /* who has the addresses; null: nobody known */
-	/* Whom it is told to: the pod whose policies drop; of other reasons the pod that sent, else the one that was
-	 * meant, else the Service. Null: nobody. */
+	/* Whom it is told to: the pod whose policies drop; of other reasons the pod that sent, else whom
+	 * it was meant for: pod, Service, host outside the cluster. Null: nobody. */
 	const struct val *subject;
 	bool is_egress;                    /* seen from the subject: it sent */
 	const struct val *const *policies; /* that isolate the subject in that direction */

@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "base/vec.h"
 #include "codec/json.h"
 #include "node/drop-story.h"
 #include "node/server-priv.h"
@@ -217,49 +216,34 @@ static void on_look(struct loop_timer *t)
 
 struct listing {
 	struct drops *drops;
-	struct arena arena;
-	VEC(struct val *) items;
+	struct strbuf body;
+	size_t n;
 };
 
 static void list_drop(void *arg, const struct dropped *drop)
 {
 	struct listing *l = arg;
+	scoped_arena struct arena a = { 0 };
 	struct drop_story story;
 
 	drop_story_make(l->drops->agent->model, drop, &story);
-	vec_push(&l->items, drop_story_value(&story, &l->arena));
-}
-
-static int by_age(const void *a, const void *b)
-{
-	int64_t x = val_int(val_get(*(struct val *const *)a, "ageMs"), 0),
-		y = val_int(val_get(*(struct val *const *)b, "ageMs"), 0);
-
-	return (x > y) - (x < y);
+	strbuf_adds(&l->body, l->n++ ? "," : "");
+	json_write(&l->body, drop_story_value(&story, &a));
 }
 
 void drops_serve(struct server *s, struct http_request *r)
 {
 	struct listing l = { .drops = s->drops };
-	scoped_strbuf struct strbuf body = { 0 };
 	struct err err;
 
+	strbuf_adds(&l.body, "{\"drops\":[");
 	if (dataplane_each_drop(s->agent->dataplane, list_drop, &l, &err) < 0) {
 		server_refuse_err(r, &err);
 	} else {
-		if (l.items.n) {
-			qsort(l.items.at, l.items.n, sizeof(l.items.at[0]), by_age);
-		}
-		strbuf_adds(&body, "{\"drops\":[");
-		for (size_t i = 0; i < l.items.n; i++) {
-			strbuf_adds(&body, i ? "," : "");
-			json_write(&body, l.items.at[i]);
-		}
-		strbuf_adds(&body, "]}\n");
-		http_reply(r, 200, "application/json", NULL, strbuf_slice(&body));
+		strbuf_adds(&l.body, "]}\n");
+		http_reply(r, 200, "application/json", NULL, strbuf_slice(&l.body));
 	}
-	vec_fini(&l.items);
-	arena_fini(&l.arena);
+	strbuf_fini(&l.body);
 }
 
 struct counter_sum {

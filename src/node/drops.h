@@ -1,7 +1,7 @@
 /* What: packets that the network dropped, told to people: as Events on the pods (Warning, NetworkPolicyDrop and
  * others), as counters for Prometheus, and to who asks.
  *
- *   GET /drops      {"drops": [drop-story.h, ...]}: flows that lost packets in the last ten minutes, latest first
+ *   GET /drops      {"drops": [drop-story.h, ...]}: flows that lost packets in the last ten minutes
  *   GET /metrics    Prometheus text: kennel_network_dropped_packets_total{namespace,pod,direction,reason},
  *                   kennel_network_packets_total{verdict} for the whole node
  *

@@ -15,19 +15,22 @@
 static const char objects[] =
 	"{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n---\n"
 	"{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, "
-        "spec: {nodeName: node-1}, "
+	"spec: {nodeName: node-1}, "
 	"status: {phase: Running, podIP: 10.244.0.2, podIPs: [{ip: 10.244.0.2}]}}\n---\n"
 	"{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}, "
-        "spec: {nodeName: node-1}, "
+	"spec: {nodeName: node-1}, "
 	"status: {phase: Running, podIP: 10.244.0.3, podIPs: [{ip: 10.244.0.3}]}}\n---\n"
 	"{apiVersion: v1, kind: Service, metadata: {name: cache, namespace: shop}, spec: "
-        "{clusterIP: 10.1.0.5, "
+	"{clusterIP: 10.1.0.5, "
 	"clusterIPs: [10.1.0.5], ports: [{port: 80}]}}\n---\n"
+	"{apiVersion: rds.services.k8s.aws/v1alpha1, kind: DBInstance, metadata: {name: db, "
+        "namespace: shop, "
+	"annotations: {kennel.dev/vpc-address: 10.0.3.7}}}\n---\n"
 	"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: closed, "
-        "namespace: shop}, spec: "
+	"namespace: shop}, spec: "
 	"{podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress]}}\n---\n"
 	"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: all, namespace: "
-        "shop}, spec: "
+	"shop}, spec: "
 	"{podSelector: {}, policyTypes: [Ingress, Egress], ingress: [], egress: []}}\n";
 
 static int feed_one(void *arg, struct val *root, struct err *err)
@@ -109,7 +112,7 @@ static void policies_that_are_gone_are_not_made_up(void **state)
 	     "that denied it are gone");
 }
 
-static void other_reasons_are_told_to_who_sent(void **state)
+static void other_reasons_are_told_to_who_sent_or_was_meant(void **state)
 {
 	told(*state, drop(DROP_NO_ENDPOINT, "10.244.0.2", "10.1.0.5", PROTO_TCP), "web",
 	     "ServiceRefused",
@@ -124,6 +127,11 @@ static void other_reasons_are_told_to_who_sent(void **state)
 	     "ingress from address 192.0.2.1 to TCP port 80 was dropped: the client is in none of "
 	     "the Service's "
 	     "loadBalancerSourceRanges");
+	told(*state, drop(DROP_SECURITY_GROUP, "192.0.2.1", "10.0.3.7", PROTO_TCP), "db",
+	     "SecurityGroupDrop",
+	     "ingress from address 192.0.2.1 to TCP port 80 was dropped: no rule of the host's "
+	     "security group "
+	     "admits it");
 	told(*state, drop(DROP_INVALID, "192.0.2.1", "192.0.2.2", PROTO_TCP), "", NULL,
 	     "ingress from address 192.0.2.1 to address 192.0.2.2 at TCP port 80 was dropped: the "
 	     "packet belongs to "
@@ -146,14 +154,14 @@ static void as_data_it_says_the_same(void **state)
 		"\"subject\":{\"kind\":\"Pod\",\"namespace\":\"shop\",\"name\":\"db\"},"
 		"\"source\":{\"ip\":\"192.0.2.1\"},"
 		"\"destination\":{\"ip\":\"10.244.0.3\",\"kind\":\"Pod\",\"namespace\":\"shop\","
-	        "\"name\":\"db\",\"port\":80},"
+		"\"name\":\"db\",\"port\":80},"
 		"\"policies\":[{\"kind\":\"NetworkPolicy\",\"namespace\":\"shop\",\"name\":\"all\"}"
-	        ","
+		","
 		"{\"kind\":\"NetworkPolicy\",\"namespace\":\"shop\",\"name\":\"closed\"}],"
 		"\"packets\":3,\"ageMs\":1500,\"message\":\"ingress from address 192.0.2.1 to SCTP "
-	        "port 80 was dropped: "
+		"port 80 was dropped: "
 		"isolated by NetworkPolicy shop/all and shop/closed, no rule of theirs admits "
-	        "it\"}");
+		"it\"}");
 }
 
 static void every_reason_has_words(void **state)
@@ -176,7 +184,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(policies_are_named_to_the_pod_they_isolate),
 		cmocka_unit_test(policies_that_are_gone_are_not_made_up),
-		cmocka_unit_test(other_reasons_are_told_to_who_sent),
+		cmocka_unit_test(other_reasons_are_told_to_who_sent_or_was_meant),
 		cmocka_unit_test(as_data_it_says_the_same),
 		cmocka_unit_test(every_reason_has_words),
 	};
