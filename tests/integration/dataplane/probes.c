@@ -357,33 +357,37 @@ static struct probe *find(struct probes *p, enum proto proto, uint32_t id)
 	return NULL;
 }
 
-/* Sockets of one place may share a port as long as they connect to different ends. */
 static void goes_astray(struct probe *probe, struct ip to, uint16_t port)
 {
 	probe->astray = true;
 	probe->at = (struct probe_end){ to, port };
 }
 
+/* By the source's port, which sockets of one place may share as long as they connect to different ends. The kernel
+ * gives a flow another one when it would clash with an earlier flow, direct or through a service, to the same end: then by
+ * its ends alone. */
 static struct probe *find_connect(struct probes *p, struct ip from, uint16_t sport, struct ip to,
                                   uint16_t dport)
 {
-	struct probe *astray = NULL;
+	struct probe *astray = NULL, *changed = NULL;
 
 	for (size_t i = 0; i < p->n; i++) {
 		struct probe *probe = &p->probes[i];
+		bool is_same = probe->id == sport, may = may_go_to(probe, to, dport);
 
-		if (probe->proto != PROTO_TCP || probe->id != sport || !ip_eq(probe->src, from)) {
+		if (probe->proto != PROTO_TCP || !ip_eq(probe->src, from)) {
 			continue;
 		}
-		if (may_go_to(probe, to, dport)) {
+		if (is_same && may) {
 			return probe;
 		}
-		astray = probe->n_ends ? probe : astray;
+		changed = may && !probe->seen ? probe : changed;
+		astray = is_same && probe->n_ends ? probe : astray;
 	}
-	if (astray) {
+	if (astray && !changed) {
 		goes_astray(astray, to, dport);
 	}
-	return NULL;
+	return changed;
 }
 
 static void see_tcp(struct probes *p, struct place *place, struct ip from, const uint8_t *bytes,
