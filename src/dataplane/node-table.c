@@ -32,6 +32,8 @@ const struct nft_set node_sets[NODE_SETS] = {
 	[SET_ISOLATED_EGRESS] = { "isolated_egress", { MARK } },
 	[SET_ROWS_INGRESS] = { "rows_ingress", { MARK, MARK, PROTO, PORT }, .ranges = true },
 	[SET_ROWS_EGRESS] = { "rows_egress", { MARK, MARK, PROTO, PORT }, .ranges = true },
+	[SET_DENIED_INGRESS] = { "denied_ingress", { MARK, MARK, PROTO, PORT }, .ranges = true },
+	[SET_DENIED_EGRESS] = { "denied_egress", { MARK, MARK, PROTO, PORT }, .ranges = true },
 	[SET_ANY_INGRESS] = { "any_ingress", { MARK, PROTO, PORT }, .ranges = true },
 	[SET_ANY_EGRESS] = { "any_egress", { MARK, PROTO, PORT }, .ranges = true },
 	[SET_SETTLED] = { "settled", { MARK } },
@@ -243,7 +245,8 @@ static void masquerading(struct nft *n, const struct node_table_config *c)
 
 struct direction {
 	const char *chain, *next, *counter;
-	enum node_set isolated, rows, any;
+	enum node_set isolated, rows, denied, any;
+	const char *drop;
 	const struct nft_set *dropped;
 	enum nft_meta_keys subject, peer;
 };
@@ -281,33 +284,41 @@ static void classify(struct nft *n, uint8_t dir, enum nft_meta_keys where)
 	set_class(n, where);
 }
 
+/* What a set of rows about subject and peer says of the flow. */
+static void by_peer(struct nft *n, const struct direction *dir, enum node_set set, const char *to)
+{
+	nft_rule_begin(n, dir->chain);
+	nft_rule_meta(n, 0, dir->subject);
+	nft_rule_meta(n, 1, dir->peer);
+	load_proto_port(n, 2);
+	nft_rule_in(n, 0, &node_sets[set]);
+	nft_rule_goto(n, to);
+}
+
 static void judge(struct nft *n, const struct direction *dir)
 {
 	nft_rule_begin(n, dir->chain);
 	nft_rule_meta(n, 0, dir->subject);
 	nft_rule_not_in(n, 0, &node_sets[dir->isolated]);
 	nft_rule_goto(n, dir->next);
-
-	nft_rule_begin(n, dir->chain);
-	nft_rule_meta(n, 0, dir->subject);
-	nft_rule_meta(n, 1, dir->peer);
-	load_proto_port(n, 2);
-	nft_rule_in(n, 0, &node_sets[dir->rows]);
-	nft_rule_goto(n, dir->next);
+	by_peer(n, dir, dir->rows, dir->next);
+	by_peer(n, dir, dir->denied, dir->drop);
 
 	nft_rule_begin(n, dir->chain);
 	nft_rule_meta(n, 0, dir->subject);
 	load_proto_port(n, 1);
 	nft_rule_in(n, 0, &node_sets[dir->any]);
 	nft_rule_goto(n, dir->next);
+	nft_rule_begin(n, dir->chain);
+	nft_rule_goto(n, dir->drop);
 
 	/* A rule of its own: it ends when there is no room for one more. */
-	nft_rule_begin(n, dir->chain);
+	nft_rule_begin(n, dir->drop);
 	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, ORIGINAL);
 	nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, REPLY);
 	load_proto_port(n, 2);
 	nft_rule_tally(n, dir->dropped, 0, DROPS_MS);
-	nft_rule_begin(n, dir->chain);
+	nft_rule_begin(n, dir->drop);
 	count_and_drop(n, dir->counter);
 }
 
@@ -332,10 +343,12 @@ static void policies(struct nft *n)
 	static const struct direction egress = {
 		.chain = "egress",
 		.next = "ingress",
+		.drop = "drop_egress",
 		.counter = COUNT_DROP_EGRESS,
 		.dropped = &node_dropped_egress,
 		.isolated = SET_ISOLATED_EGRESS,
 		.rows = SET_ROWS_EGRESS,
+		.denied = SET_DENIED_EGRESS,
 		.any = SET_ANY_EGRESS,
 		.subject = CLIENT_CLASS,
 		.peer = SERVER_CLASS,
@@ -343,10 +356,12 @@ static void policies(struct nft *n)
 	static const struct direction ingress = {
 		.chain = "ingress",
 		.next = "admit",
+		.drop = "drop_ingress",
 		.counter = COUNT_DROP_INGRESS,
 		.dropped = &node_dropped_ingress,
 		.isolated = SET_ISOLATED_INGRESS,
 		.rows = SET_ROWS_INGRESS,
+		.denied = SET_DENIED_INGRESS,
 		.any = SET_ANY_INGRESS,
 		.subject = SERVER_CLASS,
 		.peer = CLIENT_CLASS,
@@ -414,8 +429,9 @@ static void filters(struct nft *n)
 
 void node_table_queue(struct nft *n, const struct node_table_config *c)
 {
-	static const char *const plain[] = { "services", CHAIN_REFUSE, CHAIN_DISCARD, "policies",
-		                             "egress",   "ingress",    "admit" };
+	static const char *const plain[] = { "services",    CHAIN_REFUSE,   CHAIN_DISCARD,
+		                             "policies",    "egress",       "ingress",
+		                             "drop_egress", "drop_ingress", "admit" };
 
 	nft_table_add(n);
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
