@@ -36,6 +36,8 @@ struct space {                    /* known by its object or by what lives in it 
 	const struct val *labels; /* with kubernetes.io/metadata.name, which is always there */
 	VEC(struct pod *) pods;
 	VEC(struct policy *) policies; /* by name */
+	/* derived */
+	struct map selections; /* id of a kind of pods -> struct policy_selection, owned */
 };
 struct space *space_find(const struct model *m, struct slice name); /* or null */
 struct space *space_need(struct model *m, struct slice name);
@@ -185,7 +187,6 @@ void cluster_policy_put(struct model *m, const struct doc *d);
 void cluster_policy_remove(struct model *m, const struct doc *d);
 /* Order of precedence: tier, priority, kind, namespace, name. */
 int policy_cmp(const struct policy *a, const struct policy *b);
-bool policy_selects(const struct policy *p, const struct pod *pod);
 void policies_changed(struct model *m);
 /* Addresses that PEER_NODES or PEER_NAMES means, as the objects are. */
 typedef void policy_address_fn(void *arg, struct ip ip);
@@ -219,6 +220,13 @@ void match_add_pod(struct strbuf *b, const struct pod *p);
 void match_add_labels(struct strbuf *b, const struct val *selector, const struct val *labels);
 void match_add_selector(struct strbuf *b, const struct selector *s);
 const char *match_proto_name(unsigned proto);
+bool policy_selects(const struct policy *p, const struct pod *pod);
+struct policy_selection { /* policies that isolate pods of one kind in one namespace, by name */
+	VEC(const struct policy *) isolating[POLICY_DIRECTIONS];
+};
+/* Borrowed until policies or pods change or the next call. */
+const struct policy_selection *policy_selection_of(const struct pod *p);
+void policy_selections_forget(struct space *s);
 
 /* ---- the compiler's memory (policy-table.c) ---- */
 struct policy_compiler;

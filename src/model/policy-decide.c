@@ -186,28 +186,54 @@ static bool tier_decides(const struct judge *j, enum policy_tier tier, struct po
 
 /* ---- policies of the pod's namespace ---- */
 
-/* True: some isolate the pod; *why says whether one of them admits. With a trace every rule is
- * considered; without one the first that admits ends it. */
-static bool namespace_decides(const struct judge *j, struct policy_reason *why)
+/* What one of them that isolates the pod says. */
+static void policy_says(const struct judge *j, const struct policy *p, struct policy_reason *found)
+{
+	found->object = found->object ? found->object : p->doc->root;
+	say_isolated(j, p);
+	for (size_t r = 0; r < p->n_rules[j->dir] && (j->t || !found->admits); r++) {
+		if (rule_matches(j, p, r) && !found->admits) {
+			*found = (struct policy_reason){ true, TIER_NAMESPACED, p->doc->root,
+				                         p->rules[j->dir][r].v };
+		}
+	}
+}
+
+/* With a trace every policy and rule is considered. */
+static void ask_all(const struct judge *j, struct policy_reason *found)
 {
 	const struct space *s = j->subject->space;
-	struct policy_reason found = { .tier = TIER_NAMESPACED };
 
-	for (size_t i = 0; i < s->policies.n && (j->t || !found.admits); i++) {
+	for (size_t i = 0; i < s->policies.n; i++) {
 		const struct policy *p = s->policies.at[i];
 
-		if (!p->isolates[j->dir] || !policy_selects(p, j->subject)) {
+		if (p->isolates[j->dir] && policy_selects(p, j->subject)) {
+			policy_says(j, p, found);
+		} else {
 			say_unselected(j, p);
-			continue;
 		}
-		found.object = found.object ? found.object : p->doc->root;
-		say_isolated(j, p);
-		for (size_t r = 0; r < p->n_rules[j->dir] && (j->t || !found.admits); r++) {
-			if (rule_matches(j, p, r) && !found.admits) {
-				found = (struct policy_reason){ true, TIER_NAMESPACED, p->doc->root,
-					                        p->rules[j->dir][r].v };
-			}
-		}
+	}
+}
+
+/* Without one the first rule that admits ends it. */
+static void ask_unseen(const struct judge *j, struct policy_reason *found)
+{
+	const struct policy_selection *x = policy_selection_of(j->subject);
+
+	for (size_t i = 0; i < x->isolating[j->dir].n && !found->admits; i++) {
+		policy_says(j, x->isolating[j->dir].at[i], found);
+	}
+}
+
+/* True: some isolate the pod; *why says whether one of them admits. */
+static bool namespace_decides(const struct judge *j, struct policy_reason *why)
+{
+	struct policy_reason found = { .tier = TIER_NAMESPACED };
+
+	if (j->t) {
+		ask_all(j, &found);
+	} else {
+		ask_unseen(j, &found);
 	}
 	if (found.object) {
 		*why = found;

@@ -143,13 +143,6 @@ int policy_cmp(const struct policy *a, const struct policy *b)
 	return r ? r : slice_cmp(a->name, b->name);
 }
 
-bool policy_selects(const struct policy *p, const struct pod *pod)
-{
-	return p->subject && selector_matches(p->subject, pod->labels) &&
-	       (p->subject_spaces ? selector_matches(p->subject_spaces, pod->space->labels)
-	                          : p->space == pod->space);
-}
-
 void policy_format(struct strbuf *out, const struct policy *p)
 {
 	if (p->space) {
@@ -173,6 +166,7 @@ static void link_policy(struct policy *p)
 {
 	size_t i = 0;
 
+	policy_selections_forget(p->space);
 	vec_push(&p->space->policies, p);
 	while (slice_cmp(p->space->policies.at[i]->name, p->name) < 0) {
 		i++;
@@ -184,6 +178,7 @@ static void link_policy(struct policy *p)
 
 static void unlink_policy(struct policy *p)
 {
+	policy_selections_forget(p->space);
 	for (size_t i = 0; i < p->space->policies.n; i++) {
 		if (p->space->policies.at[i] == p) {
 			vec_remove(&p->space->policies, i);
