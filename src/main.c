@@ -30,6 +30,7 @@ static struct serve_options serve_options_of(const struct cli_instance *i)
 		.home = i->home,
 		.edge_address = i->edge_address,
 		.api_port = i->api_port,
+		.service_dataplane = i->service_dataplane,
 	};
 }
 
@@ -164,5 +165,5 @@ int main(int argc, char **argv)
 			return roles[i].run(argc - 1, argv + 1);
 		}
 	}
-	return cli_main(argc, argv, &ops);
+	return cli_main(argc, argv, &cli_kennel, &ops);
 }

@@ -21,6 +21,7 @@
 #define SETTLE_US (100 * US_PER_MS)
 
 struct gateway;
+struct sockets;
 struct teardown;
 
 /* A pod's or host's link that is to go. */
@@ -48,6 +49,8 @@ struct dataplane {
 	/* services */
 	const struct balancer_provider *balancer;
 	void *balancer_state; /* owned by the balancer */
+	struct sockets
+		*sockets; /* what pods open gets its endpoint here; null: as packets. Owned */
 	/* policies */
 	uint64_t pods_version, rules_version;
 	bool unsettled; /* no generation in the kernel: every packet is judged */

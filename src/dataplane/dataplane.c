@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "dataplane/dataplane-priv.h"
+#include "dataplane/socket-programs.h"
+#include "dataplane/sockets.h"
 
 #define TABLE "kennel"
 
@@ -76,6 +78,7 @@ struct dataplane *dataplane_free(struct dataplane *d)
 	d->gateway = gateway_free(d->gateway);
 	teardown_fini(d);
 	hosts_fini(d);
+	d->sockets = sockets_close(d->sockets);
 	d->balancer->stop(d->balancer_state);
 	for (int i = 0; i < NODE_SETS; i++) {
 		mirror_fini(&d->mirrors[i]);
@@ -91,6 +94,24 @@ struct dataplane *dataplane_free(struct dataplane *d)
 	free(d->node_name);
 	free(d);
 	return NULL;
+}
+
+int dataplane_balance_sockets(struct dataplane *d, int cgroup_fd, struct err *err)
+{
+	int r = sockets_open(d, cgroup_fd, &d->sockets, err);
+
+	if (r == 0) {
+		r = sockets_serve(d->sockets, d->config.node_ns, true, err);
+		if (r < 0) {
+			d->sockets = sockets_close(d->sockets);
+		}
+	}
+	return r < 0 ? err_while(err, r, "balance sockets by eBPF") : 0;
+}
+
+int dataplane_leave_sockets(int cgroup_fd, struct err *err)
+{
+	return socket_programs_remove(cgroup_fd, err);
 }
 
 int dataplane_sync(struct dataplane *d, struct err *err)
@@ -117,6 +138,9 @@ int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *
 {
 	int r = nft_each_counter(d->node_nft, fn, arg, err);
 
+	if (d->sockets) {
+		fn(arg, "balance-socket", sockets_balanced(d->sockets), 0);
+	}
 	return r < 0 ? r : nft_each_counter(d->vpc_nft, fn, arg, err);
 }
 

@@ -37,6 +37,14 @@ struct dataplane_config {
  * everything (all lists came). */
 MUST_USE int dataplane_new(struct loop *l, const struct dataplane_config *c, struct dataplane **ret,
                            struct err *err);
+/* From now on sockets of processes below cgroup_fd (a cgroup2 folder, borrowed) that ask for a service
+ * get their endpoint at connect(2) and sendmsg(2), by eBPF, wherever they are in a pod's or the
+ * node's network; nftables stays for all others. Call it before the first sync. Programs of an
+ * earlier run are taken over. Failure: ERR_FORBIDDEN, ERR_IO: not to be had here; all stays as it
+ * was. */
+MUST_USE int dataplane_balance_sockets(struct dataplane *d, int cgroup_fd, struct err *err);
+/* Takes the programs of an earlier run off the cgroup. Failure: ERR_IO. */
+MUST_USE int dataplane_leave_sockets(int cgroup_fd, struct err *err);
 struct dataplane *dataplane_free(struct dataplane *d); /* leaves the kernel as it is */
 /* Renders what changed since the last call, as one transaction; call it after the model changed
  * (defer to the end of the turn). Failure: ERR_IO; the next call tries everything again. */
@@ -69,7 +77,8 @@ MUST_USE int dataplane_host_rules(struct dataplane *d, struct slice id, struct i
 
 /* Packets and bytes by what was done with them, since the namespaces were made: drop-egress,
  * drop-ingress (a policy), drop-unknown-pod (no policies known yet), drop-security-group,
- * refuse-no-endpoint and others. */
+ * refuse-no-endpoint and others; balance-socket counts sockets and datagrams that got an endpoint by
+ * eBPF. */
 typedef void dataplane_counter_fn(void *arg, const char *name, uint64_t packets, uint64_t bytes);
 MUST_USE int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *arg,
                                     struct err *err);

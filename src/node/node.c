@@ -10,11 +10,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "host/cgroup2.h"
 #include "node/agent.h"
 #include "node/builtin.h"
 #include "node/file.h"
@@ -38,7 +40,7 @@ struct role {
 /* ---- options ---- */
 
 struct options {
-	const char *name, *home, *kubeconfig;
+	const char *name, *home, *kubeconfig, *service_dataplane;
 	uid_t api_uid;
 };
 
@@ -49,12 +51,13 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 		{ "home", required_argument, NULL, 'h' },
 		{ "kubeconfig", required_argument, NULL, 'k' },
 		{ "api-uid", required_argument, NULL, 'u' },
+		{ "service-dataplane", required_argument, NULL, 's' },
 		{ 0 },
 	};
 	int64_t uid = 0;
 	int c;
 
-	*o = (struct options){ .name = "kennel" };
+	*o = (struct options){ .name = "kennel", .service_dataplane = "auto" };
 	optind = 1;
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		switch (c) {
@@ -71,6 +74,9 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 			if (!slice_to_i64(slice_of(optarg), &uid) || uid < 0) {
 				return err_raise(err, ERR_USAGE, "--api-uid takes a number");
 			}
+			break;
+		case 's':
+			o->service_dataplane = optarg;
 			break;
 		default:
 			return err_raise(err, ERR_USAGE, "unknown option");
@@ -165,6 +171,54 @@ static int make_dataplane(struct role *r, struct err *err)
 	return dataplane_new(a->loop, &c, &a->dataplane, err);
 }
 
+/* This process and all that it starts get into the instance's cgroup, below which the kernel looks at
+ * sockets; where the runtime places containers by version 2, it places them below it as well. */
+static int balance_sockets(struct role *r, struct err *err)
+{
+	scoped_free char *own = mem_printf("%s/node", r->cgroup);
+	scoped_fd int all = -1, here = -1;
+	int ret = cgroup2_open(r->cgroup, true, &all, err);
+
+	if (ret == 0) {
+		ret = cgroup2_open(own, true, &here, err);
+	}
+	if (ret == 0) {
+		ret = cgroup2_enter(here, err);
+	}
+	return ret < 0 ? ret : dataplane_balance_sockets(r->agent.dataplane, all, err);
+}
+
+/* By packets alone from now on; sockets that earlier programs led somewhere stay there. */
+static int leave_sockets(struct role *r, struct err *err)
+{
+	scoped_fd int all = -1;
+	int ret = cgroup2_open(r->cgroup, false, &all, NULL);
+
+	return ret < 0 ? 0 : dataplane_leave_sockets(all, err);
+}
+
+static int choose_service_dataplane(struct role *r, const struct options *o, struct err *err)
+{
+	scoped_free char *path = mem_printf("%s/run/service-dataplane", o->home), *text = NULL;
+	struct err why = { 0 };
+	int ret;
+
+	if (strcmp(o->service_dataplane, "nftables") == 0) {
+		ret = leave_sockets(r, err);
+		text = mem_strdup("nftables\nas asked for\n");
+	} else if ((ret = balance_sockets(r, &why)) == 0) {
+		text = mem_strdup("ebpf\n");
+	} else if (strcmp(o->service_dataplane, "ebpf") == 0) {
+		return err_raise(err, why.code, "--service-dataplane ebpf: %s", why.msg);
+	} else {
+		log_odd("Services are balanced by nftables alone, eBPF is not to be had error=%s",
+		        why.msg);
+		ret = 0;
+		text = mem_printf("nftables\n%s\n", why.msg);
+	}
+	return ret < 0 ? ret : file_write(path, slice_of(text), 0644, err);
+}
+
 static char *own_path(void)
 {
 	char path[4096];
@@ -222,6 +276,9 @@ static int make_parts(struct role *r, const struct options *o, struct err *err)
 	a->recorder = recorder_new(a->client, "kubelet", a->node_name);
 	a->model = model_new();
 	ret = make_dataplane(r, err);
+	if (ret == 0) {
+		ret = choose_service_dataplane(r, o, err);
+	}
 	if (ret < 0) {
 		return ret;
 	}

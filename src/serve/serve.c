@@ -20,6 +20,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "host/bpf.h"
+#include "host/cgroup2.h"
 #include "loop/loop.h"
 #include "serve/control.h"
 #include "serve/home.h"
@@ -27,7 +29,7 @@
 #include "serve/listeners.h"
 #include "serve/role.h"
 
-enum { API_PORT = 6443, API_PORT_TRIES = 100, ROLE_ARGS = 24 };
+enum { API_PORT = 6443, API_PORT_TRIES = 100, ROLE_ARGS = 32 };
 static const int64_t role_grace_us = 5 * US_PER_S, launch_us = 20 * US_PER_S,
 		     stop_us = 30 * US_PER_S, pods_grace_us = 5 * US_PER_S;
 
@@ -54,7 +56,9 @@ static int parse_options(int argc, char **argv, struct serve_options *o, int *re
 {
 	uint64_t number;
 
-	*o = (struct serve_options){ .name = "kennel", .edge_address = "127.0.0.1" };
+	*o = (struct serve_options){ .name = "kennel",
+		                     .edge_address = "127.0.0.1",
+		                     .service_dataplane = "auto" };
 	*ready_fd = -1;
 	for (int i = 1; i < argc; i += 2) {
 		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
@@ -68,6 +72,8 @@ static int parse_options(int argc, char **argv, struct serve_options *o, int *re
 			o->home = value;
 		} else if (strcmp(argv[i], "--edge-address") == 0) {
 			o->edge_address = value;
+		} else if (strcmp(argv[i], "--service-dataplane") == 0) {
+			o->service_dataplane = value;
 		} else if (strcmp(argv[i], "--api-port") == 0 &&
 		           slice_to_u64(slice_of(value), &number) && number < 65536) {
 			o->api_port = (uint16_t)number;
@@ -172,8 +178,18 @@ static void prepare_roles(struct supervisor *s)
 	     *lb_config =
 		     home_file(&s->home, "run/lb.kubeconfig"); /* live as long as the process */
 	const char *const api[] = { "api", "--name", name, "--home", home, "--uid", uid, NULL };
-	const char *const node[] = { "node",         "--name",    name,        "--home", home,
-		                     "--kubeconfig", node_config, "--api-uid", uid,      NULL };
+	const char *const node[] = { "node",
+		                     "--name",
+		                     name,
+		                     "--home",
+		                     home,
+		                     "--kubeconfig",
+		                     node_config,
+		                     "--api-uid",
+		                     uid,
+		                     "--service-dataplane",
+		                     s->options.service_dataplane,
+		                     NULL };
 	const char *const lb[] = { "lb",
 		                   "--name",
 		                   name,
@@ -188,11 +204,23 @@ static void prepare_roles(struct supervisor *s)
 		                   "--uid",
 		                   lb_uid,
 		                   NULL };
-	const char *const guard[] = {
-		"guard",      "--pid", pid,      "--", s->exe,           "serve",
-		"--name",     name,    "--home", home, "--edge-address", s->options.edge_address,
-		"--api-port", port,    NULL
-	};
+	const char *const guard[] = { "guard",
+		                      "--pid",
+		                      pid,
+		                      "--",
+		                      s->exe,
+		                      "serve",
+		                      "--name",
+		                      name,
+		                      "--home",
+		                      home,
+		                      "--edge-address",
+		                      s->options.edge_address,
+		                      "--api-port",
+		                      port,
+		                      "--service-dataplane",
+		                      s->options.service_dataplane,
+		                      NULL };
 	const struct {
 		const char *name;
 		const char *const *args;
@@ -232,6 +260,22 @@ static void adopt_listeners(struct supervisor *s)
 
 /* ---- door ---- */
 
+/* As the node role left it: "ebpf", or "nftables" with the reason on the next line. */
+static void tell_service_dataplane(const struct supervisor *s, struct arena *a, struct val *into)
+{
+	scoped_free char *path = home_file(&s->home, HOME_SERVICE_DATAPLANE);
+	scoped_strbuf struct strbuf text = { 0 };
+	struct slice name, why;
+
+	if (home_read(path, &text, NULL) == 0) {
+		slice_cut(slice_trim(strbuf_slice(&text)), '\n', &name, &why);
+		val_set_str(a, into, "serviceDataplane", name);
+		if (why.len > 0) {
+			val_set_str(a, into, "serviceDataplaneReason", why);
+		}
+	}
+}
+
 static void on_status(void *arg, struct arena *a, struct val *into)
 {
 	struct supervisor *s = arg;
@@ -241,6 +285,7 @@ static void on_status(void *arg, struct arena *a, struct val *into)
 	val_set_cstr(a, into, "home", s->home.path);
 	val_set_cstr(a, into, "edgeAddress", s->options.edge_address);
 	val_set_int(a, into, "apiPort", s->home.api_port);
+	tell_service_dataplane(s, a, into);
 	val_set_int(a, into, "pid", getpid());
 	for (int i = 0; i < ROLES; i++) {
 		const struct role *r = &s->roles[i];
@@ -317,6 +362,22 @@ static void clean_environment(void)
 	}
 }
 
+/* Who insists on eBPF hears at once that it is not to be had. */
+static int check_service_dataplane(const struct serve_options *o, struct err *err)
+{
+	scoped_free char *cgroup = mem_printf("/kennel-%s", o->name);
+	scoped_fd int fd = -1;
+	int r = 0;
+
+	if (strcmp(o->service_dataplane, "ebpf") == 0) {
+		r = cgroup2_open(cgroup, true, &fd, err);
+		if (r == 0) {
+			r = bpf_probe(fd, err);
+		}
+	}
+	return r < 0 ? err_while(err, r, "--service-dataplane ebpf is not to be had here") : 0;
+}
+
 static int start(struct supervisor *s, struct err *err)
 {
 	const struct control_door_config door = {
@@ -337,6 +398,10 @@ static int start(struct supervisor *s, struct err *err)
 		                 s->options.edge_address);
 	}
 	c.edge = (struct prefix){ edge, edge.family == IP_V4 ? 32 : 128 };
+	r = check_service_dataplane(&s->options, err);
+	if (r < 0) {
+		return r;
+	}
 	adopt_listeners(s);
 	r = open_api_sockets(s, err);
 	if (r == 0) {
@@ -469,7 +534,8 @@ static int launch(const struct serve_options *o, const struct home *h, struct er
 		(void)!chdir("/");
 		clean_environment();
 		execl(exe, exe, "serve", "--name", o->name, "--home", o->home, "--edge-address",
-		      o->edge_address, "--api-port", port, "--ready-fd", ready, (char *)NULL);
+		      o->edge_address, "--api-port", port, "--service-dataplane",
+		      o->service_dataplane, "--ready-fd", ready, (char *)NULL);
 		_exit(127);
 	}
 	close(pipe_fds[1]);
