@@ -137,3 +137,5 @@ model_cluster_domain(const struct model *m); /* lower case, without final dot; b
 /* ---- hosts outside the cluster (ACK databases and caches) ---- */
 #define HOST_ADDRESS_ANNOTATION                                                                    \
 	"kennel.dev/vpc-address" /* on DBInstance, CacheCluster: the private IP */
+/* Is the address of a host by this name known? name may begin with "*." for all names below. */
+bool model_knows_host(const struct model *m, struct slice name);

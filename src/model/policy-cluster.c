@@ -368,6 +368,20 @@ static bool name_matches(struct slice pattern, struct slice name)
 	return slice_eq(want, name);
 }
 
+bool model_knows_host(const struct model *m, struct slice name)
+{
+	for (struct map_iter it = { 0 }; map_next(&m->hosts, &it);) {
+		const struct host *h = it.value;
+
+		for (size_t i = 0; i < h->names.n; i++) {
+			if (name_matches(name, slice_of(h->names.at[i]))) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
 static bool host_is_named(const struct host *h, const struct val *patterns)
 {
 	for (size_t i = 0; i < h->names.n; i++) {
