@@ -9,6 +9,8 @@
 #include "base/strbuf.h"
 #include "base/vec.h"
 
+#define CLI_NODES_MAX 16 /* nodes of an instance; serve/nodes.h holds the same */
+
 /* Which instance a command speaks of, and how it is to be started. */
 struct cli_instance {
 	const char *name; /* --name, default "kennel" */
@@ -17,6 +19,7 @@ struct cli_instance {
 	uint16_t api_port;        /* --api-port; 0: 6443 or the next free one */
 	const char
 		*service_dataplane; /* --service-dataplane: "auto" (default), "ebpf", "nftables" */
+	unsigned nodes;             /* --nodes; 0: as last time, at first one */
 };
 
 /* A manifest that belongs to kennel itself (cluster DNS, ingress controller), built into the binary. */
@@ -28,7 +31,7 @@ struct cli_builtin {
 /* What main.c joins in: the rooms on the command line's own floor. */
 struct cli_ops {
 	/* Starts the supervisor unless it runs and waits until the API server answers. Outcome: 1 when it
-	 * ran already. Failure: a sentence for the user. */
+	 * ran already. Failure: a sentence for the user (ERR_CONFLICT: it runs with another number of nodes). */
 	int (*start)(const struct cli_instance *i, struct err *err);
 	/* Stops everything and removes what the instance made on the host; purge: its home as well. */
 	int (*stop)(const struct cli_instance *i, bool purge, struct err *err);

@@ -26,6 +26,7 @@ static const struct cli_option options[] = {
 	  "how pods' sockets find a service's endpoint: ebpf, nftables, or auto (default: ebpf "
 	  "where "
 	  "the kernel lets us)" },
+	{ "nodes", 0, "N", "how many nodes the cluster has (default: as last time, at first 1)" },
 	{ "timeout", 0, "SECONDS",
 	  "how long to wait until all is up (default 300; 0: do not wait)" },
 	{ 0 },

@@ -34,8 +34,8 @@ struct gone {
 
 struct dataplane {
 	struct loop *loop;              /* given */
-	struct dataplane_config config; /* given; node_name copied */
-	char *node_name;                /* owned */
+	struct dataplane_config config; /* given; node_name and link copied */
+	char *node_name, *link;         /* owned */
 	/* the node's side */
 	struct netlink node_route; /* links of the node */
 	struct netlink node_flows; /* tracked flows of the node */

@@ -42,6 +42,8 @@ int dataplane_new(struct loop *l, const struct dataplane_config *c, struct datap
 	d->config = *c;
 	d->node_name = slice_dup(c->node_name);
 	d->config.node_name = slice_of(d->node_name);
+	d->link = mem_strdup(c->link);
+	d->config.link = d->link;
 	d->must_read = true;
 	for (int i = 0; i < NODE_SETS; i++) {
 		mirror_init(&d->mirrors[i], &node_sets[i]);
@@ -58,7 +60,7 @@ int dataplane_new(struct loop *l, const struct dataplane_config *c, struct datap
 	if (r == 0) {
 		r = vpc_prepare(d, err);
 	}
-	if (r == 0 && c->host_ns > 0) {
+	if (r == 0 && c->leads && c->host_ns > 0) {
 		r = gateway_new(d, &d->gateway, err);
 	}
 	if (r < 0) {
@@ -92,6 +94,7 @@ struct dataplane *dataplane_free(struct dataplane *d)
 	netlink_close(&d->node_flows);
 	netlink_close(&d->vpc_route);
 	free(d->node_name);
+	free(d->link);
 	free(d);
 	return NULL;
 }
@@ -141,7 +144,7 @@ int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *
 	if (d->sockets) {
 		fn(arg, "balance-socket", sockets_balanced(d->sockets), 0);
 	}
-	return r < 0 ? r : nft_each_counter(d->vpc_nft, fn, arg, err);
+	return r < 0 || !d->config.leads ? r : nft_each_counter(d->vpc_nft, fn, arg, err);
 }
 
 /* ---- drops ---- */

@@ -2,8 +2,9 @@
  * pods.
  *
  * Layout (design.md section 5): namespace 'vpc' (a bridge per subnet, routes, NAT, security
- * groups), namespace 'node' (pods on routed /32 veths, services and policies in nftables). All
- * calls are made from the node role, whose own process lives in the node namespace. */
+ * groups), a namespace for each node (pods on routed /32 veths, services and policies in nftables).
+ * All calls are made from a node's role, whose own process lives in that node's namespace. Each node
+ * has a dataplane; one of them leads: it alone writes the router's rules and attaches hosts. */
 #pragma once
 
 #include "base/err.h"
@@ -16,9 +17,12 @@ struct dataplane;
 struct dataplane_config {
 	const char *instance; /* --name */
 	int vpc_ns, node_ns;  /* open descriptors of the two namespaces, borrowed */
+	bool leads;           /* owns the router's rules, the hosts and the way to the internet */
+	const char *link;     /* the router's end of the node's link; unique among the nodes */
 	struct slice node_name;
-	struct ip node_ip;           /* 10.0.2.10 */
+	struct ip node_ip;           /* 10.0.2.10, in one of the VPC's subnets */
 	struct prefix pod_range;     /* 10.244.0.0/24 of this node */
+	struct prefix cluster_range; /* 10.244.0.0/16: the pods of all nodes */
 	struct prefix service_range; /* 10.1.0.0/16 */
 	struct ip dns_ip;            /* 10.0.0.10 */
 	struct ip api_ip;          /* of the API server's listener inside, for default/kubernetes */
@@ -59,7 +63,7 @@ MUST_USE int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid, str
                                   int netns_fd, struct err *err);
 void dataplane_pod_detach(struct dataplane *d, struct slice pod_uid,
                           struct ip ip); /* queued, batched */
-/* A host in a private subnet (database, cache): eth0 with ip/24 on the subnet's bridge. */
+/* A host in a private subnet (database, cache), of the dataplane that leads: eth0 with ip/24 on the subnet's bridge. */
 MUST_USE int dataplane_host_attach(struct dataplane *d, struct slice id, struct ip ip, int netns_fd,
                                    struct err *err);
 void dataplane_host_detach(struct dataplane *d, struct slice id);

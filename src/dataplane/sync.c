@@ -10,7 +10,7 @@
 
 static void queue_rules(struct dataplane *d)
 {
-	struct node_table_config c = { d->config.pod_range, d->config.service_range,
+	struct node_table_config c = { d->config.cluster_range, d->config.service_range,
 		                       d->config.node_ip, d->config.dns_ip };
 
 	node_table_queue(d->node_nft, &c);
