@@ -33,6 +33,8 @@ const struct nft_set node_sets[NODE_SETS] = {
 	[SET_ISOLATED_EGRESS] = { "isolated_egress", { MARK } },
 	[SET_ROWS_INGRESS] = { "rows_ingress", { MARK, MARK, PROTO, PORT }, .ranges = true },
 	[SET_ROWS_EGRESS] = { "rows_egress", { MARK, MARK, PROTO, PORT }, .ranges = true },
+	[SET_DENIED_INGRESS] = { "denied_ingress", { MARK, MARK, PROTO, PORT }, .ranges = true },
+	[SET_DENIED_EGRESS] = { "denied_egress", { MARK, MARK, PROTO, PORT }, .ranges = true },
 	[SET_ANY_INGRESS] = { "any_ingress", { MARK, PROTO, PORT }, .ranges = true },
 	[SET_ANY_EGRESS] = { "any_egress", { MARK, PROTO, PORT }, .ranges = true },
 	[SET_SETTLED] = { "settled", { MARK } },
@@ -227,7 +229,7 @@ static void masquerading(struct nft *n, const struct node_table_config *c)
 struct direction {
 	const char *chain, *next;
 	enum drop_reason reason;
-	enum node_set isolated, rows, any;
+	enum node_set isolated, rows, denied, any;
 	enum nft_meta_keys subject, peer;
 };
 
@@ -264,26 +266,31 @@ static void classify(struct nft *n, uint8_t dir, enum nft_meta_keys where)
 	set_class(n, where);
 }
 
+/* What a set of rows about subject and peer says of the flow. */
+static void by_peer(struct nft *n, const struct direction *dir, enum node_set set, const char *to)
+{
+	nft_rule_begin(n, dir->chain);
+	nft_rule_meta(n, 0, dir->subject);
+	nft_rule_meta(n, 1, dir->peer);
+	load_proto_port(n, 2);
+	nft_rule_in(n, 0, &node_sets[set]);
+	nft_rule_goto(n, to);
+}
+
 static void judge(struct nft *n, const struct direction *dir)
 {
 	nft_rule_begin(n, dir->chain);
 	nft_rule_meta(n, 0, dir->subject);
 	nft_rule_not_in(n, 0, &node_sets[dir->isolated]);
 	nft_rule_goto(n, dir->next);
-
-	nft_rule_begin(n, dir->chain);
-	nft_rule_meta(n, 0, dir->subject);
-	nft_rule_meta(n, 1, dir->peer);
-	load_proto_port(n, 2);
-	nft_rule_in(n, 0, &node_sets[dir->rows]);
-	nft_rule_goto(n, dir->next);
+	by_peer(n, dir, dir->rows, dir->next);
+	by_peer(n, dir, dir->denied, drop_reason_name(dir->reason));
 
 	nft_rule_begin(n, dir->chain);
 	nft_rule_meta(n, 0, dir->subject);
 	load_proto_port(n, 1);
 	nft_rule_in(n, 0, &node_sets[dir->any]);
 	nft_rule_goto(n, dir->next);
-
 	nft_rule_begin(n, dir->chain);
 	drop_for(n, dir->reason);
 }
@@ -312,6 +319,7 @@ static void policies(struct nft *n)
 		.reason = DROP_EGRESS,
 		.isolated = SET_ISOLATED_EGRESS,
 		.rows = SET_ROWS_EGRESS,
+		.denied = SET_DENIED_EGRESS,
 		.any = SET_ANY_EGRESS,
 		.subject = CLIENT_CLASS,
 		.peer = SERVER_CLASS,
@@ -322,6 +330,7 @@ static void policies(struct nft *n)
 		.reason = DROP_INGRESS,
 		.isolated = SET_ISOLATED_INGRESS,
 		.rows = SET_ROWS_INGRESS,
+		.denied = SET_DENIED_INGRESS,
 		.any = SET_ANY_INGRESS,
 		.subject = SERVER_CLASS,
 		.peer = CLIENT_CLASS,

@@ -11,7 +11,8 @@
  * in cluster_ips -> refuse; in the service range -> drop forward (filter), input likewise invalid
  * -> drop; flow's mark in settled -> accept; related -> accept a pod's link with an address that is
  * no pod's -> drop  (nothing passes before its policies are there) class of source and destination
- * by pods, else blocks; egress rows, ingress rows; or drop accepted: flow's mark := generation so
+ * by pods, else blocks; egress: rows of the peer admit or deny, else rows of any peer admit, else drop; ingress
+ * likewise accepted: flow's mark := generation so
  * that its further packets need one look-up postrouting (nat) hairpin, external entries, clients
  * from outside, pods leaving -> masquerade
  *
@@ -45,6 +46,8 @@ enum node_set {
 	SET_ISOLATED_EGRESS,
 	SET_ROWS_INGRESS, /* subject . peer . protocol . port */
 	SET_ROWS_EGRESS,
+	SET_DENIED_INGRESS, /* the same: denied, though from every other peer it would pass */
+	SET_DENIED_EGRESS,
 	SET_ANY_INGRESS, /* subject . protocol . port: from every peer */
 	SET_ANY_EGRESS,
 	SET_SETTLED,    /* the generation */

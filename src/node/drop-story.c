@@ -46,6 +46,37 @@ static void choose_subject(struct drop_story *s)
 	s->is_egress = s->drop->reason == DROP_EGRESS || (s->subject && s->subject == s->src);
 }
 
+static void put_down_to_policies(const struct model *m, struct drop_story *s)
+{
+	const struct flow *f = &s->drop->flow;
+	bool egress = s->drop->reason == DROP_EGRESS;
+	struct policy_reason why =
+		policy_reason_of(m, f, egress ? VERDICT_DENY_EGRESS : VERDICT_DENY_INGRESS);
+	const struct policy_table *t = policy_table_of(m);
+	const struct policy_isolated *isolated =
+		policy_table_isolation(t, egress ? POLICY_EGRESS : POLICY_INGRESS,
+	                               policy_table_class(t, egress ? f->src : f->dst));
+
+	if (why.admits) {
+		return; /* by now */
+	}
+	if (why.rule) {
+		s->denied_by = why.object;
+		s->rule = why.rule;
+		return;
+	}
+	s->policies = isolated ? isolated->policies : NULL;
+	s->n_policies = isolated ? isolated->n_policies : 0;
+	/* Those of the whole cluster come first and last and left it to the namespace's. */
+	while (s->n_policies && !is_kind(s->policies[0], "NetworkPolicy")) {
+		s->policies++;
+		s->n_policies--;
+	}
+	while (s->n_policies && !is_kind(s->policies[s->n_policies - 1], "NetworkPolicy")) {
+		s->n_policies--;
+	}
+}
+
 void drop_story_make(const struct model *m, const struct dropped *d, struct drop_story *ret)
 {
 	*ret = (struct drop_story){ .drop = d,
@@ -53,14 +84,7 @@ void drop_story_make(const struct model *m, const struct dropped *d, struct drop
 		                    .dst = model_owner_of(m, d->flow.dst) };
 	choose_subject(ret);
 	if (d->reason == DROP_EGRESS || d->reason == DROP_INGRESS) {
-		const struct policy_table *t = policy_table_of(m);
-		bool egress = d->reason == DROP_EGRESS;
-		const struct policy_isolated *isolated = policy_table_isolation(
-			t, egress ? POLICY_EGRESS : POLICY_INGRESS,
-			policy_table_class(t, egress ? d->flow.src : d->flow.dst));
-
-		ret->policies = isolated ? isolated->policies : NULL;
-		ret->n_policies = isolated ? isolated->n_policies : 0;
+		put_down_to_policies(m, ret);
 	}
 }
 
@@ -110,8 +134,38 @@ static void add_port(struct strbuf *out, const struct flow *f)
 	}
 }
 
+/* Among the rules of its direction, from 1. */
+static size_t rule_number(const struct drop_story *s)
+{
+	const struct val *rules =
+		val_path(s->denied_by, s->is_egress ? "spec.egress" : "spec.ingress");
+	size_t n = 1;
+
+	for (const struct val *it = val_first(rules); it && it != s->rule; it = it->next) {
+		n++;
+	}
+	return n;
+}
+
+static void add_rule_name(struct strbuf *out, const struct drop_story *s)
+{
+	struct slice name = val_get_str(s->rule, "name");
+
+	if (name.len) {
+		strbuf_addf(out, " (" SLICE_FMT ")", SLICE_ARG(name));
+	}
+}
+
 static void add_policies(struct strbuf *out, const struct drop_story *s)
 {
+	if (s->denied_by) {
+		strbuf_addf(out, "denied by rule %zu", rule_number(s));
+		add_rule_name(out, s);
+		strbuf_addf(out, " of " SLICE_FMT " ",
+		            SLICE_ARG(val_get_str(s->denied_by, "kind")));
+		add_name(out, s->denied_by);
+		return;
+	}
 	if (!s->n_policies) {
 		strbuf_adds(out, "the policies that denied it are gone");
 		return;
@@ -206,6 +260,10 @@ struct val *drop_story_value(const struct drop_story *s, struct arena *a)
 	val_set(a, v, "destination", end_value(a, s->dst, d->flow.dst));
 	val_set_int(a, val_get(v, "destination"), "port", d->flow.dst_port);
 	policies = val_need_array(a, v, "policies");
+	if (s->denied_by) {
+		val_set_int(a, name_value(a, val_append(policies, val_new_object(a)), s->denied_by),
+		            "rule", (int64_t)rule_number(s));
+	}
 	for (size_t i = 0; i < s->n_policies; i++) {
 		name_value(a, val_append(policies, val_new_object(a)), s->policies[i]);
 	}

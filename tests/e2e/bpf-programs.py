@@ -1,7 +1,9 @@
-"""Ids of the BPF programs in the kernel, one a line, without those at control groups of other instances:
-bpf-programs.py INSTANCE"""
+"""Ids of the BPF programs in the kernel, one a line, without those that a process holds or that are at a control group of
+another instance: bpf-programs.py INSTANCE"""
 import ctypes
+import glob
 import os
+import re
 import sys
 
 BPF, NEXT_ID, QUERY = 321, 11, 16  # of x86-64; BPF_PROG_GET_NEXT_ID, BPF_PROG_QUERY
@@ -39,13 +41,21 @@ def attached(group):
 
 
 def of_others(instance):
-    for top, folders, _ in os.walk("/sys/fs/cgroup"):
-        name = next((p for p in top.split("/") if p.startswith("kennel-")), None)
-        if name and name != "kennel-" + instance:
-            try:
+    for top, _, _ in os.walk("/sys/fs/cgroup"):
+        name = next((p for p in top.split("/") if p.startswith("kennel-")), "kennel-" + instance)
+        try:
+            if name != "kennel-" + instance:
                 yield from attached(top)
-            except OSError:
-                pass  # gone meanwhile
+        except OSError:
+            pass  # gone meanwhile
 
 
-print("\n".join(map(str, sorted(set(all_programs()) - set(of_others(sys.argv[1]))))))
+def held():
+    for path in glob.glob("/proc/[0-9]*/fdinfo/*"):
+        try:
+            yield from map(int, re.findall(r"^prog_id:\s*(\d+)", open(path).read(), re.M))
+        except OSError:
+            pass
+
+
+print("\n".join(map(str, sorted(set(all_programs()) - set(of_others(sys.argv[1])) - set(held())))))

@@ -24,7 +24,7 @@ static const char objects[] =
 	"{clusterIP: 10.1.0.5, "
 	"clusterIPs: [10.1.0.5], ports: [{port: 80}]}}\n---\n"
 	"{apiVersion: rds.services.k8s.aws/v1alpha1, kind: DBInstance, metadata: {name: db, "
-        "namespace: shop, "
+	"namespace: shop, "
 	"annotations: {kennel.dev/vpc-address: 10.0.3.7}}}\n---\n"
 	"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: closed, "
 	"namespace: shop}, spec: "
@@ -32,6 +32,13 @@ static const char objects[] =
 	"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: all, namespace: "
 	"shop}, spec: "
 	"{podSelector: {}, policyTypes: [Ingress, Egress], ingress: [], egress: []}}\n";
+
+static const char admins[] = "{apiVersion: policy.networking.k8s.io/v1alpha1, kind: "
+                             "AdminNetworkPolicy, metadata: {name: wall}, spec: "
+			     "{priority: 5, subject: {namespaces: {}}, ingress: [{action: Pass, "
+                             "from: [{namespaces: {matchLabels: {x: y1}}}]}, "
+			     "{name: no-web, action: Deny, from: [{pods: {namespaceSelector: {}, "
+                             "podSelector: {matchLabels: {app: web}}}}]}]}}";
 
 static int feed_one(void *arg, struct val *root, struct err *err)
 {
@@ -102,6 +109,29 @@ static void policies_are_named_to_the_pod_they_isolate(void **state)
 	     "egress to pod shop/db (10.244.0.3) at protocol 1 was dropped: isolated by "
 	     "NetworkPolicy shop/all, none "
 	     "of its rules admits it");
+}
+
+static void a_rule_that_denies_is_named(void **state)
+{
+	scoped_arena struct arena a = { 0 };
+	struct val *root;
+	scoped_doc struct doc *d = NULL;
+
+	assert_int_equal(yaml_parse(&a, slice_of(admins), &root, NULL), 0);
+	d = doc_copy_of(root);
+	model_put(*state, d);
+	told(*state, drop(DROP_INGRESS, "10.244.0.2", "10.244.0.3", PROTO_TCP), "db",
+	     "NetworkPolicyDrop",
+	     "ingress from pod shop/web (10.244.0.2) to TCP port 80 was dropped: denied by rule 2 "
+	     "(no-web) of "
+	     "AdminNetworkPolicy wall");
+	/* Where no rule of it matches, the namespace's policies are what denies. */
+	told(*state, drop(DROP_INGRESS, "192.0.2.1", "10.244.0.3", PROTO_TCP), "db",
+	     "NetworkPolicyDrop",
+	     "ingress from address 192.0.2.1 to TCP port 80 was dropped: isolated by NetworkPolicy "
+	     "shop/all and "
+	     "shop/closed, no rule of theirs admits it");
+	model_remove(*state, d);
 }
 
 static void policies_that_are_gone_are_not_made_up(void **state)
@@ -183,6 +213,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(policies_are_named_to_the_pod_they_isolate),
+		cmocka_unit_test(a_rule_that_denies_is_named),
 		cmocka_unit_test(policies_that_are_gone_are_not_made_up),
 		cmocka_unit_test(other_reasons_are_told_to_who_sent_or_was_meant),
 		cmocka_unit_test(as_data_it_says_the_same),
