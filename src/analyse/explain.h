@@ -25,6 +25,7 @@
 	X(BALANCER, "load balancer")        /* the Service of type LoadBalancer */                 \
 	X(CONTROLLER, "ingress controller") /* is there one, may the balancer reach it */          \
 	X(INGRESS, "ingress rule")          /* host, path, class */                                \
+	X(GATEWAY, "gateway route")         /* of the Gateway API: listener, host, rule */         \
 	X(TLS, "TLS")                                                                              \
 	X(SERVICE, "service")          /* which port, of what type */                              \
 	X(ENDPOINTS, "endpoints")      /* pods behind it */                                        \
