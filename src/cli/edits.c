@@ -98,7 +98,7 @@ static ptrdiff_t scalar_start(struct slice line, const struct val *at)
 	if (from < line.len && (line.p[from] == '"' || line.p[from] == '\'')) {
 		from++;
 	}
-	return slice_has_prefix(slice_from(line, from), at->s) ? (ptrdiff_t)from : -1;
+	return slice_has_prefix(slice_from(line, from), val_text(at)) ? (ptrdiff_t)from : -1;
 }
 
 /* How long the scalar that starts there is: what is no string (true, null) may come without its text. */
@@ -106,8 +106,8 @@ static size_t scalar_len(struct slice line, size_t from, const struct val *at)
 {
 	size_t n = 0;
 
-	if (at->s.len || at->type == VAL_STRING) {
-		return at->s.len;
+	if (val_text(at).len || at->type == VAL_STRING) {
+		return val_text(at).len;
 	}
 	while (from + n < line.len && !strchr(" \t\r,}]#", line.p[from + n])) {
 		n++;
