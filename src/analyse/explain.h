@@ -163,6 +163,15 @@ void explain_json(struct strbuf *out, const struct explanation *x,
 void explain_yaml(struct strbuf *out, const struct explanation *x,
                   const struct explain_style *style);
 
+/* A graph whose nodes are hops; paths share those they have in common. */
+void explain_dot(struct strbuf *out, const struct explanation *x,
+                 const struct explain_style *style);
+void explain_svg(struct strbuf *out, const struct explanation *x,
+                 const struct explain_style *style);
+/* One page that needs nothing else. */
+void explain_html(struct strbuf *out, const struct explanation *x,
+                  const struct explain_style *style);
+
 struct explain_form {
 	const char *name;
 	void (*write)(struct strbuf *out, const struct explanation *x,

@@ -1,5 +1,6 @@
 /* Why: the graph for reading, for programs, and for Graphviz; see graph.h. */
 #include "analyse/graph.h"
+#include "analyse/markup.h"
 #include "base/mem.h"
 #include "codec/json.h"
 
@@ -146,18 +147,6 @@ void graph_json(struct strbuf *out, const struct graph *g)
 
 /* ---- Graphviz ---- */
 
-static void add_quoted(struct strbuf *out, const char *text)
-{
-	strbuf_addc(out, '"');
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\') {
-			strbuf_addc(out, '\\');
-		}
-		strbuf_addc(out, (unsigned char)*text < 0x20 ? ' ' : *text);
-	}
-	strbuf_addc(out, '"');
-}
-
 void graph_dot(struct strbuf *out, const struct graph *g)
 {
 	static const char *const shapes[] = {
@@ -175,7 +164,7 @@ void graph_dot(struct strbuf *out, const struct graph *g)
 		add_title(&label, n);
 		strbuf_addf(out, "\tn%u [shape=%s%s, label=", n->id, shapes[n->kind],
 		            n->kind == NODE_MISSING ? ", color=red" : "");
-		add_quoted(out, strbuf_str(&label));
+		markup_add_dot(out, strbuf_str(&label));
 		strbuf_adds(out, "];\n");
 	}
 	for (size_t i = 0; i < g->edges.n; i++) {
@@ -184,7 +173,7 @@ void graph_dot(struct strbuf *out, const struct graph *g)
 
 		graph_edge_label(&label, e);
 		strbuf_addf(out, "\tn%u -> n%u [label=", e->from->id, e->to->id);
-		add_quoted(out, strbuf_str(&label));
+		markup_add_dot(out, strbuf_str(&label));
 		strbuf_addf(out, "%s%s];\n", e->kind == EDGE_CALLS ? "" : ", style=dashed",
 		            e->problem ? ", color=red" : "");
 	}

@@ -63,7 +63,7 @@ static void plural(struct strbuf *out, size_t n, const char *noun)
 	strbuf_addf(out, "%zu %s%s", n, noun, n == 1 ? "" : "s");
 }
 
-static void summary(struct strbuf *out, const struct report *r)
+void report_summary(struct strbuf *out, const struct report *r)
 {
 	size_t by[3] = { 0 };
 
@@ -111,7 +111,7 @@ void report_text(struct strbuf *out, const struct report *r)
 		place(out, x->first, NULL);
 		strbuf_addc(out, '\n');
 	}
-	summary(out, r);
+	report_summary(out, r);
 }
 
 /* ---- the catalogue ---- */
@@ -152,5 +152,6 @@ const struct report_form report_forms[] = {
 	{ "sarif", report_sarif, NULL },
 	{ "junit", report_junit, NULL },
 	{ "markdown", report_markdown, catalogue_markdown },
+	{ "html", report_html, NULL },
 	{ 0 },
 };

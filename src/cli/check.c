@@ -14,7 +14,7 @@ static const struct cli_option options[] = {
 	{ "filename", 'f', "FILE",
 	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
 	{ "kubeconfig", 0, "FILE", "read a running cluster instead", true },
-	{ "output", 'o', "FORMAT", "text (default), json, yaml, sarif, junit or markdown" },
+	{ "output", 'o', "FORMAT", "text (default), json, yaml, sarif, junit, markdown or html" },
 	{ "severity", 0, "LEAST", "info (default), warn or error: milder findings are left away" },
 	{ "profile", 0, "NAME", ANALYSIS_PROFILE_HELP },
 	{ "baseline", 0, "FILE",
