@@ -19,7 +19,7 @@ static const char style[] =
 	"<style>text{font:11px ui-sans-serif,system-ui,sans-serif;fill:#1f2328}"
 	".t{font-size:16px;font-weight:600}.h{font-size:13px;font-weight:600}.n{font-weight:600}"
 	".s{fill:#59636e;font-size:10px}.r{font-family:ui-monospace,monospace}.beyond{opacity:.55}."
-        "bg{fill:#fff}.good{fill:#1a7f37}.doubt{fill:#9a6700}"
+	"bg{fill:#fff}.good{fill:#1a7f37}.doubt{fill:#9a6700}"
 	".bad{fill:#cf222e}.m{fill:#fff;font-weight:700;font-size:12px}"
 	"path.l{stroke:#1a7f37;stroke-width:2}path.d{stroke:#8c959f;stroke-dasharray:4 4}"
 	"@media(prefers-color-scheme:dark){text{fill:#e6edf3}.s{fill:#9198a1}.bg{fill:#0d1117}"

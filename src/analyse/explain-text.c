@@ -2,6 +2,7 @@
  * and the same as Markdown. */
 #include "analyse/explain-priv.h"
 #include "analyse/finding.h"
+#include "analyse/markup.h"
 
 enum { NEAR_MAX = 6 /* near misses shown per hop unless everything is wanted */, MARGIN = 29 };
 
@@ -232,20 +233,6 @@ void explain_text(struct strbuf *out, const struct explanation *x,
 
 /* ---- Markdown ---- */
 
-/* Into a table's cell: no line ends, no bars. */
-static void cell(struct strbuf *out, const char *text)
-{
-	for (; *text; text++) {
-		if (*text == '\n') {
-			strbuf_adds(out, "<br>");
-		} else if (*text == '|' || *text == '<') {
-			strbuf_addf(out, "&#%d;", *text);
-		} else {
-			strbuf_addc(out, *text);
-		}
-	}
-}
-
 static void markdown_step(struct strbuf *out, const struct explain_step *s,
                           const struct explain_style *style, bool observed)
 {
@@ -255,7 +242,7 @@ static void markdown_step(struct strbuf *out, const struct explain_step *s,
 	size_t n_near = 0, n_shown = 0;
 
 	strbuf_addf(out, "| %s | %s | ", explain_hop_text(s->hop), marks[s->verdict]);
-	cell(out, s->cause ? s->cause : s->says);
+	markup_add_cell(out, s->cause ? s->cause : s->says);
 	strbuf_adds(out, " | ");
 	for (size_t i = 0; i < s->notes.n; i++) {
 		scoped_strbuf struct strbuf text = { 0 };
@@ -265,12 +252,12 @@ static void markdown_step(struct strbuf *out, const struct explain_step *s,
 			            explain_note_word(s->notes.at[i].type));
 			explain_note_place(&text, &s->notes.at[i]);
 			strbuf_adds(&text, s->notes.at[i].text);
-			cell(out, strbuf_str(&text));
+			markup_add_cell(out, strbuf_str(&text));
 		}
 	}
 	if (observed) {
 		strbuf_adds(out, " | ");
-		cell(out, s->seen.made ? s->seen.text : "");
+		markup_add_cell(out, s->seen.made ? s->seen.text : "");
 		strbuf_adds(out, s->seen.made && s->seen.passes == (s->verdict == EXPLAIN_BROKEN)
 		                         ? " **otherwise**"
 		                         : "");

@@ -3,6 +3,7 @@
 #include "analyse/markup.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "codec/yaml.h"
 
 /* ---- text ---- */
 
@@ -123,26 +124,39 @@ static struct val *edge_value(struct arena *a, const struct graph *g, const stru
 	return v;
 }
 
-void graph_json(struct strbuf *out, const struct graph *g)
+static struct val *tree(struct arena *a, const struct graph *g)
 {
-	scoped_arena struct arena a = { 0 };
-	struct val *root = val_new_object(&a), *nodes = val_need_array(&a, root, "nodes"),
-		   *edges = val_need_array(&a, root, "edges");
+	struct val *root = val_new_object(a), *nodes = val_need_array(a, root, "nodes"),
+		   *edges = val_need_array(a, root, "edges");
 
 	for (size_t i = 0; i < g->nodes.n; i++) {
 		const struct graph_node *n = g->nodes.at[i];
-		struct val *v = val_append(nodes, val_new_object(&a));
+		struct val *v = val_append(nodes, val_new_object(a));
 
-		val_set_int(&a, v, "id", n->id);
-		val_set_cstr(&a, v, "kind", graph_node_kind_text(n->kind));
-		val_set_cstr(&a, v, "what", n->what);
-		val_set_cstr(&a, v, "name", n->name);
+		val_set_int(a, v, "id", n->id);
+		val_set_cstr(a, v, "kind", graph_node_kind_text(n->kind));
+		val_set_cstr(a, v, "what", n->what);
+		val_set_cstr(a, v, "name", n->name);
 	}
 	for (size_t i = 0; i < g->edges.n; i++) {
-		val_append(edges, edge_value(&a, g, g->edges.at[i]));
+		val_append(edges, edge_value(a, g, g->edges.at[i]));
 	}
-	json_write_pretty(out, root);
+	return root;
+}
+
+void graph_json(struct strbuf *out, const struct graph *g)
+{
+	scoped_arena struct arena a = { 0 };
+
+	json_write_pretty(out, tree(&a, g));
 	strbuf_addc(out, '\n');
+}
+
+void graph_yaml(struct strbuf *out, const struct graph *g)
+{
+	scoped_arena struct arena a = { 0 };
+
+	yaml_write(out, tree(&a, g));
 }
 
 /* ---- Graphviz ---- */
@@ -181,6 +195,11 @@ void graph_dot(struct strbuf *out, const struct graph *g)
 }
 
 const struct graph_form graph_forms[] = {
-	{ "text", graph_text }, { "json", graph_json }, { "dot", graph_dot },
-	{ "svg", graph_svg },   { "html", graph_html }, { 0 },
+	{ "text", graph_text },
+	{ "json", graph_json },
+	{ "yaml", graph_yaml },
+	{ "dot", graph_dot },
+	{ "svg", graph_svg },
+	{ "html", graph_html },
+	{ 0 },
 };

@@ -37,6 +37,8 @@ struct matrix_notes {
 	size_t n;
 };
 void matrix_text(struct strbuf *out, const struct matrix_view *v, const struct matrix_notes *notes);
+void matrix_markdown(struct strbuf *out, const struct matrix_view *v,
+                     const struct matrix_notes *notes);
 /* One line per pair of workloads (or ranges) that is open: from, to, ports, and those of them that
  * are declared. */
 void matrix_csv(struct strbuf *out, const struct matrix_view *v);

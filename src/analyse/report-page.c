@@ -5,7 +5,7 @@
 
 static const char style[] =
 	".card{border:1px solid var(--line);border-left-width:5px;border-radius:6px;padding:10px "
-        "16px;"
+	"16px;"
 	"margin:12px 0}.card h3{font-size:14px;margin:0 0 6px}"
 	".error{border-left-color:var(--bad)}.warn{border-left-color:var(--doubt)}"
 	".info{border-left-color:var(--pale)}"

@@ -10,7 +10,7 @@ static const struct cli_option options[] = {
 	{ "filename", 'f', "FILE",
 	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
 	{ "kubeconfig", 0, "FILE", "read a running cluster instead", true },
-	{ "output", 'o', "FORMAT", "text (default), tap, junit or json" },
+	{ "output", 'o', "FORMAT", "text (default), tap, junit, json, yaml or markdown" },
 	{ "profile", 0, "NAME", ANALYSIS_PROFILE_HELP },
 	{ "live", 0, NULL,
 	  "try the flows with packets through the running instance as well (as root)", true },
