@@ -185,7 +185,7 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 const struct cli_command cli_check = {
 	.name = "check",
 	.words = "[explain ID]",
-	.summary = "Find out why A will not reach B, from manifests or a running cluster",
+	.summary = "Find out why A will not reach B",
 	.details = "Exit status: 0 nothing found, 1 findings, 2 usage, or input that could not be "
 		   "read (the rest is\n"
 		   "checked all the same).",

@@ -95,7 +95,7 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 const struct cli_command cli_verify = {
 	.name = "verify",
 	.words = "EXPECTATIONS...",
-	.summary = "Hold manifests or a running instance against expected reachability",
+	.summary = "Hold who reaches whom against what is expected",
 	.details = "Expectations are YAML: flows (from, to, port, expect: allow, deny or only), "
 		   "requests (from, to: a URL,\n"
 		   "status: 200, or expect: allow or deny) and 'everything else: deny'.\n"

@@ -3,6 +3,7 @@
  *     example PATH [SRC DST]      each finding on a line; then, with SRC and DST, why one reaches the other
  *     example --selftest          every function once, with what it must not do */
 #include <kennel/analyse.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,13 +83,13 @@ static const char manifests[] =
 	"apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n"
 	"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\n"
 	"spec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: "
-        "web}}\n"
+	"web}}\n"
 	"    spec: {containers: [{name: web, image: web, ports: [{containerPort: 8080}]}]}\n---\n"
 	"apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\n"
 	"spec:\n  selector: {app: wbe}\n  ports: [{port: 80, targetPort: 8080}]\n";
 static const char denial[] = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
 			     "metadata: {name: deny, namespace: shop}\nspec: {podSelector: {}, "
-                             "policyTypes: [Ingress]}\n";
+			     "policyTypes: [Ingress]}\n";
 
 static struct kennel_input *input_of(const char *more)
 {
@@ -139,6 +140,44 @@ static void refusals(struct kennel_input *in)
 	expect(!kennel_verify(in, "e.yaml", "flows: 3", 8, &error) &&
 	               strstr(error.message, "e.yaml:1"),
 	       "expectations that are wrong are told with their place");
+}
+
+/* Inputs of their own may be used at the same time. */
+static void *check_alone(void *arg)
+{
+	size_t *n_wrong = arg;
+
+	for (int i = 0; i < 20; i++) {
+		struct kennel_input *in = kennel_input_new(NULL, NULL);
+		struct kennel_answer *answer;
+		char *text;
+
+		(void)kennel_input_add_text(in, "shop.yaml", manifests, strlen(manifests), NULL);
+		answer = kennel_check(in, NULL, NULL);
+		text = kennel_answer_write(answer, "sarif", NULL, NULL);
+		*n_wrong += kennel_answer_n_findings(answer) != 1 || !strstr(text, "SVC001");
+		kennel_text_free(text);
+		kennel_answer_free(answer);
+		kennel_input_free(in);
+	}
+	return NULL;
+}
+
+static void threads(void)
+{
+	enum { THREADS = 4 };
+	pthread_t all[THREADS];
+	size_t n_wrong[THREADS] = { 0 }, sum = 0;
+
+	for (int i = 0; i < THREADS; i++) {
+		expect(pthread_create(&all[i], NULL, check_alone, &n_wrong[i]) == 0,
+		       "a thread begins");
+	}
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(all[i], NULL);
+		sum += n_wrong[i];
+	}
+	expect(sum == 0, "threads with inputs of their own do not meet");
 }
 
 static int selftest(void)
@@ -207,6 +246,7 @@ static int selftest(void)
 	forms_of(answer, "diff");
 	kennel_answer_free(answer);
 	refusals(before);
+	threads();
 
 	broken = input_of("kind: [\n");
 	expect(kennel_input_n_problems(broken) == 1 &&
