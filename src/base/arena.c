@@ -107,11 +107,11 @@ char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 
 	va_copy(again, ap);
 	n = vsnprintf(few, sizeof(few), fmt, ap);
-	if (n >= 0 && (size_t)n < sizeof(few)) {
-		p = (char *)(uintptr_t)arena_slice(a, (struct slice){ few, (size_t)n }).p;
-	} else {
-		p = arena_alloc_aligned(a, (size_t)(n < 0 ? 0 : n) + 1, 1);
-		vsnprintf(p, (size_t)(n < 0 ? 0 : n) + 1, fmt, again);
+	p = arena_alloc_aligned(a, (size_t)(n < 0 ? 0 : n) + 1, 1);
+	if (n > 0 && (size_t)n < sizeof(few)) {
+		memcpy(p, few, (size_t)n);
+	} else if (n > 0) {
+		vsnprintf(p, (size_t)n + 1, fmt, again);
 	}
 	va_end(again);
 	return p;

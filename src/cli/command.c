@@ -191,8 +191,9 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 {
 	const char *name = cli_value(p, "name", "kennel"), *home = cli_value(p, "home", NULL),
 		   *edge = cli_value(p, "edge-address", "127.0.0.1"),
-		   *port = cli_value(p, "api-port", "0");
-	uint64_t port_number;
+		   *port = cli_value(p, "api-port", "0"), *nodes = cli_value(p, "nodes", NULL),
+		   *dataplane = cli_value(p, "service-dataplane", "auto");
+	uint64_t port_number, n_nodes = 0;
 	struct ip ip;
 
 	if (!name_is_valid(name)) {
@@ -205,10 +206,21 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 	if (!slice_to_u64(slice_of(port), &port_number) || port_number > 65535) {
 		return err_raise(err, ERR_USAGE, "--api-port %s: not a port (1 to 65535)", port);
 	}
+	if (strcmp(dataplane, "auto") != 0 && strcmp(dataplane, "ebpf") != 0 &&
+	    strcmp(dataplane, "nftables") != 0) {
+		return err_raise(err, ERR_USAGE, "--service-dataplane %s: auto, ebpf or nftables",
+		                 dataplane);
+	}
+	if (nodes &&
+	    (!slice_to_u64(slice_of(nodes), &n_nodes) || n_nodes < 1 || n_nodes > CLI_NODES_MAX)) {
+		return err_raise(err, ERR_USAGE, "--nodes %s: 1 to %d", nodes, CLI_NODES_MAX);
+	}
 	*ret = (struct cli_instance){
 		.name = name,
+		.nodes = (unsigned)n_nodes,
 		.edge_address = edge,
 		.api_port = (uint16_t)port_number,
+		.service_dataplane = dataplane,
 	};
 	if (home && home[0] == '/') {
 		ret->home = mem_strdup(home);

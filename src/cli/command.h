@@ -9,12 +9,17 @@
 #include "base/strbuf.h"
 #include "base/vec.h"
 
+#define CLI_NODES_MAX 16 /* nodes of an instance; serve/nodes.h holds the same */
+
 /* Which instance a command speaks of, and how it is to be started. */
 struct cli_instance {
 	const char *name; /* --name, default "kennel" */
 	const char *home; /* --home, absolute; default /var/lib/kennel (then .../NAME for others) */
 	const char *edge_address; /* --edge-address, default 127.0.0.1 */
 	uint16_t api_port;        /* --api-port; 0: 6443 or the next free one */
+	const char
+		*service_dataplane; /* --service-dataplane: "auto" (default), "ebpf", "nftables" */
+	unsigned nodes;             /* --nodes; 0: as last time, at first one */
 };
 
 /* A manifest that belongs to kennel itself (cluster DNS, ingress controller), built into the binary. */
@@ -26,7 +31,7 @@ struct cli_builtin {
 /* What main.c joins in: the rooms on the command line's own floor. */
 struct cli_ops {
 	/* Starts the supervisor unless it runs and waits until the API server answers. Outcome: 1 when it
-	 * ran already. Failure: a sentence for the user. */
+	 * ran already. Failure: a sentence for the user (ERR_CONFLICT: it runs with another number of nodes). */
 	int (*start)(const struct cli_instance *i, struct err *err);
 	/* Stops everything and removes what the instance made on the host; purge: its home as well. */
 	int (*stop)(const struct cli_instance *i, bool purge, struct err *err);
@@ -109,7 +114,7 @@ int cli_main(int argc, char **argv, const struct cli_program *program, const str
 /* Value of the last such option, or 'otherwise'. */
 const char *cli_value(const struct cli_parsed *p, const char *name, const char *otherwise);
 bool cli_has(const struct cli_parsed *p, const char *name);
-/* Reads --name, --home, --edge-address and --api-port. Failure: ERR_USAGE. */
+/* Reads --name, --home, and how an instance is to be started. Failure: ERR_USAGE. */
 MUST_USE int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct err *err);
 void cli_instance_fini(struct cli_instance *i);
 /* "kennel: sentence" on standard error; returns the exit status for the failure. */

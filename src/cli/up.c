@@ -22,6 +22,11 @@ static const struct cli_option options[] = {
 	{ "edge-address", 0, "IP", "where load balancers listen (default 127.0.0.1)" },
 	{ "api-port", 0, "PORT",
 	  "port of the API server on loopback (default 6443 or the next free)" },
+	{ "service-dataplane", 0, "KIND",
+	  "how pods' sockets find a service's endpoint: ebpf, nftables, or auto (default: ebpf "
+	  "where "
+	  "the kernel lets us)" },
+	{ "nodes", 0, "N", "how many nodes the cluster has (default: as last time, at first 1)" },
 	{ "timeout", 0, "SECONDS",
 	  "how long to wait until all is up (default 300; 0: do not wait)" },
 	{ 0 },
