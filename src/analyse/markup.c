@@ -56,7 +56,7 @@ void markup_add_short(struct strbuf *out, const char *text, size_t max)
 void markup_add_cell(struct strbuf *out, const char *text)
 {
 	for (; *text; text++) {
-		if (char_is_one_of(*text, "|<*`[\\")) {
+		if (char_is_one_of(*text, "|*_`<>[]\\")) {
 			strbuf_addc(out, '\\');
 		}
 		if (*text == '\n') {
