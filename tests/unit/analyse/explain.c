@@ -605,7 +605,7 @@ static const struct broken cases[] = {
 	  .more = GATEWAY_OF(HTTP_LISTENER) ROUTE(
 		  "HTTPRoute", "", "'*.example.com'",
 		  "  - matches: [{path: {type: Exact, value: /api/pets}}]\n    backendRefs: "
-	          "[{name: gone, port: 1}]\n") "---\n"
+		  "[{name: gone, port: 1}]\n") "---\n"
 	                                       "apiVersion: gateway.networking.k8s.io/v1\nkind: "
 	                                       "HTTPRoute\nmetadata: {name: s" SHOP
 	                                       "spec: {parentRefs: [{name: edge}], hostnames: "
@@ -684,30 +684,30 @@ static const struct broken cases[] = {
 	                                          "  - backendRefs: [{name: web, port: 8080}]\n"),
 	  .hop = "service", .id = "GW005", .says = { "Service shop/web has no port 8080" } },
 	{ "gateway: a backend elsewhere without a grant", .src = "internet", .dst = GW,
-	  .more = GATEWAY_OF(
-		  HTTP_LISTENER) ROUTE("HTTPRoute", "", "gw.example.com",
-	                               "  - backendRefs: [{name: far, namespace: other, port: "
-	                               "5000}]\n") "---\napiVersion: v1\nkind: Service\nmetadata: "
-	                                           "{name: far, namespace: other}\n"
-	                                           "spec: {selector: {app: stranger}, ports: "
-	                                           "[{port: 5000}]}\n",
+	  .more = GATEWAY_OF(HTTP_LISTENER)
+	          ROUTE("HTTPRoute", "", "gw.example.com",
+	                "  - backendRefs: [{name: far, namespace: other, port: "
+	                "5000}]\n") "---\napiVersion: v1\nkind: Service\nmetadata: "
+	                            "{name: far, namespace: other}\n"
+	                            "spec: {selector: {app: stranger}, ports: "
+	                            "[{port: 5000}]}\n",
 	  .hop = "service", .id = "GW004" },
 	{ "gateway: a backend elsewhere with a grant", .src = "internet", .dst = GW,
-	  .more = GATEWAY_OF(
-		  HTTP_LISTENER) ROUTE("HTTPRoute", "", "gw.example.com",
-	                               "  - backendRefs: [{name: far, namespace: other, port: "
-	                               "5000}]\n") "---\napiVersion: v1\nkind: Service\nmetadata: "
-	                                           "{name: far, namespace: other}\n"
-	                                           "spec: {selector: {app: stranger}, ports: "
-	                                           "[{port: 5000}]}\n---\n"
-	                                           "apiVersion: "
-	                                           "gateway.networking.k8s.io/v1beta1\nkind: "
-	                                           "ReferenceGrant\nmetadata: {name: g, namespace: "
-	                                           "other}\n"
-	                                           "spec: {from: [{group: "
-	                                           "gateway.networking.k8s.io, kind: HTTPRoute, "
-	                                           "namespace: shop}], to: [{group: '', kind: "
-	                                           "Service}]}\n",
+	  .more = GATEWAY_OF(HTTP_LISTENER)
+	          ROUTE("HTTPRoute", "", "gw.example.com",
+	                "  - backendRefs: [{name: far, namespace: other, port: "
+	                "5000}]\n") "---\napiVersion: v1\nkind: Service\nmetadata: "
+	                            "{name: far, namespace: other}\n"
+	                            "spec: {selector: {app: stranger}, ports: "
+	                            "[{port: 5000}]}\n---\n"
+	                            "apiVersion: "
+	                            "gateway.networking.k8s.io/v1beta1\nkind: "
+	                            "ReferenceGrant\nmetadata: {name: g, namespace: "
+	                            "other}\n"
+	                            "spec: {from: [{group: "
+	                            "gateway.networking.k8s.io, kind: HTTPRoute, "
+	                            "namespace: shop}], to: [{group: '', kind: "
+	                            "Service}]}\n",
 	  .says = { "Service other/far has TCP port 5000" } },
 	{ "gateway: shares of two backends", .src = "internet", .dst = GW,
 	  .more = GATEWAY_OF(HTTP_LISTENER)
