@@ -20,6 +20,7 @@ static const char *const names[DROP_REASONS] = {
 	[DROP_ENDPOINT_GONE] = "drop-endpoint-gone",
 	[DROP_SECURITY_GROUP] = "drop-security-group",
 	[DROP_INTERNET] = "drop-internet",
+	[DROP_NO_ROUTE] = "drop-no-route",
 };
 
 const char *drop_reason_name(enum drop_reason reason)
