@@ -169,7 +169,8 @@ struct broken {
 #define ADMIN_DENY                                                                                 \
 	CLUSTER_POLICY("v1alpha1", "AdminNetworkPolicy")                                           \
 	"metadata: {name: quarantine}\n"                                                           \
-	"spec: {priority: 5, subject: {namespaces: {}}, ingress: [{action: Allow, from: "          \
+	"spec: {priority: 5, subject: {namespaces: {matchLabels: {team: shop}}}, ingress: "        \
+	"[{action: Allow, from: "                                                                  \
 	"[{namespaces: {}}], ports: [{portNumber: {protocol: TCP, port: 80}}]}, {name: rest, "     \
 	"action: Deny, from: [{namespaces: {matchLabels: {team: shop}}}]}]}\n"
 #define ADMIN_ALLOW                                                                                \
@@ -181,7 +182,8 @@ struct broken {
 #define BASELINE_DENY                                                                              \
 	CLUSTER_POLICY("v1alpha1", "BaselineAdminNetworkPolicy")                                   \
 	"metadata: {name: default}\n"                                                              \
-	"spec: {subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}\n" \
+	"spec: {subject: {namespaces: {matchLabels: {kubernetes.io/metadata.name: other}}}, "      \
+	"ingress: [{action: Deny, from: [{namespaces: {}}]}]}\n"                                   \
 	"---\n"                                                                                    \
 	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: out" SHOP         \
 	"spec: {podSelector: {}, policyTypes: [Egress], egress: [{}]}\n---\n"                      \
