@@ -3,6 +3,7 @@
 #include "analyse/narrate.h"
 
 #include "analyse/finding.h"
+#include "analyse/mesh-flow.h"
 #include "analyse/policies.h"
 #include "base/mem.h"
 
@@ -151,6 +152,25 @@ static void narrate_internet(struct strbuf *out, const struct matrix *m,
 	}
 }
 
+static void narrate_mesh(struct narration *n, const struct flow *f)
+{
+	struct mesh_ruling r = { .says = MESH_PASSES };
+
+	if (n->pods[1]) {
+		r = mesh_flow(n->subject, n->pods[0], n->pods[1], f->proto, f->dst_port);
+	}
+	if (r.says != MESH_PASSES) {
+		strbuf_addf(n->out, "  " SLICE_FMT " " SLICE_FMT "/" SLICE_FMT " %s",
+		            SLICE_ARG(r.by->kind), SLICE_ARG(r.by->ns), SLICE_ARG(r.by->name),
+		            r.why);
+		if (r.by->file) {
+			strbuf_addf(n->out, " (%s:%u)", r.by->file,
+			            r.at && r.at->line ? r.at->line : r.by->v->line);
+		}
+		strbuf_addc(n->out, '\n');
+	}
+}
+
 void narrate_flow(struct strbuf *out, struct subject *s, const struct matrix *m,
                   const struct place_member *from, const struct place_member *to,
                   struct ports ports)
@@ -172,6 +192,7 @@ void narrate_flow(struct strbuf *out, struct subject *s, const struct matrix *m,
 	}
 	n.verdict = policy_decide(subject_model(s), &f, NULL);
 	(void)policy_decide(subject_model(s), &f, &(struct trace){ on_line, &n, on_at });
+	narrate_mesh(&n, &f);
 	if (n.left_away) {
 		strbuf_addf(out, "  (and %zu lines more)\n", n.left_away);
 	}
