@@ -1,6 +1,7 @@
 /* Why: the matrix knows addresses and ports; here manifests become such; see matrix-subject.h. */
 #include "analyse/matrix-subject.h"
 
+#include "analyse/group-flow.h"
 #include "analyse/mesh-flow.h"
 #include "base/mem.h"
 #include "base/vec.h"
@@ -26,16 +27,18 @@ struct ports workload_ports(struct arena *a, const struct workload *w)
 	return sum;
 }
 
-/* ---- the mesh ---- */
+/* ---- behind the policies: the mesh, and security groups of pods ---- */
 
 static struct slice kin_of(struct arena *a, const struct subject *s, const struct workload *w)
 {
 	scoped_strbuf struct strbuf b = { 0 };
 
-	if (!mesh_has_say(s)) {
-		return (struct slice){ 0 };
+	if (mesh_has_say(s)) {
+		mesh_add_kin(&b, s, w);
 	}
-	mesh_add_kin(&b, s, w);
+	if (group_has_say(s)) {
+		group_add_kin(&b, s, w);
+	}
 	return (struct slice){ arena_dup(a, strbuf_str(&b), b.size), b.size };
 }
 
@@ -63,15 +66,10 @@ static void try_port(void *arg, uint16_t port)
 }
 
 /* Ports that rules name are asked one by one; one of the others stands for all of them. */
-static struct ports closed_by_mesh(void *arg, struct arena *a, uint32_t from, uint32_t to)
+static struct ports closed_by_mesh(struct arena *a, const struct subject *s,
+                                   const struct workload *from, const struct workload *to)
 {
-	const struct subject *s = arg;
-	struct closing c = { a,
-		             s,
-		             from == UINT32_MAX ? NULL : s->workloads.at[from],
-		             s->workloads.at[to],
-		             ports_none(),
-		             ports_none() };
+	struct closing c = { a, s, from, to, ports_none(), ports_none() };
 	struct ports rest;
 	enum proto proto;
 	uint16_t port;
@@ -81,6 +79,16 @@ static struct ports closed_by_mesh(void *arg, struct arena *a, uint32_t from, ui
 	return ports_first(rest, &proto, &port) && is_closed(&c, port)
 	               ? ports_union(a, c.closed, rest)
 	               : c.closed;
+}
+
+static struct ports closed_behind(void *arg, struct arena *a, uint32_t from, uint32_t to)
+{
+	const struct subject *s = arg;
+	const struct workload *x = from == UINT32_MAX ? NULL : s->workloads.at[from],
+			      *y = s->workloads.at[to];
+	struct ports sum = mesh_has_say(s) ? closed_by_mesh(a, s, x, y) : ports_none();
+
+	return group_has_say(s) ? ports_union(a, sum, group_closed(a, s, x, y)) : sum;
 }
 
 /* ---- workloads as the matrix has them ---- */
@@ -273,8 +281,8 @@ const struct matrix_world *matrix_world_of_subject(struct arena *a, struct subje
 	w->pods = cidr_intersect(a, pods, nodes).n ? (struct cidr_set){ 0 } : pods;
 	w->ipv6 = s->profile->ipv6;
 	w->no_policies = !s->profile->enforces_policies;
-	if (mesh_has_say(s)) {
-		w->closed = closed_by_mesh;
+	if (mesh_has_say(s) || group_has_say(s)) {
+		w->closed = closed_behind;
 		w->closed_arg = s;
 	}
 	return w;
@@ -283,14 +291,6 @@ const struct matrix_world *matrix_world_of_subject(struct arena *a, struct subje
 /* ---- notes ---- */
 
 typedef VEC(const char *) line_vec;
-
-static void note_kind(struct arena *a, const struct subject *s, enum object_kind id, line_vec *to)
-{
-	if (s->n[id]) {
-		vec_push(to, arena_printf(a, "Not considered: %zu " SLICE_FMT, s->n[id],
-		                          SLICE_ARG(s->first[id]->kind)));
-	}
-}
 
 static void add_names(struct strbuf *b, const struct val *peers)
 {
@@ -356,7 +356,10 @@ struct matrix_notes matrix_notes_of_subject(struct arena *a, const struct subjec
 	}
 	note_names(a, s, OBJECT_ADMINPOLICY, &lines);
 	note_names(a, s, OBJECT_CLUSTERPOLICY, &lines);
-	note_kind(a, s, OBJECT_SECURITYGROUPPOLICY, &lines);
+	if (group_has_say(s)) {
+		vec_push(&lines, "Security groups of pods: what they admit by ranges or by groups "
+		                 "of nodes counts as open");
+	}
 	note_requests(a, s, &lines);
 	for (size_t i = 0; i < s->left_out.n; i++) {
 		const struct left_out *x = &s->left_out.at[i];

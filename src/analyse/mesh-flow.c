@@ -6,31 +6,6 @@
 #include "analyse/mesh.h"
 #include "base/mem.h"
 
-/* ---- three-valued logic ---- */
-
-static enum answer both(enum answer a, enum answer b)
-{
-	if (a == ANSWER_NO || b == ANSWER_NO) {
-		return ANSWER_NO;
-	}
-	return a == ANSWER_YES && b == ANSWER_YES ? ANSWER_YES : ANSWER_UNKNOWN;
-}
-
-static enum answer negate(enum answer a)
-{
-	return a == ANSWER_NO ? ANSWER_YES : a == ANSWER_YES ? ANSWER_NO : ANSWER_UNKNOWN;
-}
-
-static enum answer either(enum answer a, enum answer b)
-{
-	return negate(both(negate(a), negate(b)));
-}
-
-static enum answer answer_of(bool yes)
-{
-	return yes ? ANSWER_YES : ANSWER_NO;
-}
-
 /* ---- who asks whom ---- */
 
 struct asking {
@@ -82,7 +57,7 @@ static enum answer principals_have(const struct val *list, struct slice own)
 	val_for_each (list, p) {
 		if (slice_cut(val_str(p), '/', &domain, &rest) &&
 		    !slice_is(domain, "cluster.local") && mesh_pattern_fits(rest, own_rest)) {
-			sum = either(sum, ANSWER_UNKNOWN);
+			sum = answer_or(sum, ANSWER_UNKNOWN);
 		}
 	}
 	return sum;
@@ -91,15 +66,15 @@ static enum answer principals_have(const struct val *list, struct slice own)
 /* A list about the caller's identity, which only a proxy gives. */
 static enum answer identity_in(const struct asking *x, enum answer fits)
 {
-	return both(x->proxy, fits);
+	return answer_and(x->proxy, fits);
 }
 
 /* 'yes' and 'no' lists of one thing; absent ones demand nothing. */
 static enum answer wanted(const struct val *object, const char *yes, enum answer in_yes,
                           const char *no, enum answer in_no)
 {
-	return both(val_get(object, yes) ? in_yes : ANSWER_YES,
-	            val_get(object, no) ? negate(in_no) : ANSWER_YES);
+	return answer_and(val_get(object, yes) ? in_yes : ANSWER_YES,
+	                  val_get(object, no) ? answer_not(in_no) : ANSWER_YES);
 }
 
 static bool has_any(const struct val *object, const char *const *names)
@@ -131,11 +106,11 @@ static enum answer source_fits(const struct val *source, const struct asking *x)
 	               "notPrincipals",
 	               identity_in(x, principals_have(val_get(source, "notPrincipals"), own)));
 
-	r = both(r, wanted(source, "namespaces",
-	                   identity_in(x, list_has(val_get(source, "namespaces"), ns)),
-	                   "notNamespaces",
-	                   identity_in(x, list_has(val_get(source, "notNamespaces"), ns))));
-	return both(r, has_any(source, of_sources) ? ANSWER_UNKNOWN : ANSWER_YES);
+	r = answer_and(r, wanted(source, "namespaces",
+	                         identity_in(x, list_has(val_get(source, "namespaces"), ns)),
+	                         "notNamespaces",
+	                         identity_in(x, list_has(val_get(source, "notNamespaces"), ns))));
+	return answer_and(r, has_any(source, of_sources) ? ANSWER_UNKNOWN : ANSWER_YES);
 }
 
 static enum answer operation_fits(const struct val *operation, const struct asking *x)
@@ -143,10 +118,10 @@ static enum answer operation_fits(const struct val *operation, const struct aski
 	char port[8];
 
 	(void)snprintf(port, sizeof(port), "%u", x->port);
-	return both(wanted(operation, "ports",
-	                   list_has(val_get(operation, "ports"), slice_of(port)), "notPorts",
-	                   list_has(val_get(operation, "notPorts"), slice_of(port))),
-	            has_any(operation, of_requests) ? ANSWER_UNKNOWN : ANSWER_YES);
+	return answer_and(wanted(operation, "ports",
+	                         list_has(val_get(operation, "ports"), slice_of(port)), "notPorts",
+	                         list_has(val_get(operation, "notPorts"), slice_of(port))),
+	                  has_any(operation, of_requests) ? ANSWER_UNKNOWN : ANSWER_YES);
 }
 
 static enum answer condition_fits(const struct val *when, const struct asking *x)
@@ -181,15 +156,15 @@ static enum answer rule_fits(const struct val *rule, const struct asking *x)
 	enum answer when = ANSWER_YES;
 
 	val_for_each (val_get(rule, "from"), f) {
-		from = either(from, source_fits(val_get(f, "source"), x));
+		from = answer_or(from, source_fits(val_get(f, "source"), x));
 	}
 	val_for_each (val_get(rule, "to"), t) {
-		to = either(to, operation_fits(val_get(t, "operation"), x));
+		to = answer_or(to, operation_fits(val_get(t, "operation"), x));
 	}
 	val_for_each (val_get(rule, "when"), w) {
-		when = both(when, condition_fits(w, x));
+		when = answer_and(when, condition_fits(w, x));
 	}
-	return both(both(from, to), when);
+	return answer_and(answer_and(from, to), when);
 }
 
 /* ---- AuthorizationPolicies ---- */
