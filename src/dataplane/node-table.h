@@ -57,22 +57,9 @@ enum node_set {
 extern const struct nft_set node_sets[NODE_SETS];
 /* pool . client -> endpoint; rules write it. */
 extern const struct nft_set node_affinity;
-/* source . destination . protocol . port of flows that policies dropped lately, counted; rules
- * write them. */
-extern const struct nft_set node_dropped_egress, node_dropped_ingress;
 
-#define CHAIN_REFUSE  "refuse"  /* counts and rejects */
-#define CHAIN_DISCARD "discard" /* counts and drops */
-
-/* Counters, as dataplane_each_counter names them. */
-#define COUNT_DROP_EGRESS  "drop-egress"
-#define COUNT_DROP_INGRESS "drop-ingress"
-#define COUNT_DROP_UNKNOWN "drop-unknown-pod"
-#define COUNT_DROP_INVALID "drop-invalid"
-#define COUNT_DROP_SOURCE  "drop-client-not-in-range"
-#define COUNT_DROP_SERVICE "drop-no-such-service"
-#define COUNT_REFUSE       "refuse-no-endpoint"
-#define COUNT_ACCEPT       "accept-new"
+#define CHAIN_REFUSE "refuse" /* notes and rejects */
+#define COUNT_ACCEPT "accept-new"
 
 struct node_table_config {
 	struct prefix cluster_range, service_range; /* pods of all nodes; services */

@@ -135,6 +135,11 @@ void model_set_cluster_domain(struct model *m, struct slice domain); /* default 
 struct slice
 model_cluster_domain(const struct model *m); /* lower case, without final dot; borrowed */
 
+/* ---- addresses ---- */
+/* Whose address it is: the pod that policies see there, else a Service by its cluster IP, a host outside the cluster, a
+ * Node. Null: nobody's that is known. Borrowed until the model's next change. */
+const struct val *model_owner_of(const struct model *m, struct ip ip);
+
 /* ---- nodes ---- */
 #define NODE_PROVIDER "kennel://" /* how spec.providerID of a Node of ours begins */
 

@@ -342,24 +342,24 @@ static void a_new_pod_is_judged_from_its_first_packet(void **state)
 
 struct drop {
 	struct ip src, dst;
-	enum verdict verdict;
+	enum drop_reason reason;
 	uint64_t packets;
 };
 
-static void find_drop(void *arg, const struct flow *f, enum verdict verdict, uint64_t packets)
+static void find_drop(void *arg, const struct dropped *dropped)
 {
 	struct drop *d = arg;
 
-	if (ip_eq(f->src, d->src) && ip_eq(f->dst, d->dst) && f->dst_port == 82 &&
-	    verdict == d->verdict) {
-		d->packets += packets;
+	if (ip_eq(dropped->flow.src, d->src) && ip_eq(dropped->flow.dst, d->dst) &&
+	    dropped->flow.dst_port == 82 && dropped->reason == d->reason) {
+		d->packets += dropped->packets;
 	}
 }
 
 static void a_drop_is_put_down_to_its_rule(void **state)
 {
 	struct world *w = *state;
-	struct drop d = { ip_of(X), ip_of(B), VERDICT_DENY_INGRESS, 0 };
+	struct drop d = { ip_of(X), ip_of(B), DROP_INGRESS, 0 };
 	struct flow f = { ip_of(X), ip_of(B), PROTO_TCP, 82 };
 	struct policy_reason why;
 
@@ -371,7 +371,7 @@ static void a_drop_is_put_down_to_its_rule(void **state)
 	DROPPED(pod_ns(w, X), B, 82);
 	assert_int_equal(dataplane_each_drop(w->d, find_drop, &d, NULL), 0);
 	assert_true(d.packets >= 1);
-	why = policy_reason_of(w->m, &f, d.verdict);
+	why = policy_reason_of(w->m, &f, VERDICT_DENY_INGRESS);
 	assert_false(why.admits);
 	assert_string_equal(val_cstr(val_get(why.rule, "name")), "rest");
 	assert_string_equal(val_cstr(val_path(why.object, "metadata.name")), "k");
