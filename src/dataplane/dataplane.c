@@ -2,7 +2,6 @@
  * changes. */
 #include "dataplane/dataplane.h"
 
-#include <arpa/inet.h>
 #include <linux/netlink.h>
 
 #include "base/log.h"
@@ -18,16 +17,55 @@ static int open_doors(struct dataplane *d, struct err *err)
 	if (r == 0) {
 		r = netlink_open(&d->node_flows, NETLINK_NETFILTER, node, 0, err);
 	}
-	if (r == 0) {
-		r = nft_open(node, TABLE, &d->node_nft, err);
+	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
+		r = nft_open(node, d->stacks[i].family, TABLE, &d->stacks[i].nft, err);
 	}
 	if (r == 0) {
 		r = netlink_open(&d->vpc_route, NETLINK_ROUTE, vpc, 0, err);
 	}
 	if (r == 0) {
-		r = nft_open(vpc, TABLE, &d->vpc_nft, err);
+		r = nft_open(vpc, IP_V4, TABLE, &d->vpc_nft, err);
 	}
 	return r;
+}
+
+static void add_stack(struct dataplane *d, struct stack with)
+{
+	struct stack *s = &d->stacks[d->n_stacks++];
+
+	*s = with;
+	s->d = d;
+	s->family = s->node_ip.family;
+	s->must_read = true;
+	for (int i = 0; i < NODE_SETS; i++) {
+		mirror_init(&s->mirrors[i], node_set(s->family, i));
+	}
+	s->balancer_state = d->balancer->start(s);
+}
+
+static void add_stacks(struct dataplane *d)
+{
+	const struct dataplane_config *c = &d->config;
+
+	add_stack(d, (struct stack){ .node_ip = c->node_ip,
+	                             .dns_ip = c->dns_ip,
+	                             .pod_range = c->pod_range,
+	                             .service_range = c->service_range });
+	if (c->node_ip6.family) {
+		add_stack(d, (struct stack){ .node_ip = c->node_ip6,
+		                             .pod_range = c->pod_range6,
+		                             .service_range = c->service_range6 });
+	}
+}
+
+static void stack_fini(struct stack *s)
+{
+	loop_timer_stop(&s->settle);
+	s->d->balancer->stop(s->balancer_state);
+	for (int i = 0; i < NODE_SETS; i++) {
+		mirror_fini(&s->mirrors[i]);
+	}
+	s->nft = nft_close(s->nft);
 }
 
 int dataplane_new(struct loop *l, const struct dataplane_config *c, struct dataplane **ret,
@@ -40,18 +78,14 @@ int dataplane_new(struct loop *l, const struct dataplane_config *c, struct datap
 	d->config = *c;
 	d->node_name = slice_dup(c->node_name);
 	d->config.node_name = slice_of(d->node_name);
-	d->must_read = true;
-	for (int i = 0; i < NODE_SETS; i++) {
-		mirror_init(&d->mirrors[i], &node_sets[i]);
-	}
 	for (int i = 0; i < VPC_SETS; i++) {
 		mirror_init(&d->vpc_mirrors[i], &vpc_sets[i]);
 	}
 	d->balancer = &balancer_nft;
-	d->balancer_state = d->balancer->start(d);
+	add_stacks(d);
 	r = open_doors(d, err);
-	if (r == 0) {
-		r = sync_read(d, err);
+	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
+		r = sync_read(&d->stacks[i], err);
 	}
 	if (r == 0) {
 		r = vpc_prepare(d, err);
@@ -72,18 +106,15 @@ struct dataplane *dataplane_free(struct dataplane *d)
 	if (!d) {
 		return NULL;
 	}
-	loop_timer_stop(&d->settle);
 	d->gateway = gateway_free(d->gateway);
 	teardown_fini(d);
 	hosts_fini(d);
-	d->balancer->stop(d->balancer_state);
-	for (int i = 0; i < NODE_SETS; i++) {
-		mirror_fini(&d->mirrors[i]);
+	for (size_t i = 0; i < d->n_stacks; i++) {
+		stack_fini(&d->stacks[i]);
 	}
 	for (int i = 0; i < VPC_SETS; i++) {
 		mirror_fini(&d->vpc_mirrors[i]);
 	}
-	d->node_nft = nft_close(d->node_nft);
 	d->vpc_nft = nft_close(d->vpc_nft);
 	netlink_close(&d->node_route);
 	netlink_close(&d->node_flows);
@@ -95,9 +126,12 @@ struct dataplane *dataplane_free(struct dataplane *d)
 
 int dataplane_sync(struct dataplane *d, struct err *err)
 {
-	bool first = !d->knows_all;
-	int r = sync_node(d, err);
+	bool first = !d->stacks[0].knows_all;
+	int r = 0;
 
+	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
+		r = sync_stack(&d->stacks[i], err);
+	}
 	if (r == 0 && first) {
 		r = teardown_strangers(d, err);
 	}
@@ -112,12 +146,46 @@ struct dataplane_stats dataplane_stats(const struct dataplane *d)
 	return d->stats;
 }
 
+/* Families count for themselves; whoever asks sees one number. */
+struct counted {
+	struct map sums; /* name to struct sum, owned */
+};
+struct sum {
+	uint64_t packets, bytes;
+};
+
+static void add_up(void *arg, const char *name, uint64_t packets, uint64_t bytes)
+{
+	struct counted *c = arg;
+	struct sum *sum = map_find(&c->sums, slice_of(name));
+
+	if (!sum) {
+		sum = NEW(struct sum);
+		(void)map_set(&c->sums, slice_of(name), sum);
+	}
+	sum->packets += packets;
+	sum->bytes += bytes;
+}
+
 int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *arg,
                            struct err *err)
 {
-	int r = nft_each_counter(d->node_nft, fn, arg, err);
+	struct counted c = { 0 };
+	int r = nft_each_counter(d->vpc_nft, add_up, &c, err);
 
-	return r < 0 ? r : nft_each_counter(d->vpc_nft, fn, arg, err);
+	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
+		r = nft_each_counter(d->stacks[i].nft, add_up, &c, err);
+	}
+	for (struct map_iter it = { 0 }; map_next(&c.sums, &it);) {
+		const struct sum *sum = it.value;
+
+		if (r == 0) {
+			fn(arg, it.key.p, sum->packets, sum->bytes);
+		}
+		free(it.value);
+	}
+	map_fini(&c.sums);
+	return r;
 }
 
 /* ---- drops ---- */
@@ -125,30 +193,40 @@ int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *
 struct drops {
 	dataplane_drop_fn *fn;
 	void *arg;
+	enum ip_family family;
 	enum verdict verdict;
 };
 
 static void show_drop(void *arg, const struct nft_element *e)
 {
 	const struct drops *drops = arg;
-	const uint8_t *key = e->key;
-	struct flow f = { .src = { .family = IP_V4 }, .dst = { .family = IP_V4 }, .proto = key[8] };
-	uint16_t port_be;
+	const uint8_t *src = e->key, *dst = src + ip_size(drops->family),
+		      *proto = dst + ip_size(drops->family);
+	struct flow f = { .src = set_key_ip_at(src, drops->family),
+		          .dst = set_key_ip_at(dst, drops->family),
+		          .proto = *proto,
+		          .dst_port = set_key_port_at(proto + 4) };
 
-	memcpy(f.src.bytes, key, 4);
-	memcpy(f.dst.bytes, key + 4, 4);
-	memcpy(&port_be, key + 12, sizeof(port_be));
-	f.dst_port = ntohs(port_be);
 	drops->fn(drops->arg, &f, drops->verdict, e->packets);
+}
+
+static int each_drop(struct stack *s, struct drops drops, enum node_set set, struct err *err)
+{
+	drops.family = s->family;
+	return nft_each_element(s->nft, node_set(s->family, set), show_drop, NULL, &drops, err);
 }
 
 int dataplane_each_drop(struct dataplane *d, dataplane_drop_fn *fn, void *arg, struct err *err)
 {
-	struct drops egress = { fn, arg, VERDICT_DENY_EGRESS },
-		     ingress = { fn, arg, VERDICT_DENY_INGRESS };
-	int r = nft_each_element(d->node_nft, &node_dropped_egress, show_drop, NULL, &egress, err);
+	struct drops egress = { .fn = fn, .arg = arg, .verdict = VERDICT_DENY_EGRESS },
+		     ingress = { .fn = fn, .arg = arg, .verdict = VERDICT_DENY_INGRESS };
+	int r = 0;
 
-	return r < 0 ? r
-	             : nft_each_element(d->node_nft, &node_dropped_ingress, show_drop, NULL,
-	                                &ingress, err);
+	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
+		r = each_drop(&d->stacks[i], egress, SET_DROPPED_EGRESS, err);
+		if (r == 0) {
+			r = each_drop(&d->stacks[i], ingress, SET_DROPPED_INGRESS, err);
+		}
+	}
+	return r;
 }

@@ -20,7 +20,10 @@ struct dataplane_config {
 	struct ip node_ip;           /* 10.0.2.10 */
 	struct prefix pod_range;     /* 10.244.0.0/24 of this node */
 	struct prefix service_range; /* 10.1.0.0/16 */
-	struct ip dns_ip;            /* 10.0.0.10 */
+	/* The same for IPv6; with no address none of it is carried. */
+	struct ip node_ip6;
+	struct prefix pod_range6, service_range6;
+	struct ip dns_ip;          /* 10.0.0.10 */
 	struct ip api_ip;          /* of the API server's listener inside, for default/kubernetes */
 	const struct model *model; /* borrowed; what is rendered */
 	int host_ns; /* the host's own network namespace, where the internet gateway's program runs;

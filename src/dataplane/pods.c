@@ -80,20 +80,21 @@ static int configure_near_end(struct dataplane *d, int index, struct ip ip, stru
  * what it has. */
 static bool is_adopted(struct dataplane *d, const char *link, struct ip ip)
 {
-	struct mirror_key k = key_of(ip.bytes, 4);
+	struct mirror_key k = key_of(ip.bytes, ip_size(ip.family));
+	const struct stack *s = stack_of(d, ip.family);
 	struct link_info info;
 
-	return !d->knows_all && mirror_in_kernel(&d->mirrors[SET_PODS], &k) &&
+	return !s->knows_all && mirror_in_kernel(&s->mirrors[SET_PODS], &k) &&
 	       link_find(&d->node_route, link, &info, NULL) == 0;
 }
 
 /* The pod's policies, in the kernel. */
 static int need_policies(struct dataplane *d, struct ip ip, struct err *err)
 {
-	struct mirror_key k = key_of(ip.bytes, 4);
+	struct mirror_key k = key_of(ip.bytes, ip_size(ip.family));
 	int r = dataplane_sync(d, err);
 
-	if (r == 0 && !mirror_wanted(&d->mirrors[SET_PODS], &k)) {
+	if (r == 0 && !mirror_wanted(&stack_of(d, ip.family)->mirrors[SET_PODS], &k)) {
 		return err_raise(err, ERR_INVALID, "no pod in the model has the address");
 	}
 	return r;

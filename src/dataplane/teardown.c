@@ -43,7 +43,7 @@ static void look(void *arg, const struct conntrack_flow *f)
 static int end_flows(struct dataplane *d, concerned_fn *concerned, void *arg, struct err *err)
 {
 	struct ending e = { .concerned = concerned, .arg = arg };
-	int r = conntrack_each(&d->node_flows, 0, look, &e, err);
+	int r = conntrack_each(&d->node_flows, IP_NONE, 0, look, &e, err);
 
 	for (size_t i = 0; r == 0 && i < e.flows.n; i++) {
 		conntrack_queue_delete(&d->node_flows, &e.flows.at[i]);
@@ -69,11 +69,11 @@ static bool is_going(void *arg, struct ip ip)
 
 static bool is_strange(void *arg, struct ip ip)
 {
-	const struct dataplane *d = arg;
-	struct mirror_key k = key_of(ip.bytes, 4);
+	struct dataplane *d = arg;
+	struct stack *s = stack_of(d, ip.family);
+	struct mirror_key k = key_of(ip.bytes, ip_size(ip.family));
 
-	return prefix_contains(d->config.pod_range, ip) &&
-	       !mirror_wanted(&d->mirrors[SET_PODS], &k);
+	return s && prefix_contains(s->pod_range, ip) && !mirror_wanted(&s->mirrors[SET_PODS], &k);
 }
 
 int teardown_strangers(struct dataplane *d, struct err *err)

@@ -367,7 +367,7 @@ static void damage_table(int ns)
 {
 	struct nft *n;
 
-	assert_int_equal(nft_open(ns, "kennel", &n, NULL), 0);
+	assert_int_equal(nft_open(ns, IP_V4, "kennel", &n, NULL), 0);
 	nft_rule_begin(n, "refuse");
 	nft_rule_accept(n);
 	assert_int_equal(nft_commit(n, NULL), 0);
@@ -386,7 +386,7 @@ static void lose_an_element(int ns)
 	struct nft *n;
 	uint32_t class_id = 0;
 
-	assert_int_equal(nft_open(ns, "kennel", &n, NULL), 0);
+	assert_int_equal(nft_open(ns, IP_V4, "kennel", &n, NULL), 0);
 	assert_int_equal(nft_each_element(n, &isolated, take_first, NULL, &class_id, NULL), 0);
 	nft_element_delete(n, &isolated, &(struct nft_element){ .key = &class_id });
 	assert_int_equal(nft_commit(n, NULL), 0);
