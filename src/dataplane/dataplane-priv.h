@@ -47,7 +47,7 @@ struct gone {
 	char link[IFNAMSIZ];
 	int index;
 	bool in_vpc;
-	struct ip ip; /* whose flows go too; none for hosts */
+	struct ip_pair ips; /* whose flows go too; none for hosts */
 };
 
 struct dataplane {
@@ -116,11 +116,14 @@ void hosts_adopt(struct dataplane *d);
 
 /* ---- attach.c ---- */
 /* The far end of a link, in the namespace of a pod or host. */
+struct far_address {
+	struct ip ip, gateway;
+	uint8_t len; /* of the prefix on the link */
+};
 struct far_end {
 	int netns_fd;
-	struct ip ip, gateway;
-	uint8_t len;                /* of the prefix on the link */
-	const uint8_t *gateway_mac; /* null: ask by ARP */
+	struct far_address at[2];   /* none: not used */
+	const uint8_t *gateway_mac; /* null: ask by ARP or neighbour discovery */
 };
 /* eth0 there. Failure: ERR_IO. *ret_found: there is one. */
 MUST_USE int far_end_find(int netns_fd, bool *ret_found, struct err *err);
@@ -131,7 +134,8 @@ const char *near_end_name(const char *prefix, struct slice id, char *buf);
 /* ---- teardown.c ---- */
 void teardown_later(struct dataplane *d, const struct gone *g);
 /* Before a link or address is used again: what is queued under that name or address goes now. */
-MUST_USE int teardown_before(struct dataplane *d, const char *link, struct ip ip, struct err *err);
+MUST_USE int teardown_before(struct dataplane *d, const char *link, struct ip_pair ips,
+                             struct err *err);
 /* Ends flows that name addresses of the pods' range that no pod has. */
 MUST_USE int teardown_strangers(struct dataplane *d, struct err *err);
 void teardown_fini(struct dataplane *d);

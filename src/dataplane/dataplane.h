@@ -45,15 +45,16 @@ struct dataplane *dataplane_free(struct dataplane *d); /* leaves the kernel as i
  * (defer to the end of the turn). Failure: ERR_IO; the next call tries everything again. */
 MUST_USE int dataplane_sync(struct dataplane *d, struct err *err);
 
-/* A pod's network: its namespace gets eth0 with ip/32, default route by 169.254.1.1, lo up; the
- * node side a route. Policies for the pod are in the kernel before its link is up: call it after
- * model_put of the pod with its status.podIP (dataplane_pod_attach syncs by itself; before the
- * first dataplane_sync only for a pod that the kernel does not know from an earlier run). netns_fd
- * is borrowed. Failure: ERR_INVALID when no pod in the model has the address; ERR_IO. */
-MUST_USE int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid, struct ip ip,
+/* A pod's network: its namespace gets eth0 with its addresses (one of each family at most; /32 and
+ * /128), default routes by 169.254.1.1 and fe80::1, lo up; the node side routes. Policies for the
+ * pod are in the kernel before its link is up: call it after model_put of the pod with its
+ * status.podIPs (dataplane_pod_attach syncs by itself; before the first dataplane_sync only for a
+ * pod that the kernel does not know from an earlier run). netns_fd is borrowed. Failure: ERR_INVALID
+ * when no pod in the model has an address, or its family is not carried; ERR_IO. */
+MUST_USE int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid, struct ip_pair ips,
                                   int netns_fd, struct err *err);
 void dataplane_pod_detach(struct dataplane *d, struct slice pod_uid,
-                          struct ip ip); /* queued, batched */
+                          struct ip_pair ips); /* queued, batched */
 /* A host in a private subnet (database, cache): eth0 with ip/24 on the subnet's bridge. */
 MUST_USE int dataplane_host_attach(struct dataplane *d, struct slice id, struct ip ip, int netns_fd,
                                    struct err *err);

@@ -210,7 +210,7 @@ static int attach(struct dataplane *d, struct slice id, struct ip ip, int netns_
 		return r;
 	}
 	near_end_name(HOST_LINK_PREFIX, id, name);
-	r = teardown_before(d, name, ip, err);
+	r = teardown_before(d, name, (struct ip_pair){ { ip } }, err);
 	wish_guard(d, ip);
 	if (r == 0) {
 		r = vpc_commit(d, err);
@@ -226,7 +226,8 @@ static int attach(struct dataplane *d, struct slice id, struct ip ip, int netns_
 	}
 	if (r == 0) {
 		r = far_end_configure(
-			&(struct far_end){ netns_fd, ip, vpc_router_of(subnet), 24, NULL }, err);
+			&(struct far_end){ netns_fd, { { ip, vpc_router_of(subnet), 24 } }, NULL },
+			err);
 	}
 	if (r == 0) {
 		r = link_wait_running(&d->vpc_route, name, err);

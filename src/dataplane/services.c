@@ -272,16 +272,6 @@ static void add_entry(entry_list *list, const struct service *s, struct ip ip, u
 	}
 }
 
-static struct ip last_of(struct prefix p)
-{
-	struct ip last = p.ip;
-
-	for (unsigned bit = p.len; bit < 8 * ip_size(p.ip.family); bit++) {
-		last.bytes[bit / 8] |= (uint8_t)(0x80u >> bit % 8);
-	}
-	return last;
-}
-
 static void put_guard(struct service *s, const struct service_port *p, struct ip ip)
 {
 	struct set_key k = entry_key(ip, (uint8_t)p->proto, p->port);
@@ -305,7 +295,7 @@ static void put_guard(struct service *s, const struct service_port *p, struct ip
 		}
 		set_key_ip(&range, at.ip);
 		set_key_add(&range, k.bytes, k.size);
-		set_key_ip(&range, last_of(at));
+		set_key_ip(&range, prefix_last(at));
 		own_put(s, SET_SOURCES, &range, NULL);
 	}
 }

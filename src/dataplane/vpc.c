@@ -14,6 +14,7 @@
 #define VPC_RANGE_LEN 16
 #define SUBNET_LEN    24
 #define NODE_SUBNET   2
+#define SUBNET6_LEN   64
 #define NODE_PORT     "node" /* the router's end of the node's link */
 
 static struct prefix vpc_range(void)
@@ -41,6 +42,13 @@ struct ip vpc_router_of(int subnet)
 	return prefix_nth(subnet_range(subnet), 1);
 }
 
+/* IPv6: fd00:10:0:<subnet>::/64. Hosts of the VPC have none of it, nodes do. */
+static struct prefix subnet_range6(int subnet)
+{
+	return (struct prefix){ { IP_V6, { 0xfd, 0, 0, 0x10, 0, 0, 0, (uint8_t)subnet } },
+		                SUBNET6_LEN };
+}
+
 const char *vpc_bridge_name(int subnet, char *buf)
 {
 	snprintf(buf, IFNAMSIZ, "subnet%d", subnet);
@@ -66,6 +74,27 @@ static int apply(const struct setting *s, size_t n, struct err *err)
 	return 0;
 }
 
+/* Of a namespace that routes. Links invent no address of their own: what is not given is not there.
+ */
+static int family_settings(bool carries_v6, struct err *err)
+{
+	static const struct setting on[] = {
+		{ "ipv6/conf/all/addr_gen_mode", "1" }, { "ipv6/conf/default/addr_gen_mode", "1" },
+		{ "ipv6/conf/all/disable_ipv6", "0" },  { "ipv6/conf/default/disable_ipv6", "0" },
+		{ "ipv6/conf/all/forwarding", "1" },    { "ipv6/icmp/ratelimit", "0" },
+	};
+	static const struct setting off[] = {
+		{ "ipv6/conf/default/disable_ipv6", "1", true },
+	};
+
+	return carries_v6 ? apply(on, ARRAY_SIZE(on), err) : apply(off, ARRAY_SIZE(off), err);
+}
+
+static bool carries_v6(const struct dataplane *d)
+{
+	return d->config.node_ip6.family == IP_V6;
+}
+
 static int vpc_settings(struct dataplane *d, struct err *err)
 {
 	static const struct setting all[] = {
@@ -76,12 +105,14 @@ static int vpc_settings(struct dataplane *d, struct err *err)
 		{ "ipv4/conf/default/send_redirects", "0" },
 		/* Everybody behind the node is one peer to others: refusals must not run dry. */
 		{ "ipv4/icmp_ratelimit", "0" },
-		{ "ipv6/conf/default/disable_ipv6", "1", true },
 		{ "netfilter/nf_conntrack_tcp_be_liberal", "1", true },
 	};
 	scoped_visit struct netns_visit visit = { -1 };
 	int r = netns_enter(&visit, d->config.vpc_ns, err);
 
+	if (r == 0) {
+		r = family_settings(carries_v6(d), err);
+	}
 	return r < 0 ? r : apply(all, ARRAY_SIZE(all), err);
 }
 
@@ -96,13 +127,15 @@ static int node_settings(struct dataplane *d, struct err *err)
 		{ "ipv4/conf/default/send_redirects", "0" },
 		/* Everybody behind the node is one peer to others: refusals must not run dry. */
 		{ "ipv4/icmp_ratelimit", "0" },
-		{ "ipv6/conf/default/disable_ipv6", "1", true },
 		{ "ipv4/ip_local_reserved_ports", "30000-32767" },
 		{ "netfilter/nf_conntrack_tcp_be_liberal", "1", true },
 	};
 	scoped_visit struct netns_visit visit = { -1 };
 	int r = netns_enter(&visit, d->config.node_ns, err);
 
+	if (r == 0) {
+		r = family_settings(carries_v6(d), err);
+	}
 	return r < 0 ? r : apply(all, ARRAY_SIZE(all), err);
 }
 
@@ -122,6 +155,7 @@ static int bridge_settings(struct dataplane *d, const char *bridge, struct err *
 
 static int make_bridges(struct dataplane *d, struct err *err)
 {
+	static const struct ip link_local = { IP_V6, { 0xfe, 0x80, [15] = 1 } };
 	struct netlink *nl = &d->vpc_route;
 	char name[IFNAMSIZ];
 	int r;
@@ -140,6 +174,11 @@ static int make_bridges(struct dataplane *d, struct err *err)
 		d->subnet_index[i] = info.index;
 		address_queue(nl, info.index, vpc_router_of(i), SUBNET_LEN);
 		link_queue_up(nl, info.index);
+		if (carries_v6(d)) {
+			/* A router asks for neighbours from its link-local address. */
+			address_queue(nl, info.index, link_local, SUBNET6_LEN);
+			address_queue(nl, info.index, prefix_nth(subnet_range6(i), 1), SUBNET6_LEN);
+		}
 		r = netlink_send(nl, err);
 		if (r == 0) {
 			r = bridge_settings(d, name, err);
@@ -265,15 +304,19 @@ int vpc_prepare(struct dataplane *d, struct err *err)
 		r = make_node_link(d, err);
 	}
 	if (r == 0) {
-		r = far_end_configure(&(struct far_end){ d->config.node_ns, d->config.node_ip,
-		                                         vpc_router_of(NODE_SUBNET), SUBNET_LEN,
-		                                         NULL },
-		                      err);
+		r = far_end_configure(
+			&(struct far_end){
+				d->config.node_ns,
+				{ { d->config.node_ip, vpc_router_of(NODE_SUBNET), SUBNET_LEN },
+		                  { d->config.node_ip6, prefix_nth(subnet_range6(NODE_SUBNET), 1),
+		                    SUBNET6_LEN } },
+				NULL },
+			err);
 	}
-	if (r == 0) {
-		/* An address that no pod has (any more) must not be looked for outside. */
+	/* An address that no pod has (any more) must not be looked for outside. */
+	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
 		route_queue(&d->node_route,
-		            &(struct route){ .to = d->config.pod_range, .unreachable = true });
+		            &(struct route){ .to = d->stacks[i].pod_range, .unreachable = true });
 		r = netlink_send(&d->node_route, err);
 	}
 	if (r == 0) {

@@ -23,14 +23,16 @@ struct agent {
 	struct runtime *runtime;
 	struct image_store *images;
 	struct pods *pods;
-	const char *instance;  /* --name */
-	const char *home;      /* --home, H */
-	const char *node_name; /* of the Node object */
-	const char *exe;       /* path of the running executable */
-	const char *run_dir;   /* "/run/kennel/N" */
-	const char *cgroup;    /* "/kennel-N" */
-	uid_t api_uid;         /* owner of H/run/node.sock */
-	struct ip node_ip, dns_ip;
+	const char *instance;    /* --name */
+	const char *home;        /* --home, H */
+	const char *node_name;   /* of the Node object */
+	const char *exe;         /* path of the running executable */
+	const char *run_dir;     /* "/run/kennel/N" */
+	const char *cgroup;      /* "/kennel-N" */
+	uid_t api_uid;           /* owner of H/run/node.sock */
+	struct ip_pair node_ips; /* the second: none unless the instance carries both families */
+	struct prefix pod_ranges[2]; /* of this node, likewise */
+	struct ip dns_ip;
 	struct loop_defer sync; /* agent_sync */
 	bool model_is_complete; /* every list has come: from now on the kernel follows the model */
 };

@@ -39,6 +39,7 @@ struct role {
 
 struct options {
 	const char *name, *home, *kubeconfig;
+	bool dual_stack;
 	uid_t api_uid;
 };
 
@@ -49,6 +50,7 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 		{ "home", required_argument, NULL, 'h' },
 		{ "kubeconfig", required_argument, NULL, 'k' },
 		{ "api-uid", required_argument, NULL, 'u' },
+		{ "ip-families", required_argument, NULL, 'f' },
 		{ 0 },
 	};
 	int64_t uid = 0;
@@ -71,6 +73,9 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 			if (!slice_to_i64(slice_of(optarg), &uid) || uid < 0) {
 				return err_raise(err, ERR_USAGE, "--api-uid takes a number");
 			}
+			break;
+		case 'f':
+			o->dual_stack = strcmp(optarg, IP_FAMILIES_DUAL) == 0;
 			break;
 		default:
 			return err_raise(err, ERR_USAGE, "unknown option");
@@ -141,9 +146,12 @@ static int make_dataplane(struct role *r, struct err *err)
 	struct dataplane_config c = {
 		.instance = a->instance,
 		.node_name = slice_of(a->node_name),
-		.node_ip = a->node_ip,
+		.node_ip = a->node_ips.at[0],
+		.pod_range = a->pod_ranges[0],
 		.dns_ip = a->dns_ip,
-		.api_ip = a->node_ip,
+		.api_ip = a->node_ips.at[0],
+		.node_ip6 = a->node_ips.at[1],
+		.pod_range6 = a->pod_ranges[1],
 		.model = a->model,
 	};
 	int ret = open_namespace(r, "vpc", &r->vpc_ns, err);
@@ -160,8 +168,8 @@ static int make_dataplane(struct role *r, struct err *err)
 	c.vpc_ns = r->vpc_ns;
 	c.node_ns = r->node_ns;
 	c.host_ns = r->host_ns;
-	(void)prefix_parse(SLICE("10.244.0.0/24"), &c.pod_range);
 	(void)prefix_parse(SLICE("10.1.0.0/16"), &c.service_range);
+	(void)prefix_parse(SLICE("fd00:10:1::/112"), &c.service_range6);
 	return dataplane_new(a->loop, &c, &a->dataplane, err);
 }
 
@@ -192,7 +200,12 @@ static int make_base(struct role *r, const struct options *o, struct err *err)
 		             .run_dir = r->run_dir,
 		             .cgroup = r->cgroup,
 		             .api_uid = o->api_uid };
-	(void)ip_parse(SLICE("10.0.2.10"), &a->node_ip);
+	(void)ip_parse(SLICE("10.0.2.10"), &a->node_ips.at[0]);
+	(void)prefix_parse(SLICE("10.244.0.0/24"), &a->pod_ranges[0]);
+	if (o->dual_stack) {
+		(void)ip_parse(SLICE("fd00:10:0:2::a"), &a->node_ips.at[1]);
+		(void)prefix_parse(SLICE("fd00:10:244::/64"), &a->pod_ranges[1]);
+	}
 	(void)ip_parse(SLICE("10.0.0.10"), &a->dns_ip);
 	ret = dir_make(pods, 0700, err);
 	if (ret == 0) {

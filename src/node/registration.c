@@ -234,7 +234,9 @@ static struct val *status_of(const struct registration *r, struct arena *a)
 	char ip[IP_TEXT_SIZE];
 
 	list = val_need_array(a, status, "addresses");
-	add_address(a, list, "InternalIP", ip_format(r->agent->node_ip, ip));
+	for (size_t i = 0; i < 2 && r->agent->node_ips.at[i].family; i++) {
+		add_address(a, list, "InternalIP", ip_format(r->agent->node_ips.at[i], ip));
+	}
 	add_address(a, list, "Hostname", r->agent->node_name);
 	add_capacity(r, a, status);
 	add_conditions(r, a, status);
@@ -412,6 +414,7 @@ static void create(struct registration *r)
 {
 	scoped_arena struct arena a = { 0 };
 	scoped_strbuf struct strbuf path = { 0 };
+	char range[PREFIX_TEXT_SIZE];
 	struct val *body = status_of(r, &a), *meta = val_need_object(&a, body, "metadata"), *spec;
 
 	val_set_cstr(&a, body, "apiVersion", "v1");
@@ -419,8 +422,11 @@ static void create(struct registration *r)
 	val_set_cstr(&a, meta, "name", r->agent->node_name);
 	val_set(&a, meta, "labels", labels_of(r, &a));
 	spec = val_need_object(&a, body, "spec");
-	val_set_cstr(&a, spec, "podCIDR", "10.244.0.0/24");
-	val_append(val_need_array(&a, spec, "podCIDRs"), val_new_cstr(&a, "10.244.0.0/24"));
+	val_set_cstr(&a, spec, "podCIDR", prefix_format(r->agent->pod_ranges[0], range));
+	for (size_t i = 0; i < 2 && r->agent->pod_ranges[i].ip.family; i++) {
+		val_append(val_need_array(&a, spec, "podCIDRs"),
+		           val_new_cstr(&a, prefix_format(r->agent->pod_ranges[i], range)));
+	}
 	client_path(&path, "v1", "nodes", (struct slice){ 0 }, (struct slice){ 0 }, NULL);
 	r->call = client_request(r->agent->client, "POST", strbuf_str(&path), NULL, body,
 	                         on_created, r);

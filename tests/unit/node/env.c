@@ -58,8 +58,8 @@ static int build(struct fixture *f, const char *pod_spec, struct strbuf *skipped
 	assert_int_equal(yaml_parse(&f->arena, slice_of(text), &pod, NULL), 0);
 	f->facts = (struct pod_facts){ .pod = pod,
 		                       .node_name = SLICE("node"),
-		                       .host_ip = "10.0.2.10",
-		                       .pod_ip = "10.244.0.9",
+		                       .host_ips = "10.0.2.10",
+		                       .pod_ips = "10.244.0.9",
 		                       .node_cpu_milli = 2000,
 		                       .node_memory_bytes = INT64_C(1) << 30,
 		                       .find = find,

@@ -44,8 +44,8 @@ static struct val *compute(struct arena *a, const struct val *pod,
 	return pod_status_compute(a, &(struct pod_status_input){ .pod = pod,
 	                                                         .facts = facts,
 	                                                         .n = n,
-	                                                         .host_ip = "10.0.2.10",
-	                                                         .pod_ip = "10.244.0.7",
+	                                                         .host_ips = "10.0.2.10",
+	                                                         .pod_ips = "10.244.0.7",
 	                                                         .has_sandbox = true,
 	                                                         .is_initialized = true,
 	                                                         .phase = phase,
@@ -169,7 +169,7 @@ static void init_containers_hold_the_others_back(void **state)
 	f[2].spec = val_at(val_path(pod, "spec.containers"), 0);
 	s = pod_status_compute(
 		&a, &(struct pod_status_input){
-			    .pod = pod, .facts = f, .n = 3, .host_ip = "h", .pod_ip = "" });
+			    .pod = pod, .facts = f, .n = 3, .host_ips = "h", .pod_ips = "" });
 	assert_text(s, "phase", "Pending");
 	assert_condition(s, "Initialized", "False", "ContainersNotInitialized");
 	assert_text(condition(s, "Initialized"), "message",
