@@ -26,7 +26,7 @@
 enum { FIRST_SOCKET = 3, LAST_SOCKET = 4 };
 
 struct options {
-	const char *name, *home;
+	const char *name, *home, *ip_families;
 	uid_t uid; /* 0: stay who we are */
 };
 
@@ -51,6 +51,7 @@ static int read_options(int argc, char **argv, struct options *o, struct err *er
 	static const struct option known[] = { { "name", required_argument, NULL, 'n' },
 		                               { "home", required_argument, NULL, 'h' },
 		                               { "uid", required_argument, NULL, 'u' },
+		                               { "ip-families", required_argument, NULL, 'f' },
 		                               { 0 } };
 	uint64_t uid = 0;
 	int c;
@@ -61,14 +62,18 @@ static int read_options(int argc, char **argv, struct options *o, struct err *er
 			o->name = optarg;
 		} else if (c == 'h') {
 			o->home = optarg;
+		} else if (c == 'f') {
+			o->ip_families = optarg;
 		} else if (c != 'u' || !slice_to_u64(slice_of(optarg), &uid) || uid > UINT32_MAX) {
 			return err_raise(err, ERR_USAGE,
-			                 "usage: kennel api --name NAME --home FOLDER [--uid UID]");
+			                 "usage: kennel api --name NAME --home FOLDER [--uid UID] "
+			                 "[--ip-families LIST]");
 		}
 	}
 	if (!o->name || !o->home || optind != argc) {
 		return err_raise(err, ERR_USAGE,
-		                 "usage: kennel api --name NAME --home FOLDER [--uid UID]");
+		                 "usage: kennel api --name NAME --home FOLDER [--uid UID] "
+		                 "[--ip-families LIST]");
 	}
 	o->uid = (uid_t)uid;
 	return 0;
@@ -163,6 +168,8 @@ static int open_api(struct role_api *r, struct err *err)
 		.node_socket = node,
 		.advertise_port = HOME_API_INSIDE_PORT,
 		.public_address = r->address,
+		.dual_stack = r->options.ip_families &&
+		              strcmp(r->options.ip_families, IP_FAMILIES_DUAL) == 0,
 	};
 	int result = tls_server_new(
 		&(struct tls_server_config){ .cert_pem = strbuf_slice(&r->server_cert),

@@ -186,6 +186,7 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 {
 	const char *name = cli_value(p, "name", "kennel"), *home = cli_value(p, "home", NULL),
 		   *edge = cli_value(p, "edge-address", "127.0.0.1"),
+		   *families = cli_value(p, "ip-families", IP_FAMILIES_SINGLE),
 		   *port = cli_value(p, "api-port", "0");
 	uint64_t port_number;
 	struct ip ip;
@@ -197,12 +198,17 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 	if (!ip_parse(slice_of(edge), &ip)) {
 		return err_raise(err, ERR_USAGE, "--edge-address %s: not an IP address", edge);
 	}
+	if (strcmp(families, IP_FAMILIES_SINGLE) != 0 && strcmp(families, IP_FAMILIES_DUAL) != 0) {
+		return err_raise(err, ERR_USAGE, "--ip-families %s: %s or %s", families,
+		                 IP_FAMILIES_SINGLE, IP_FAMILIES_DUAL);
+	}
 	if (!slice_to_u64(slice_of(port), &port_number) || port_number > 65535) {
 		return err_raise(err, ERR_USAGE, "--api-port %s: not a port (1 to 65535)", port);
 	}
 	*ret = (struct cli_instance){
 		.name = name,
 		.edge_address = edge,
+		.ip_families = families,
 		.api_port = (uint16_t)port_number,
 	};
 	if (home && home[0] == '/') {

@@ -14,6 +14,7 @@ struct cli_instance {
 	const char *name; /* --name, default "kennel" */
 	const char *home; /* --home, absolute; default /var/lib/kennel (then .../NAME for others) */
 	const char *edge_address; /* --edge-address, default 127.0.0.1 */
+	const char *ip_families;  /* --ip-families: IP_FAMILIES_... (base/ip.h) */
 	uint16_t api_port;        /* --api-port; 0: 6443 or the next free one */
 };
 
@@ -74,7 +75,7 @@ int cli_main(int argc, char **argv, const struct cli_ops *ops);
 /* Value of the last such option, or 'otherwise'. */
 const char *cli_value(const struct cli_parsed *p, const char *name, const char *otherwise);
 bool cli_has(const struct cli_parsed *p, const char *name);
-/* Reads --name, --home, --edge-address and --api-port. Failure: ERR_USAGE. */
+/* Reads --name, --home, --edge-address, --ip-families and --api-port. Failure: ERR_USAGE. */
 MUST_USE int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct err *err);
 void cli_instance_fini(struct cli_instance *i);
 /* "kennel: sentence" on standard error; returns the exit status for the failure. */

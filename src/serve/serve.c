@@ -54,7 +54,9 @@ static int parse_options(int argc, char **argv, struct serve_options *o, int *re
 {
 	uint64_t number;
 
-	*o = (struct serve_options){ .name = "kennel", .edge_address = "127.0.0.1" };
+	*o = (struct serve_options){ .name = "kennel",
+		                     .edge_address = "127.0.0.1",
+		                     .ip_families = IP_FAMILIES_SINGLE };
 	*ready_fd = -1;
 	for (int i = 1; i < argc; i += 2) {
 		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
@@ -68,6 +70,8 @@ static int parse_options(int argc, char **argv, struct serve_options *o, int *re
 			o->home = value;
 		} else if (strcmp(argv[i], "--edge-address") == 0) {
 			o->edge_address = value;
+		} else if (strcmp(argv[i], "--ip-families") == 0) {
+			o->ip_families = value;
 		} else if (strcmp(argv[i], "--api-port") == 0 &&
 		           slice_to_u64(slice_of(value), &number) && number < 65536) {
 			o->api_port = (uint16_t)number;
@@ -171,9 +175,28 @@ static void prepare_roles(struct supervisor *s)
 	     *node_config = home_file(&s->home, "run/node.kubeconfig"),
 	     *lb_config =
 		     home_file(&s->home, "run/lb.kubeconfig"); /* live as long as the process */
-	const char *const api[] = { "api", "--name", name, "--home", home, "--uid", uid, NULL };
-	const char *const node[] = { "node",         "--name",    name,        "--home", home,
-		                     "--kubeconfig", node_config, "--api-uid", uid,      NULL };
+	const char *const api[] = { "api",
+		                    "--name",
+		                    name,
+		                    "--home",
+		                    home,
+		                    "--uid",
+		                    uid,
+		                    "--ip-families",
+		                    s->options.ip_families,
+		                    NULL };
+	const char *const node[] = { "node",
+		                     "--name",
+		                     name,
+		                     "--home",
+		                     home,
+		                     "--kubeconfig",
+		                     node_config,
+		                     "--api-uid",
+		                     uid,
+		                     "--ip-families",
+		                     s->options.ip_families,
+		                     NULL };
 	const char *const lb[] = { "lb",
 		                   "--name",
 		                   name,
@@ -188,11 +211,23 @@ static void prepare_roles(struct supervisor *s)
 		                   "--uid",
 		                   lb_uid,
 		                   NULL };
-	const char *const guard[] = {
-		"guard",      "--pid", pid,      "--", s->exe,           "serve",
-		"--name",     name,    "--home", home, "--edge-address", s->options.edge_address,
-		"--api-port", port,    NULL
-	};
+	const char *const guard[] = { "guard",
+		                      "--pid",
+		                      pid,
+		                      "--",
+		                      s->exe,
+		                      "serve",
+		                      "--name",
+		                      name,
+		                      "--home",
+		                      home,
+		                      "--edge-address",
+		                      s->options.edge_address,
+		                      "--api-port",
+		                      port,
+		                      "--ip-families",
+		                      s->options.ip_families,
+		                      NULL };
 	const struct {
 		const char *name;
 		const char *const *args;
@@ -240,6 +275,7 @@ static void on_status(void *arg, struct arena *a, struct val *into)
 	val_set_cstr(a, into, "name", s->home.name);
 	val_set_cstr(a, into, "home", s->home.path);
 	val_set_cstr(a, into, "edgeAddress", s->options.edge_address);
+	val_set_cstr(a, into, "ipFamilies", s->options.ip_families);
 	val_set_int(a, into, "apiPort", s->home.api_port);
 	val_set_int(a, into, "pid", getpid());
 	for (int i = 0; i < ROLES; i++) {
@@ -469,7 +505,8 @@ static int launch(const struct serve_options *o, const struct home *h, struct er
 		(void)!chdir("/");
 		clean_environment();
 		execl(exe, exe, "serve", "--name", o->name, "--home", o->home, "--edge-address",
-		      o->edge_address, "--api-port", port, "--ready-fd", ready, (char *)NULL);
+		      o->edge_address, "--api-port", port, "--ip-families", o->ip_families,
+		      "--ready-fd", ready, (char *)NULL);
 		_exit(127);
 	}
 	close(pipe_fds[1]);

@@ -7,10 +7,11 @@
 struct serve_options {
 	const char *name, *home;  /* of the instance; home absolute */
 	const char *edge_address; /* where load balancers listen */
+	const char *ip_families;  /* IP_FAMILIES_... (base/ip.h) */
 	uint16_t api_port;        /* 0: 6443 or the next free one */
 };
 
-/* The role: serve --name N --home H --edge-address A --api-port P [--ready-fd N]. Returns the exit status. */
+/* The role: serve --name N --home H --edge-address A --api-port P [--ip-families LIST] [--ready-fd N]. Returns the exit status. */
 int serve_main(int argc, char **argv);
 
 /* Starts it in the background and waits until its sockets listen and the kubeconfig is written. Outcome:
