@@ -236,12 +236,13 @@ static void add_head(struct strbuf *out, const struct call *c, struct slice targ
 	strbuf_adds(out, "\r\n");
 }
 
-static int open_tunnel(struct call *c, struct slice target)
+static int open_tunnel(struct call *c, struct slice node, struct slice target)
 {
-	struct stream_target to = { .unix_path = c->api->node_socket };
+	scoped_free char *path = api_node_socket(c->api, node);
+	struct stream_target to = { .unix_path = path };
 	struct tunnel *t;
 
-	if (!c->api->node_socket) {
+	if (!path) {
 		return fail_code(c, ERR_UNAVAILABLE,
 		                 "error dialing backend: there is no node agent");
 	}
@@ -361,7 +362,7 @@ static int run(struct call *c, const char *what, bool needs_container)
 		strbuf_addc(&target, '/');
 		http_percent_encode(&target, container);
 	}
-	return open_tunnel(c, strbuf_slice(&target));
+	return open_tunnel(c, val_str(val_path(pod, "spec.nodeName")), strbuf_slice(&target));
 }
 
 static int run_upgrade(struct call *c, const char *what, bool needs_container)

@@ -22,6 +22,7 @@
 #define SETTLE_US (100 * US_PER_MS)
 
 struct gateway;
+struct sockets;
 struct teardown;
 
 /* The node's side of one family: its tables, and what they should hold. */
@@ -29,7 +30,7 @@ struct stack {
 	struct dataplane *d;
 	enum ip_family family;
 	struct ip node_ip, dns_ip; /* dns_ip may be none */
-	struct prefix pod_range, service_range;
+	struct prefix pod_range, cluster_range, service_range;
 	struct nft *nft; /* owned */
 	struct mirror mirrors[NODE_SETS];
 	uint64_t stamp;       /* of the rules this program would write */
@@ -52,14 +53,16 @@ struct gone {
 
 struct dataplane {
 	struct loop *loop;              /* given */
-	struct dataplane_config config; /* given; node_name copied */
-	char *node_name;                /* owned */
+	struct dataplane_config config; /* given; node_name and link copied */
+	char *node_name, *link;         /* owned */
 	/* the node's side */
 	struct netlink node_route; /* links of the node */
 	struct netlink node_flows; /* tracked flows of the node */
 	struct stack stacks[2];    /* IPv4, and IPv6 when it is carried */
 	size_t n_stacks;
 	const struct balancer_provider *balancer;
+	struct sockets
+		*sockets; /* what pods open gets its endpoint here; null: as packets. Owned */
 	/* the VPC's side */
 	struct netlink vpc_route;
 	struct nft *vpc_nft;

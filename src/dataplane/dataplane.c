@@ -6,6 +6,8 @@
 
 #include "base/log.h"
 #include "dataplane/dataplane-priv.h"
+#include "dataplane/socket-programs.h"
+#include "dataplane/sockets.h"
 
 #define TABLE "kennel"
 
@@ -50,10 +52,12 @@ static void add_stacks(struct dataplane *d)
 	add_stack(d, (struct stack){ .node_ip = c->node_ip,
 	                             .dns_ip = c->dns_ip,
 	                             .pod_range = c->pod_range,
+	                             .cluster_range = c->cluster_range,
 	                             .service_range = c->service_range });
 	if (c->node_ip6.family) {
 		add_stack(d, (struct stack){ .node_ip = c->node_ip6,
 		                             .pod_range = c->pod_range6,
+		                             .cluster_range = c->cluster_range6,
 		                             .service_range = c->service_range6 });
 	}
 }
@@ -78,6 +82,8 @@ int dataplane_new(struct loop *l, const struct dataplane_config *c, struct datap
 	d->config = *c;
 	d->node_name = slice_dup(c->node_name);
 	d->config.node_name = slice_of(d->node_name);
+	d->link = mem_strdup(c->link);
+	d->config.link = d->link;
 	for (int i = 0; i < VPC_SETS; i++) {
 		mirror_init(&d->vpc_mirrors[i], &vpc_sets[i]);
 	}
@@ -90,7 +96,7 @@ int dataplane_new(struct loop *l, const struct dataplane_config *c, struct datap
 	if (r == 0) {
 		r = vpc_prepare(d, err);
 	}
-	if (r == 0 && c->host_ns > 0) {
+	if (r == 0 && c->leads && c->host_ns > 0) {
 		r = gateway_new(d, &d->gateway, err);
 	}
 	if (r < 0) {
@@ -109,6 +115,7 @@ struct dataplane *dataplane_free(struct dataplane *d)
 	d->gateway = gateway_free(d->gateway);
 	teardown_fini(d);
 	hosts_fini(d);
+	d->sockets = sockets_close(d->sockets);
 	for (size_t i = 0; i < d->n_stacks; i++) {
 		stack_fini(&d->stacks[i]);
 	}
@@ -120,8 +127,27 @@ struct dataplane *dataplane_free(struct dataplane *d)
 	netlink_close(&d->node_flows);
 	netlink_close(&d->vpc_route);
 	free(d->node_name);
+	free(d->link);
 	free(d);
 	return NULL;
+}
+
+int dataplane_balance_sockets(struct dataplane *d, int cgroup_fd, struct err *err)
+{
+	int r = sockets_open(d, cgroup_fd, &d->sockets, err);
+
+	if (r == 0) {
+		r = sockets_serve(d->sockets, d->config.node_ns, true, err);
+		if (r < 0) {
+			d->sockets = sockets_close(d->sockets);
+		}
+	}
+	return r < 0 ? err_while(err, r, "balance sockets by eBPF") : 0;
+}
+
+int dataplane_leave_sockets(int cgroup_fd, struct err *err)
+{
+	return socket_programs_remove(cgroup_fd, err);
 }
 
 int dataplane_sync(struct dataplane *d, struct err *err)
@@ -185,6 +211,9 @@ int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *
 		free(it.value);
 	}
 	map_fini(&c.sums);
+	if (d->sockets) {
+		fn(arg, "balance-socket", sockets_balanced(d->sockets), 0);
+	}
 	return r;
 }
 

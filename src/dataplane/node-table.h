@@ -73,7 +73,7 @@ const struct nft_set *node_set(enum ip_family family, enum node_set set);
 #define COUNT_ACCEPT       "accept-new"
 
 struct node_table_config {
-	struct prefix pod_range, service_range;
+	struct prefix cluster_range, service_range; /* pods of all nodes; services */
 	struct ip node_ip;
 	struct ip dns_ip; /* outside service_range, for a service alone; may be none */
 };

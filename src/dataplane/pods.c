@@ -3,6 +3,7 @@
 #include <linux/rtnetlink.h>
 
 #include "dataplane/dataplane-priv.h"
+#include "dataplane/sockets.h"
 #include "host/link.h"
 #include "host/route.h"
 
@@ -175,6 +176,9 @@ static int attach(struct dataplane *d, struct slice uid, struct ip_pair ips, int
 	}
 	if (r == 0) {
 		r = far_end_configure(&far, err);
+	}
+	if (r == 0 && d->sockets) {
+		r = sockets_serve(d->sockets, netns_fd, false, err);
 	}
 	return r < 0 ? r : link_wait_running(&d->node_route, name, err);
 }

@@ -135,10 +135,16 @@ static void pool_adopt_slots(struct balancer *b, struct pool *pool)
 
 static uint32_t id_new(struct balancer *b)
 {
-	while (b->next_id == 0 || map_has(&b->pools, id_slice(&b->next_id))) {
-		b->next_id++;
+	enum ip_family family = b->stack->family;
+
+	for (;; b->next_id++) {
+		if (b->next_id == 0 || pool_family(b->next_id) != family) {
+			b->next_id = pool_first(family);
+		}
+		if (!map_has(&b->pools, id_slice(&b->next_id))) {
+			return b->next_id++;
+		}
 	}
-	return b->next_id++;
 }
 
 /* Gives the pool an id: the one that the kernel's entry names, unless another pool has it. */
@@ -553,7 +559,7 @@ static void *start(struct stack *stack)
 	struct balancer *b = NEW(struct balancer);
 
 	b->stack = stack;
-	b->next_id = 1;
+	b->next_id = pool_first(stack->family);
 	pickers_start(b);
 	return b;
 }

@@ -23,6 +23,18 @@ struct entry entry_of_key(const void *bytes, enum ip_family family)
 	return (struct entry){ set_key_ip_at(at, family), *proto, set_key_port_at(proto + 4) };
 }
 
+#define POOL_V6 (1u << 31)
+
+uint32_t pool_first(enum ip_family family)
+{
+	return family == IP_V6 ? POOL_V6 | 1 : 1;
+}
+
+enum ip_family pool_family(uint32_t pool)
+{
+	return pool & POOL_V6 ? IP_V6 : IP_V4;
+}
+
 struct set_key slot_key(uint32_t pool, uint32_t number)
 {
 	struct set_key k = { 0 };

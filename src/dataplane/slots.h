@@ -18,6 +18,10 @@ struct slot {
 
 struct set_key entry_key(struct ip ip, uint8_t proto, uint16_t port);
 struct entry entry_of_key(const void *bytes, enum ip_family family);
+/* Numbers of pools tell their family, since what is not nftables has them all in one place. Those of
+ * a family begin with: */
+uint32_t pool_first(enum ip_family family);
+enum ip_family pool_family(uint32_t pool);
 struct set_key slot_key(uint32_t pool, uint32_t number);
 struct set_key slot_value(struct slot s);
 struct slot slot_of_value(const void *bytes, enum ip_family family);

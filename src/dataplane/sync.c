@@ -1,6 +1,7 @@
 /* Why: one transaction per sync: plan, compare with what the kernel has, write the difference. */
 #include "base/log.h"
 #include "dataplane/dataplane-priv.h"
+#include "dataplane/sockets.h"
 #include "dataplane/stamp.h"
 
 #define RETRY_US (1 * US_PER_S)
@@ -9,7 +10,7 @@
 
 static void queue_rules(struct stack *s)
 {
-	struct node_table_config c = { s->pod_range, s->service_range, s->node_ip, s->dns_ip };
+	struct node_table_config c = { s->cluster_range, s->service_range, s->node_ip, s->dns_ip };
 
 	node_table_queue(s->nft, &c);
 }
@@ -115,6 +116,11 @@ static int commit(struct stack *s, struct err *err)
 	s->d->stats.transactions++;
 	s->d->stats.elements += elements;
 	s->must_rebuild = false;
+	if (s->d->sockets && rebuilds) {
+		sockets_doubt(s->d->sockets, true);
+	} else if (s->d->sockets) {
+		sockets_commit(s->d->sockets, s);
+	}
 	for (int i = 0; i < NODE_SETS; i++) {
 		mirror_committed(&s->mirrors[i]);
 	}
@@ -131,9 +137,21 @@ static int commit(struct stack *s, struct err *err)
 
 static void on_settle(struct loop_timer *t);
 
+/* Sockets' maps hold all families: they are compared when every one of them is known. */
+static bool can_mend(const struct dataplane *d)
+{
+	for (size_t i = 0; i < d->n_stacks; i++) {
+		if (!d->stacks[i].knows_all) {
+			return false;
+		}
+	}
+	return d->sockets && sockets_is_in_doubt(d->sockets);
+}
+
 static void settle_later(struct stack *s, int64_t delay_us)
 {
-	if (s->must_read || s->unsettled || s->d->balancer->has_to_settle(s->balancer_state)) {
+	if (s->must_read || can_mend(s->d) || s->unsettled ||
+	    s->d->balancer->has_to_settle(s->balancer_state)) {
 		loop_timer_start(s->d->loop, &s->settle, delay_us, on_settle);
 	}
 }
@@ -155,6 +173,9 @@ static void on_settle(struct loop_timer *t)
 		if (any) {
 			r = commit(s, &err);
 		}
+		if (r == 0 && can_mend(s->d)) {
+			r = sockets_mend(s->d->sockets, &err);
+		}
 	}
 	if (r < 0) {
 		log_odd("Settling the node's rules failed, trying again error=%s", err.msg);
@@ -167,6 +188,9 @@ int sync_stack(struct stack *s, struct err *err)
 	bool all = !s->knows_all, reread = all || s->must_read;
 	int r = 0;
 
+	if (s->d->sockets && reread) {
+		sockets_doubt(s->d->sockets, false);
+	}
 	if (s->must_read) {
 		r = sync_read(s, err);
 		if (r < 0) {
@@ -186,6 +210,9 @@ int sync_stack(struct stack *s, struct err *err)
 		settle_later(s, SETTLE_US);
 	} else if (s->d->balancer->has_to_follow_up(s->balancer_state)) {
 		r = s->d->balancer->committed(s->balancer_state, err);
+	}
+	if (r == 0 && can_mend(s->d)) {
+		r = sockets_mend(s->d->sockets, err);
 	}
 	if (!loop_timer_is_armed(&s->settle)) {
 		settle_later(s, SETTLE_US);

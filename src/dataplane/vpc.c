@@ -13,9 +13,7 @@
 #define VPC_RANGE     0x0a000000u /* 10.0.0.0/16 */
 #define VPC_RANGE_LEN 16
 #define SUBNET_LEN    24
-#define NODE_SUBNET   2
 #define SUBNET6_LEN   64
-#define NODE_PORT     "node" /* the router's end of the node's link */
 
 static struct prefix vpc_range(void)
 {
@@ -196,9 +194,10 @@ static int make_bridges(struct dataplane *d, struct err *err)
 static int make_node_link(struct dataplane *d, struct err *err)
 {
 	struct netlink *nl = &d->vpc_route;
+	int bridge = d->subnet_index[vpc_subnet_of(d->config.node_ip)];
 	struct link_info port;
 	bool far = false;
-	int r = link_find(nl, NODE_PORT, &port, err);
+	int r = link_find(nl, d->config.link, &port, err);
 
 	if (r == 0) {
 		r = far_end_find(d->config.node_ns, &far, err);
@@ -208,21 +207,21 @@ static int make_node_link(struct dataplane *d, struct err *err)
 		}
 	}
 	if (r >= 0 && !far) {
-		link_queue_veth(nl, &(struct veth_spec){ .name = NODE_PORT,
+		link_queue_veth(nl, &(struct veth_spec){ .name = d->config.link,
 		                                         .peer_name = NODE_LINK,
-		                                         .master = d->subnet_index[NODE_SUBNET],
+		                                         .master = bridge,
 		                                         .peer_ns_fd = d->config.node_ns,
 		                                         .mtu = DATAPLANE_MTU });
 		r = netlink_send(nl, err);
 	}
 	if (r == 0) {
-		r = link_find(nl, NODE_PORT, &port, err);
+		r = link_find(nl, d->config.link, &port, err);
 	}
 	if (r != 0) {
-		return r < 0 ? r : err_raise(err, ERR_IO, "link %s is gone", NODE_PORT);
+		return r < 0 ? r : err_raise(err, ERR_IO, "link %s is gone", d->config.link);
 	}
-	if (port.master != d->subnet_index[NODE_SUBNET]) {
-		link_queue_master(nl, port.index, d->subnet_index[NODE_SUBNET]);
+	if (port.master != bridge) {
+		link_queue_master(nl, port.index, bridge);
 	}
 	link_queue_isolated(nl, port.index);
 	link_queue_up(nl, port.index);
@@ -286,12 +285,46 @@ static int make_rules(struct dataplane *d, struct err *err)
 	return r < 0 ? r : stamp_write(d->vpc_nft, NULL, digest, err);
 }
 
+/* The node's end of its link, and the ways to its pods on both sides. */
+static int make_node_ways(struct dataplane *d, int subnet, struct err *err)
+{
+	const struct dataplane_config *c = &d->config;
+	struct far_address v4 = { c->node_ip, vpc_router_of(subnet), SUBNET_LEN },
+			   v6 = { c->node_ip6, prefix_nth(subnet_range6(subnet), 1), SUBNET6_LEN };
+	int r = far_end_configure(&(struct far_end){ c->node_ns, { v4, v6 }, NULL }, err);
+
+	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
+		const struct stack *s = &d->stacks[i];
+
+		/* An address that no pod has (any more) must not be looked for outside. */
+		route_queue(&d->node_route,
+		            &(struct route){ .to = s->pod_range, .unreachable = true });
+		r = netlink_send(&d->node_route, err);
+		if (r < 0) {
+			return r;
+		}
+		route_queue(&d->vpc_route,
+		            &(struct route){ .to = s->cluster_range, .unreachable = true });
+		route_queue(&d->vpc_route, &(struct route){ .to = s->pod_range,
+		                                            .via = s->node_ip,
+		                                            .index = d->subnet_index[subnet] });
+		r = netlink_send(&d->vpc_route, err);
+	}
+	return r;
+}
+
 int vpc_prepare(struct dataplane *d, struct err *err)
 {
+	int subnet = vpc_subnet_of(d->config.node_ip);
 	char bridge[IFNAMSIZ];
-	int r = vpc_settings(d, err);
+	int r;
 
-	if (r == 0) {
+	if (subnet < 0) {
+		return err_raise(err, ERR_INVALID,
+		                 "the node's address lies in no subnet of the VPC");
+	}
+	r = vpc_settings(d, err);
+	if (r == 0 && d->config.leads) {
 		r = make_rules(d, err);
 	}
 	if (r == 0) {
@@ -304,24 +337,10 @@ int vpc_prepare(struct dataplane *d, struct err *err)
 		r = make_node_link(d, err);
 	}
 	if (r == 0) {
-		r = far_end_configure(
-			&(struct far_end){
-				d->config.node_ns,
-				{ { d->config.node_ip, vpc_router_of(NODE_SUBNET), SUBNET_LEN },
-		                  { d->config.node_ip6, prefix_nth(subnet_range6(NODE_SUBNET), 1),
-		                    SUBNET6_LEN } },
-				NULL },
-			err);
-	}
-	/* An address that no pod has (any more) must not be looked for outside. */
-	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
-		route_queue(&d->node_route,
-		            &(struct route){ .to = d->stacks[i].pod_range, .unreachable = true });
-		r = netlink_send(&d->node_route, err);
+		r = make_node_ways(d, subnet, err);
 	}
 	if (r == 0) {
-		r = link_wait_running(&d->vpc_route, NODE_PORT, err);
+		r = link_wait_running(&d->vpc_route, d->config.link, err);
 	}
-	return r < 0 ? r
-	             : link_wait_running(&d->vpc_route, vpc_bridge_name(NODE_SUBNET, bridge), err);
+	return r < 0 ? r : link_wait_running(&d->vpc_route, vpc_bridge_name(subnet, bridge), err);
 }

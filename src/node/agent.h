@@ -23,15 +23,20 @@ struct agent {
 	struct runtime *runtime;
 	struct image_store *images;
 	struct pods *pods;
-	const char *instance;    /* --name */
-	const char *home;        /* --home, H */
-	const char *node_name;   /* of the Node object */
-	const char *exe;         /* path of the running executable */
-	const char *run_dir;     /* "/run/kennel/N" */
-	const char *cgroup;      /* "/kennel-N" */
-	uid_t api_uid;           /* owner of H/run/node.sock */
-	struct ip_pair node_ips; /* the second: none unless the instance carries both families */
-	struct prefix pod_ranges[2]; /* of this node, likewise */
+	const char *instance; /* --name */
+	const char *home;     /* --home, H */
+	const char
+		*pods_dir; /* of this node's pods: "H/pods", or below a folder of the node's own */
+	const char *node_name;     /* of the Node object */
+	const char *region, *zone; /* where the node is; null: nowhere in particular */
+	bool leads;                /* has what there is once an instance: router, managed servers */
+	const char *exe;           /* path of the running executable */
+	const char *instance_dir;  /* "/run/kennel/N" */
+	const char *run_dir;       /* of this node: the same, or a folder of its own in it */
+	const char *cgroup;        /* "/kennel-N", or below it */
+	uid_t api_uid;             /* owner of H/run/nodes/NODE.sock */
+	struct ip_pair node_ips;   /* the second: none unless the instance carries both families */
+	struct prefix pod_ranges[2]; /* likewise; a /24, a /64 */
 	struct ip dns_ip;
 	struct loop_defer sync; /* agent_sync */
 	bool model_is_complete; /* every list has come: from now on the kernel follows the model */

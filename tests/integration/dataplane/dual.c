@@ -94,6 +94,35 @@ static void a_service_answers_on_both_addresses_and_node_ports(void **state)
 	assert_string_equal(probe_name(w, pod_ns(w, B4), false, VIP6, 80), "b");
 }
 
+static uint64_t counted;
+
+static void find_balanced(void *arg, const char *name, uint64_t packets, uint64_t bytes)
+{
+	(void)arg;
+	(void)bytes;
+	if (strcmp(name, "balance-socket") == 0) {
+		counted = packets;
+	}
+}
+
+static void sockets_of_both_families_are_balanced(void **state)
+{
+	struct world *w = *state;
+	uint64_t before;
+
+	if (!world_has_sockets()) {
+		skip();
+	}
+	assert_int_equal(dataplane_each_counter(w->d, find_balanced, NULL, NULL), 0);
+	before = counted;
+	assert_string_equal(probe_name(w, pod_ns(w, A4), false, VIP6, 80), "b");
+	assert_int_equal(dataplane_each_counter(w->d, find_balanced, NULL, NULL), 0);
+	assert_int_equal(counted, before + 1);
+	assert_string_equal(probe_name(w, pod_ns(w, A4), false, VIP4, 80), "b");
+	assert_int_equal(dataplane_each_counter(w->d, find_balanced, NULL, NULL), 0);
+	assert_int_equal(counted, before + 2);
+}
+
 static void a_family_without_endpoints_is_refused_alone(void **state)
 {
 	struct world *w = *state;
@@ -288,6 +317,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FRESH(a_pod_is_reached_on_both_addresses),
 		FRESH(a_service_answers_on_both_addresses_and_node_ports),
+		FRESH(sockets_of_both_families_are_balanced),
 		FRESH(a_family_without_endpoints_is_refused_alone),
 		FRESH(a_service_of_one_family_opens_no_node_port_of_the_other),
 		FRESH(a_policy_over_pods_holds_for_both_addresses),

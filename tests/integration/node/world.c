@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "codec/json.h"
 #include "codec/yaml.h"
 #include "host/cgroup.h"
@@ -408,14 +409,17 @@ int world_set_up(void **state)
 	the_world = w;
 	w->dir = mem_strdup(mkdtemp(dir));
 	w->home = mem_printf("%s/home", w->dir);
+	w->pods_dir = mem_printf("%s/pods", w->home);
 	w->run = mem_printf("%s/run", w->dir);
 	w->group = mem_printf("/kennel-test-%d", getpid());
 	w->exe = realpath("/proc/self/exe", NULL);
 	*a = (struct agent){ .loop = loop_new(),
 		             .instance = "test",
 		             .home = w->home,
+		             .pods_dir = w->pods_dir,
 		             .node_name = "the-node",
 		             .exe = w->exe,
+		             .instance_dir = w->run,
 		             .run_dir = w->run,
 		             .cgroup = w->group };
 	a->node_ips.at[0] = ip_v4(0x7f000001);
@@ -468,6 +472,7 @@ int world_tear_down(void **state)
 	strbuf_fini(&w->events);
 	free(w->dir);
 	free(w->home);
+	free(w->pods_dir);
 	free(w->run);
 	free(w->group);
 	free(w->exe);
