@@ -47,6 +47,16 @@ static struct prefix subnet_range6(int subnet)
 		                SUBNET6_LEN };
 }
 
+/* Whoever forwards asks for neighbours from a link-local address (RFC 4861, 7.2.2): that of the
+ * interface identifier its own address has. */
+static struct ip link_local_of(struct ip ip)
+{
+	struct ip local = { IP_V6, { 0xfe, 0x80 } };
+
+	memcpy(local.bytes + 8, ip.bytes + 8, 8);
+	return local;
+}
+
 const char *vpc_bridge_name(int subnet, char *buf)
 {
 	snprintf(buf, IFNAMSIZ, "subnet%d", subnet);
@@ -153,7 +163,6 @@ static int bridge_settings(struct dataplane *d, const char *bridge, struct err *
 
 static int make_bridges(struct dataplane *d, struct err *err)
 {
-	static const struct ip link_local = { IP_V6, { 0xfe, 0x80, [15] = 1 } };
 	struct netlink *nl = &d->vpc_route;
 	char name[IFNAMSIZ];
 	int r;
@@ -173,9 +182,10 @@ static int make_bridges(struct dataplane *d, struct err *err)
 		address_queue(nl, info.index, vpc_router_of(i), SUBNET_LEN);
 		link_queue_up(nl, info.index);
 		if (carries_v6(d)) {
-			/* A router asks for neighbours from its link-local address. */
-			address_queue(nl, info.index, link_local, SUBNET6_LEN);
-			address_queue(nl, info.index, prefix_nth(subnet_range6(i), 1), SUBNET6_LEN);
+			struct ip router = prefix_nth(subnet_range6(i), 1);
+
+			address_queue(nl, info.index, link_local_of(router), SUBNET6_LEN);
+			address_queue(nl, info.index, router, SUBNET6_LEN);
 		}
 		r = netlink_send(nl, err);
 		if (r == 0) {
@@ -285,14 +295,31 @@ static int make_rules(struct dataplane *d, struct err *err)
 	return r < 0 ? r : stamp_write(d->vpc_nft, NULL, digest, err);
 }
 
-/* The node's end of its link, and the ways to its pods on both sides. */
+static int give_link_local(struct dataplane *d, struct err *err)
+{
+	struct link_info eth0;
+	int r = link_find(&d->node_route, NODE_LINK, &eth0, err);
+
+	if (r != 0) {
+		return r < 0 ? r : err_raise(err, ERR_IO, "link %s is gone", NODE_LINK);
+	}
+	address_queue(&d->node_route, eth0.index, link_local_of(d->config.node_ip6), SUBNET6_LEN);
+	return netlink_send(&d->node_route, err);
+}
+
+/* The node's end of its link, and the ways to its pods on both sides. Ports of a subnet do not reach
+ * each other: IPv4 has the router answer for all of it (bridge_settings), IPv6 has no neighbour but
+ * the router. */
 static int make_node_ways(struct dataplane *d, int subnet, struct err *err)
 {
 	const struct dataplane_config *c = &d->config;
 	struct far_address v4 = { c->node_ip, vpc_router_of(subnet), SUBNET_LEN },
-			   v6 = { c->node_ip6, prefix_nth(subnet_range6(subnet), 1), SUBNET6_LEN };
+			   v6 = { c->node_ip6, prefix_nth(subnet_range6(subnet), 1), 128 };
 	int r = far_end_configure(&(struct far_end){ c->node_ns, { v4, v6 }, NULL }, err);
 
+	if (r == 0 && carries_v6(d)) {
+		r = give_link_local(d, err);
+	}
 	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
 		const struct stack *s = &d->stacks[i];
 
