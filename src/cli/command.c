@@ -191,7 +191,7 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 {
 	const char *name = cli_value(p, "name", "kennel"), *home = cli_value(p, "home", NULL),
 		   *edge = cli_value(p, "edge-address", "127.0.0.1"),
-		   *families = cli_value(p, "ip-families", IP_FAMILIES_SINGLE),
+		   *families = cli_value(p, "ip-families", NULL),
 		   *port = cli_value(p, "api-port", "0"), *nodes = cli_value(p, "nodes", NULL),
 		   *dataplane = cli_value(p, "service-dataplane", "auto");
 	uint64_t port_number, n_nodes = 0;
@@ -204,7 +204,8 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 	if (!ip_parse(slice_of(edge), &ip)) {
 		return err_raise(err, ERR_USAGE, "--edge-address %s: not an IP address", edge);
 	}
-	if (strcmp(families, IP_FAMILIES_SINGLE) != 0 && strcmp(families, IP_FAMILIES_DUAL) != 0) {
+	if (families && strcmp(families, IP_FAMILIES_SINGLE) != 0 &&
+	    strcmp(families, IP_FAMILIES_DUAL) != 0) {
 		return err_raise(err, ERR_USAGE, "--ip-families %s: %s or %s", families,
 		                 IP_FAMILIES_SINGLE, IP_FAMILIES_DUAL);
 	}

@@ -49,3 +49,21 @@ int nodes_remember(const struct home *h, unsigned n, struct err *err)
 
 	return home_write(path, slice_of(text), 0644, 0, err);
 }
+
+const char *families_remembered(const struct home *h)
+{
+	scoped_free char *path = home_file(h, "ip-families");
+	scoped_strbuf struct strbuf text = { 0 };
+
+	return home_read(path, &text, NULL) == 0 &&
+	                       slice_is(slice_trim(strbuf_slice(&text)), IP_FAMILIES_DUAL)
+	               ? IP_FAMILIES_DUAL
+	               : IP_FAMILIES_SINGLE;
+}
+
+int families_remember(const struct home *h, const char *families, struct err *err)
+{
+	scoped_free char *path = home_file(h, "ip-families"), *text = mem_printf("%s\n", families);
+
+	return home_write(path, slice_of(text), 0644, 0, err);
+}

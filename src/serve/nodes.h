@@ -37,3 +37,6 @@ void node_place(const char *instance, unsigned number, struct node_place *ret);
 /* How many nodes the home remembers; 1 when none were ever asked for. */
 unsigned nodes_remembered(const struct home *h);
 MUST_USE int nodes_remember(const struct home *h, unsigned n, struct err *err);
+/* Which IP families they carry: IP_FAMILIES_... (base/ip.h); IPv4 when none were ever asked for. */
+const char *families_remembered(const struct home *h);
+MUST_USE int families_remember(const struct home *h, const char *families, struct err *err);

@@ -62,7 +62,6 @@ static int parse_options(int argc, char **argv, struct serve_options *o, int *re
 
 	*o = (struct serve_options){ .name = "kennel",
 		                     .edge_address = "127.0.0.1",
-		                     .ip_families = IP_FAMILIES_SINGLE,
 		                     .service_dataplane = "auto" };
 	*ready_fd = -1;
 	for (int i = 1; i < argc; i += 2) {
@@ -77,7 +76,9 @@ static int parse_options(int argc, char **argv, struct serve_options *o, int *re
 			o->home = value;
 		} else if (strcmp(argv[i], "--edge-address") == 0) {
 			o->edge_address = value;
-		} else if (strcmp(argv[i], "--ip-families") == 0) {
+		} else if (strcmp(argv[i], "--ip-families") == 0 &&
+		           (strcmp(value, IP_FAMILIES_SINGLE) == 0 ||
+		            strcmp(value, IP_FAMILIES_DUAL) == 0)) {
 			o->ip_families = value;
 		} else if (strcmp(argv[i], "--service-dataplane") == 0) {
 			o->service_dataplane = value;
@@ -537,6 +538,12 @@ int serve_main(int argc, char **argv)
 		r = nodes_remember(&s.home, s.n_nodes, &err);
 	}
 	if (r == 0) {
+		if (!s.options.ip_families) {
+			s.options.ip_families = families_remembered(&s.home);
+		}
+		r = families_remember(&s.home, s.options.ip_families, &err);
+	}
+	if (r == 0) {
 		r = instance_enter(&s.instance, &s.home, s.n_nodes, &err);
 	}
 	if (r == 0) {
@@ -610,7 +617,8 @@ static int launch(const struct serve_options *o, const struct home *h, struct er
 		clean_environment();
 		execl(exe, exe, "serve", "--name", o->name, "--home", o->home, "--edge-address",
 		      o->edge_address, "--api-port", port, "--nodes", nodes, "--service-dataplane",
-		      o->service_dataplane, "--ip-families", o->ip_families, "--ready-fd", ready,
+		      o->service_dataplane, "--ready-fd", ready,
+		      o->ip_families ? "--ip-families" : (char *)NULL, o->ip_families,
 		      (char *)NULL);
 		_exit(127);
 	}
@@ -639,8 +647,15 @@ int serve_launch(const struct serve_options *o, struct err *err)
 		                 "starting an instance needs root: sudo kennel up ...");
 	}
 	if (is_running(&h)) {
+		const char *families = families_remembered(&h);
 		unsigned has = nodes_remembered(&h);
 
+		if (o->ip_families && strcmp(o->ip_families, families) != 0) {
+			return err_raise(err, ERR_CONFLICT,
+			                 "%s runs with %s; families change with kennel down and up "
+			                 "again",
+			                 o->name, families);
+		}
 		return o->nodes && o->nodes != has
 		               ? err_raise(err, ERR_CONFLICT,
 		                           "%s runs with %u node%s; their number changes with "

@@ -7,8 +7,9 @@
 struct serve_options {
 	const char *name, *home;  /* of the instance; home absolute */
 	const char *edge_address; /* where load balancers listen */
-	const char *ip_families;  /* IP_FAMILIES_... (base/ip.h) */
-	uint16_t api_port;        /* 0: 6443 or the next free one */
+	const char
+		*ip_families; /* IP_FAMILIES_... (base/ip.h); null: as last time, at first IPv4 */
+	uint16_t api_port;    /* 0: 6443 or the next free one */
 	/* How sockets of pods find the endpoint of a service: "ebpf", "nftables" or, whichever is to be
 	 * had, "auto". */
 	const char *service_dataplane;
