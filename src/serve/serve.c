@@ -512,6 +512,14 @@ static void tell_launcher(int ready_fd, const struct err *err)
 	}
 }
 
+static int check_families(const char *families, struct err *err)
+{
+	return strcmp(families, IP_FAMILIES_DUAL) != 0 || access("/proc/net/if_inet6", F_OK) == 0
+	               ? 0
+	               : err_raise(err, ERR_UNSUPPORTED,
+	                           "--ip-families %s: this kernel carries no IPv6", families);
+}
+
 int serve_main(int argc, char **argv)
 {
 	struct supervisor s = { .instance = { .vpc_fd = -1 } };
@@ -541,6 +549,9 @@ int serve_main(int argc, char **argv)
 		if (!s.options.ip_families) {
 			s.options.ip_families = families_remembered(&s.home);
 		}
+		r = check_families(s.options.ip_families, &err);
+	}
+	if (r == 0) {
 		r = families_remember(&s.home, s.options.ip_families, &err);
 	}
 	if (r == 0) {
