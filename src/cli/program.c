@@ -2,8 +2,8 @@
 #include "cli/command.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_up,      &cli_down,   &cli_status, &cli_check,      &cli_matrix, &cli_diff,
-	&cli_explain, &cli_verify, &cli_graph,  &cli_kubeconfig, NULL,
+	&cli_up,      &cli_down,   &cli_status, &cli_check, &cli_matrix,     &cli_diff,
+	&cli_explain, &cli_verify, &cli_graph,  &cli_drops, &cli_kubeconfig, NULL,
 };
 
 /* Their own rooms run them (main.c). */

@@ -197,7 +197,7 @@ int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *
                            struct err *err)
 {
 	struct counted c = { 0 };
-	int r = nft_each_counter(d->vpc_nft, add_up, &c, err);
+	int r = d->config.leads ? nft_each_counter(d->vpc_nft, add_up, &c, err) : 0;
 
 	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
 		r = nft_each_counter(d->stacks[i].nft, add_up, &c, err);
@@ -213,49 +213,6 @@ int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *
 	map_fini(&c.sums);
 	if (d->sockets) {
 		fn(arg, "balance-socket", sockets_balanced(d->sockets), 0);
-	}
-	return r;
-}
-
-/* ---- drops ---- */
-
-struct drops {
-	dataplane_drop_fn *fn;
-	void *arg;
-	enum ip_family family;
-	enum verdict verdict;
-};
-
-static void show_drop(void *arg, const struct nft_element *e)
-{
-	const struct drops *drops = arg;
-	const uint8_t *src = e->key, *dst = src + ip_size(drops->family),
-		      *proto = dst + ip_size(drops->family);
-	struct flow f = { .src = set_key_ip_at(src, drops->family),
-		          .dst = set_key_ip_at(dst, drops->family),
-		          .proto = *proto,
-		          .dst_port = set_key_port_at(proto + 4) };
-
-	drops->fn(drops->arg, &f, drops->verdict, e->packets);
-}
-
-static int each_drop(struct stack *s, struct drops drops, enum node_set set, struct err *err)
-{
-	drops.family = s->family;
-	return nft_each_element(s->nft, node_set(s->family, set), show_drop, NULL, &drops, err);
-}
-
-int dataplane_each_drop(struct dataplane *d, dataplane_drop_fn *fn, void *arg, struct err *err)
-{
-	struct drops egress = { .fn = fn, .arg = arg, .verdict = VERDICT_DENY_EGRESS },
-		     ingress = { .fn = fn, .arg = arg, .verdict = VERDICT_DENY_INGRESS };
-	int r = 0;
-
-	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
-		r = each_drop(&d->stacks[i], egress, SET_DROPPED_EGRESS, err);
-		if (r == 0) {
-			r = each_drop(&d->stacks[i], ingress, SET_DROPPED_INGRESS, err);
-		}
 	}
 	return r;
 }

@@ -5,10 +5,12 @@
 #include "model/policy-table.h"
 
 static const struct {
-	enum node_set isolated, rows, any;
+	enum node_set isolated, rows, denied, any;
 } sets[POLICY_DIRECTIONS] = {
-	[POLICY_INGRESS] = { SET_ISOLATED_INGRESS, SET_ROWS_INGRESS, SET_ANY_INGRESS },
-	[POLICY_EGRESS] = { SET_ISOLATED_EGRESS, SET_ROWS_EGRESS, SET_ANY_EGRESS },
+	[POLICY_INGRESS] = { SET_ISOLATED_INGRESS, SET_ROWS_INGRESS, SET_DENIED_INGRESS,
+	                     SET_ANY_INGRESS },
+	[POLICY_EGRESS] = { SET_ISOLATED_EGRESS, SET_ROWS_EGRESS, SET_DENIED_EGRESS,
+	                    SET_ANY_EGRESS },
 };
 
 static bool put(struct stack *s, enum node_set set, const struct set_key *key, const void *value)
@@ -97,42 +99,61 @@ static bool plan_isolated(struct stack *s, const struct policy_table *t, enum po
 }
 
 /* One end of a row's range: the classes given (peer: unless any), protocol and port. */
-static void add_row_end(struct set_key *k, const struct policy_row *row, bool last)
+static void add_row_end(struct set_key *k, const struct policy_row *row, uint8_t proto,
+                        uint16_t port)
 {
-	bool any = row->proto == POLICY_PROTO_ANY;
-
 	set_key_mark(k, row->subject);
 	if (row->peer != POLICY_PEER_ANY) {
 		set_key_mark(k, row->peer);
 	}
-	set_key_proto(k, !any ? row->proto : last ? 255 : 0);
-	set_key_port(k, last ? row->port_to : row->port_from);
+	set_key_proto(k, proto);
+	set_key_port(k, port);
 }
 
-static bool put_row(struct stack *s, enum node_set set, const struct policy_row *row)
-{
-	struct set_key range = { 0 };
+/* Protocols of a row as the kernel knows them: ranges of numbers. */
+static const struct proto_range {
+	uint8_t from, to;
+} others[] = { { 0, PROTO_TCP - 1 },
+	       { PROTO_TCP + 1, PROTO_UDP - 1 },
+	       { PROTO_UDP + 1, PROTO_SCTP - 1 },
+	       { PROTO_SCTP + 1, UINT8_MAX } };
 
-	add_row_end(&range, row, false);
-	add_row_end(&range, row, true);
-	return put(s, set, &range, NULL);
+static bool plan_row(struct stack *s, enum policy_direction dir, const struct policy_row *row)
+{
+	const struct proto_range all = { 0, UINT8_MAX }, one = { row->proto, row->proto };
+	const struct proto_range *range = row->proto == POLICY_PROTO_OTHERS ? others
+	                                  : row->proto == POLICY_PROTO_ANY  ? &all
+	                                                                    : &one;
+	size_t n = row->proto == POLICY_PROTO_OTHERS ? ARRAY_SIZE(others) : 1;
+	enum node_set set = row->peer == POLICY_PEER_ANY ? sets[dir].any
+	                    : row->admits                ? sets[dir].rows
+	                                                 : sets[dir].denied;
+	bool changes = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct set_key k = { 0 };
+
+		add_row_end(&k, row, range[i].from, row->port_from);
+		add_row_end(&k, row, range[i].to, row->port_to);
+		changes |= put(s, set, &k, NULL);
+	}
+	return changes;
 }
 
 static bool plan_rows(struct stack *s, const struct policy_table *t, enum policy_direction dir)
 {
-	struct mirror *rows = &s->mirrors[sets[dir].rows], *any = &s->mirrors[sets[dir].any];
+	const enum node_set all[] = { sets[dir].rows, sets[dir].denied, sets[dir].any };
 	bool changes = false;
 
-	mirror_begin_all(rows);
-	mirror_begin_all(any);
-	for (size_t i = 0; i < t->n_rows[dir]; i++) {
-		const struct policy_row *row = &t->rows[dir][i];
-
-		changes |= put_row(s, row->peer == POLICY_PEER_ANY ? sets[dir].any : sets[dir].rows,
-		                   row);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		mirror_begin_all(&s->mirrors[all[i]]);
 	}
-	changes |= mirror_end_all(rows);
-	changes |= mirror_end_all(any);
+	for (size_t i = 0; i < t->n_rows[dir]; i++) {
+		changes |= plan_row(s, dir, &t->rows[dir][i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		changes |= mirror_end_all(&s->mirrors[all[i]]);
+	}
 	return changes;
 }
 

@@ -40,7 +40,7 @@ enum nft_field {
 	NFT_FIELD_MARK
 };
 #define NFT_FIELDS_MAX 5
-#define NFT_KEY_MAX    40 /* two IPv6 addresses, protocol, port */
+#define NFT_KEY_MAX    44 /* mark, two IPv6 addresses, protocol, port */
 #define NFT_NAME_MAX   64
 
 /* Keys are the fields one after another, each padded to a multiple of 4 bytes: address and port in network order,
@@ -71,6 +71,7 @@ struct nft_element {
 	const void *data;    /* of a map */
 	const char *chain;   /* with verdicts: to go to */
 	uint64_t timeout_ms; /* 0: stays */
+	uint64_t expires_ms; /* reading: what is left of timeout_ms */
 	uint64_t packets;    /* reading, with counts */
 };
 

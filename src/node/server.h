@@ -4,6 +4,7 @@
  *   any  /exec/NS/POD/CONTAINER            exec.h          GET  /stats/summary  stats.h
  *   any  /attach/NS/POD/CONTAINER          attach.h        GET  /healthz        "ok"
  *   any  /portForward/NS/POD               portforward.h   POST /probe/NS/POD, /probeNode, /probeVpc  probe-flow.h
+ *   GET  /drops, /metrics                  drops.h
  *
  * Who may ask what is the API server's decision: the socket belongs to its user, mode 0600.
  * Failures are answered as Status objects with the kubelet's sentences, so that they can be passed

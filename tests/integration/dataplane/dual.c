@@ -247,12 +247,12 @@ struct seen {
 	bool v4, v6;
 };
 
-static void note_drop(void *arg, const struct flow *f, enum verdict verdict, uint64_t packets)
+static void note_drop(void *arg, const struct dropped *d)
 {
+	const struct flow *f = &d->flow;
 	struct seen *seen = arg;
 
-	(void)packets;
-	if (f->dst_port == 8080 && verdict == VERDICT_DENY_INGRESS) {
+	if (f->dst_port == 8080 && d->reason == DROP_INGRESS) {
 		seen->v4 |= ip_eq(f->src, ip_of(A4)) && ip_eq(f->dst, ip_of(B4));
 		seen->v6 |= ip_eq(f->src, ip_of(A6)) && ip_eq(f->dst, ip_of(B6));
 	}

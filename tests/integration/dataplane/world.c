@@ -290,7 +290,7 @@ void put_pod(struct world *w, const char *ns, const char *name, const char *ip, 
 	put_pod_at(w, ns, name, ip, ip, labels);
 }
 
-static int attach_pod(struct world *w, const char *ns, const char *name, struct ip_pair ips)
+static int attach_pod_at(struct world *w, const char *ns, const char *name, struct ip_pair ips)
 {
 	struct pod *p = &w->pods[w->n_pods];
 
@@ -303,10 +303,15 @@ static int attach_pod(struct world *w, const char *ns, const char *name, struct 
 	return p->ns;
 }
 
+int attach_pod(struct world *w, const char *ns, const char *name, const char *ip)
+{
+	return attach_pod_at(w, ns, name, (struct ip_pair){ { ip_of(ip) } });
+}
+
 int add_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels)
 {
 	put_pod(w, ns, name, ip, labels);
-	return attach_pod(w, ns, name, (struct ip_pair){ { ip_of(ip) } });
+	return attach_pod(w, ns, name, ip);
 }
 
 int add_dual_pod(struct world *w, const char *ns, const char *name, const char *ip,
@@ -315,7 +320,7 @@ int add_dual_pod(struct world *w, const char *ns, const char *name, const char *
 	scoped_free char *both = mem_printf("%s}, {ip: %s", ip, second);
 
 	put_pod_at(w, ns, name, ip, both, labels);
-	return attach_pod(w, ns, name, (struct ip_pair){ { ip_of(ip), ip_of(second) } });
+	return attach_pod_at(w, ns, name, (struct ip_pair){ { ip_of(ip), ip_of(second) } });
 }
 
 void remove_pod(struct world *w, const char *ns, const char *name)

@@ -117,6 +117,8 @@ int add_pod(struct world *w, const char *ns, const char *name, const char *ip, c
 /* The same with an address of each family. */
 int add_dual_pod(struct world *w, const char *ns, const char *name, const char *ip,
                  const char *second, const char *labels);
+/* The second half of it, for a pod object that was put already. */
+int attach_pod(struct world *w, const char *ns, const char *name, const char *ip);
 void put_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels);
 void remove_pod(struct world *w, const char *ns, const char *name);
 int pod_ns(struct world *w, const char *ip);
