@@ -220,7 +220,7 @@ static const char *both(const struct supervisor *s, const char *v4, const char *
 static void add_node(struct supervisor *s, unsigned number)
 {
 	struct node_place *p = place_of(s, number);
-	const char *args[24] = { "node",
+	const char *args[26] = { "node",
 		                 "--name",
 		                 s->home.name,
 		                 "--home",
