@@ -156,7 +156,7 @@ static void fill_vpc(struct cloud_look *l)
 	    (!prefix_eq(p, home) || (vpc_home(l->all) && vpc_id(VPC_VPC, l->object).len &&
 	                             vpc_home(l->all) != l->object))) {
 		l->advisory = "nodes, databases and caches of this instance are in another "
-		              "VPC, " VPC_HOME_RANGE ": no machine is in this one";
+			      "VPC, " VPC_HOME_RANGE ": no machine is in this one";
 	}
 	val_set_bool(a, l->status, "isDefault", false);
 	val_set_cstr(a, l->status, "ownerID", CLOUD_ACCOUNT);
