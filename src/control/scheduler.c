@@ -47,6 +47,21 @@ static struct amounts used_on(struct work *w, const struct val *node)
 	return used;
 }
 
+static bool is_any_address(struct slice ip)
+{
+	return !ip.len || slice_is(ip, "0.0.0.0") || slice_is(ip, "::");
+}
+
+/* One protocol and number, and addresses that are equal or of which one means all. */
+static bool same_host_port(const struct val *a, const struct val *b)
+{
+	struct slice x = val_get_str(a, "hostIP"), y = val_get_str(b, "hostIP");
+
+	return val_int(val_get(a, "hostPort"), 0) == val_int(val_get(b, "hostPort"), 0) &&
+	       val_eq(val_get(a, "protocol"), val_get(b, "protocol")) &&
+	       (is_any_address(x) || is_any_address(y) || slice_eq(x, y));
+}
+
 /* Ports of the host that a running pod took from a node. */
 static bool host_ports_clash(struct work *w, const struct val *pod, const struct val *node)
 {
@@ -70,9 +85,7 @@ static bool host_ports_clash(struct work *w, const struct val *pod, const struct
 				}
 				val_for_each (val_path(other, "spec.containers"), oc) {
 					val_for_each (val_get(oc, "ports"), op) {
-						if (val_int(val_get(op, "hostPort"), 0) == port &&
-						    val_eq(val_get(op, "protocol"),
-						           val_get(p, "protocol"))) {
+						if (same_host_port(op, p)) {
 							return true;
 						}
 					}

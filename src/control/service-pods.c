@@ -4,6 +4,7 @@
 
 #include "base/ip.h"
 #include "base/mem.h"
+#include "control/hints.h"
 #include "control/pods.h"
 #include "schema/selector.h"
 
@@ -70,7 +71,8 @@ void service_pods_seen(struct controller *c, const struct store_event *e)
 		s.before = e->old ? meta_labels(e->old->root) : NULL;
 		store_each(c->control->store, k->service, meta_ns(e->object->root), see_service,
 		           &s);
-	} else if (e->kind == k->node && e->type != STORE_MODIFIED) {
+	} else if (e->kind == k->node && (e->type != STORE_MODIFIED || !e->old ||
+	                                  hints_follow_node(e->old->root, e->object->root))) {
 		s.all = true;
 		store_each(c->control->store, k->service, SLICE(""), see_service, &s);
 	}

@@ -203,14 +203,43 @@ static void space_remove(struct model *m, const struct doc *d)
 
 /* ---- nodes ---- */
 
+#define ZONE_LABEL "topology.kubernetes.io/zone"
+
+static struct slice zone_of(const struct doc *node)
+{
+	return node ? val_get_str(val_path(node->root, "metadata.labels"), ZONE_LABEL)
+	            : (struct slice){ 0 };
+}
+
+/* A node that changes its zone may change what hints mean for every service. */
+static void zone_changed(struct model *m, const struct doc *old, const struct doc *now)
+{
+	if (!slice_eq(zone_of(old), zone_of(now))) {
+		model_changed(m, MODEL_SERVICES);
+		m->service_log_floor = m->versions[MODEL_SERVICES];
+	}
+}
+
 void node_put(struct model *m, const struct doc *d)
 {
-	doc_unref(map_set(&m->nodes, val_str(val_path(d->root, "metadata.name")), doc_ref(d)));
+	struct slice name = val_str(val_path(d->root, "metadata.name"));
+	struct doc *old = map_set(&m->nodes, name, doc_ref(d));
+
+	zone_changed(m, old, d);
+	doc_unref(old);
 }
 
 void node_remove(struct model *m, const struct doc *d)
 {
-	doc_unref(map_remove(&m->nodes, val_str(val_path(d->root, "metadata.name"))));
+	struct doc *old = map_remove(&m->nodes, val_str(val_path(d->root, "metadata.name")));
+
+	zone_changed(m, old, NULL);
+	doc_unref(old);
+}
+
+struct slice node_zone(const struct model *m, struct slice node)
+{
+	return zone_of(m ? map_find(&m->nodes, node) : NULL);
 }
 
 bool node_has_ip(const struct model *m, struct slice node, struct ip ip)
