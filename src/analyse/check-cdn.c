@@ -4,6 +4,7 @@
 #include "analyse/cloud.h"
 #include "analyse/distribution.h"
 #include "analyse/front.h"
+#include "analyse/ingress.h"
 #include "analyse/route.h"
 #include "base/mem.h"
 
@@ -404,57 +405,10 @@ static void cdn007(struct check *c)
 
 /* ---- CDN005: loop ---- */
 
-static bool is_nginx(const struct subject *s, const struct object *ingress)
-{
-	struct slice name = val_get_str(object_spec(ingress), "ingressClassName");
-	const struct object *class;
-
-	name = name.len ? name : object_annotation(ingress, "kubernetes.io/ingress.class");
-	class = subject_find(s, OBJECT_INGRESSCLASS, (struct slice){ "", 0 }, name);
-	return class ? slice_is(val_get_str(object_spec(class), "controller"),
-	                        "k8s.io/ingress-nginx")
-	             : slice_is(name, "nginx");
-}
-
-static bool redirects_nowhere(const struct subject *s)
-{
-	object_each(s, OBJECT_CONFIGMAP, o)
-	{
-		if (slice_is(val_str(val_get(val_get(o->v, "data"), "ssl-redirect")), "false")) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static const char *redirects(const struct subject *s, const struct object *ingress,
-                             struct slice host)
-{
-	if (ingress_is_alb(s, ingress)) {
-		return object_annotation(ingress, "alb.ingress.kubernetes.io/ssl-redirect").len
-		               ? "it is annotated ssl-redirect."
-		               : NULL;
-	}
-	if (!is_nginx(s, ingress)) {
-		return NULL;
-	}
-	if (slice_is(object_annotation(ingress, "nginx.ingress.kubernetes.io/force-ssl-redirect"),
-	             "true")) {
-		return "it is annotated force-ssl-redirect.";
-	}
-	return ingress_has_tls(ingress, host) && !redirects_nowhere(s) &&
-	                       !slice_is(
-				       object_annotation(
-					       ingress, "nginx.ingress.kubernetes.io/ssl-redirect"),
-				       "false")
-	               ? "it has a certificate for the host, and that redirects HTTP to HTTPS."
-	               : NULL;
-}
-
 static bool loops(struct check *c, const struct behaviour *b, struct slice host)
 {
 	const struct object *ingress = ingress_of_host(c->subject, host);
-	const char *why = ingress ? redirects(c->subject, ingress, host) : NULL;
+	const char *why = ingress ? ingress_redirects(c->subject, ingress, host) : NULL;
 	const struct val *at = val_path(b->origin, "customOriginConfig.originProtocolPolicy");
 	struct finding *f;
 

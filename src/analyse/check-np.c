@@ -1,697 +1,7 @@
-/* Why: NP: NetworkPolicies. Here: what their writing says against what is there; check-np-flows.c: what they do to flows.
- * The table of the family is at the end. */
-#include <stdlib.h>
-
+/* Why: NP: NetworkPolicies. The table of the family. */
 #include "analyse/check-np-priv.h"
-#include "analyse/ingress.h"
-#include "analyse/nearest.h"
-#include "analyse/policies.h"
-#include "base/mem.h"
 
-/* For each rule of each policy somebody wrote, in both directions. */
-#define rule_of_each_policy(c, policy, dir, rule)                                                  \
-	object_each((c)->subject, OBJECT_NETWORKPOLICY,                                            \
-	            policy) for (enum policy_direction dir = POLICY_INGRESS;                       \
-	                         dir < POLICY_DIRECTIONS; dir++)                                   \
-		val_for_each (netpol_rules(policy, dir), rule)
-
-static const struct val *pod_selector(const struct object *policy)
-{
-	return val_get(object_spec(policy), "podSelector");
-}
-
-/* The pods at the receiving end of a rule. */
-static void targets_of(struct check *c, const struct object *policy, enum policy_direction dir,
-                       const struct val *rule, struct selection *ret)
-{
-	if (dir == POLICY_INGRESS) {
-		subject_select_object(c->subject, subject_space(c->subject, policy->ns),
-		                      pod_selector(policy), ret);
-		return;
-	}
-	val_for_each (netpol_peers(rule, dir), peer) {
-		netpol_peer_pods(c->subject, policy, peer, ret);
-	}
-}
-
-/* ---- NP002 ---- */
-
-/* The namespace that was probably meant by a label's value. */
-static const struct space *meant_space(const struct subject *s, struct slice value)
-{
-	const struct space *best = NULL;
-
-	for (size_t i = 0; value.len && i < s->spaces.n; i++) {
-		unsigned d = edit_distance(value, s->spaces.at[i]->name, 2);
-
-		if (!d) {
-			return s->spaces.at[i];
-		}
-		best = d <= 2 && value.len > 4 ? s->spaces.at[i] : best;
-	}
-	return best;
-}
-
-static bool all_declared(const struct subject *s)
-{
-	for (size_t i = 0; i < s->spaces.n; i++) {
-		if (!s->spaces.at[i]->object) {
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool matches_a_space(struct subject *s, const struct val *selector)
-{
-	for (size_t i = 0; i < s->spaces.n; i++) {
-		if (space_matches(s, s->spaces.at[i], selector)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static void label_absent(struct check *c, const struct object *policy, const struct val *selector)
-{
-	const struct val *pair = val_first(val_get(selector, "matchLabels"));
-	const struct space *meant = meant_space(c->subject, val_str(pair));
-	bool automatic = pair && slice_is(pair->key, "kubernetes.io/metadata.name");
-	struct finding *f;
-
-	/* A namespace that is not among the files may well have the label. */
-	if (!meant && (automatic || !all_declared(c->subject))) {
-		return;
-	}
-	if (pair) {
-		f = check_found(c, policy, pair,
-		                "No namespace carries the label " SLICE_FMT "=" SLICE_FMT
-		                ", which NetworkPolicy " SLICE_FMT " asks for.",
-		                SLICE_ARG(pair->key), SLICE_ARG(val_str(pair)),
-		                SLICE_ARG(policy->name));
-	} else {
-		f = check_found(c, policy, selector,
-		                "The namespaceSelector of NetworkPolicy " SLICE_FMT
-		                " matches no namespace.",
-		                SLICE_ARG(policy->name));
-	}
-	if (!meant) {
-		return;
-	}
-	if (meant->object) {
-		scoped_strbuf struct strbuf b = { 0 };
-
-		labels_text(&b, meant->labels);
-		finding_shows(c, f, meant->object, val_path(meant->object->v, "metadata.labels"),
-		              "carries %s.", strbuf_str(&b));
-	}
-	finding_repair(c, f,
-	               "Write kubernetes.io/metadata.name: " SLICE_FMT
-	               ", a label every namespace has, or label the "
-	               "namespace.",
-	               SLICE_ARG(meant->name));
-	if (automatic) {
-		finding_replace(c, f, policy, pair, SLICE_FMT, SLICE_ARG(meant->name));
-	} else if (slice_eq(val_str(pair), meant->name)) {
-		finding_rename(c, f, policy, pair, "kubernetes.io/metadata.name");
-	}
-}
-
-static void np002(struct check *c)
-{
-	rule_of_each_policy(c, policy, dir, rule)
-	{
-		val_for_each (netpol_peers(rule, dir), peer) {
-			const struct val *selector = val_get(peer, "namespaceSelector");
-
-			if (val_len(selector) && !matches_a_space(c->subject, selector)) {
-				label_absent(c, policy, selector);
-			}
-		}
-	}
-}
-
-/* ---- NP003 ---- */
-
-static bool is_spaces_only(const struct val *peer)
-{
-	return val_len(val_get(peer, "namespaceSelector")) && !val_get(peer, "podSelector");
-}
-
-static bool is_pods_only(const struct val *peer)
-{
-	return val_len(val_get(peer, "podSelector")) && !val_get(peer, "namespaceSelector");
-}
-
-/* Two items mean "or": the pods of the second are looked for in the policy's namespace, where there are none, though the
- * namespaces of the first have some. */
-static bool meant_as_one(struct check *c, const struct object *policy, const struct val *spaces,
-                         const struct val *pods)
-{
-	scoped_selection struct selection own = { 0 }, other = { 0 };
-
-	netpol_peer_pods(c->subject, policy, pods, &own);
-	for (size_t i = 0; !own.at.n && i < c->subject->spaces.n; i++) {
-		if (space_matches(c->subject, c->subject->spaces.at[i],
-		                  val_get(spaces, "namespaceSelector"))) {
-			subject_select_object(c->subject, c->subject->spaces.at[i],
-			                      val_get(pods, "podSelector"), &other);
-		}
-	}
-	return other.at.n > 0;
-}
-
-/* One item means "and": there is no such pod in those namespaces, though the policy's own has some. */
-static bool meant_as_two(struct check *c, const struct object *policy, const struct val *peer)
-{
-	scoped_selection struct selection both = { 0 }, own = { 0 };
-	bool peopled = false;
-
-	netpol_peer_pods(c->subject, policy, peer, &both);
-	if (both.at.n || !val_len(val_get(peer, "namespaceSelector"))) {
-		return false;
-	}
-	for (size_t i = 0; i < c->subject->spaces.n; i++) {
-		const struct space *space = c->subject->spaces.at[i];
-
-		peopled = peopled ||
-		          (space->classes.n && !slice_eq(space->name, policy->ns) &&
-		           space_matches(c->subject, space, val_get(peer, "namespaceSelector")));
-	}
-	subject_select_object(c->subject, subject_space(c->subject, policy->ns),
-	                      val_get(peer, "podSelector"), &own);
-	return peopled && own.at.n > 0;
-}
-
-static void np003(struct check *c)
-{
-	rule_of_each_policy(c, policy, dir, rule)
-	{
-		val_for_each (netpol_peers(rule, dir), peer) {
-			const struct val *next = peer->next,
-					 *spaces = is_spaces_only(peer) ? peer : next;
-			const struct val *pods = spaces == peer ? next : peer;
-			struct finding *f;
-
-			if (next && is_spaces_only(spaces) && is_pods_only(pods) &&
-			    meant_as_one(c, policy, spaces, pods)) {
-				f = check_found(c, policy, next,
-				                "NetworkPolicy " SLICE_FMT
-				                " lists namespaceSelector and podSelector as two "
-				                "items: that is "
-				                "all pods of those namespaces, or such pods of "
-				                "namespace " SLICE_FMT ", which has none.",
-				                SLICE_ARG(policy->name), SLICE_ARG(policy->ns));
-				finding_repair(c, f,
-				               "Take the dash away before the second, so that both "
-				               "are one item.");
-			} else if (val_get(peer, "podSelector") && meant_as_two(c, policy, peer)) {
-				f = check_found(c, policy, peer,
-				                "NetworkPolicy " SLICE_FMT
-				                " asks for such pods in those namespaces, which "
-				                "have none; namespace " SLICE_FMT " has them.",
-				                SLICE_ARG(policy->name), SLICE_ARG(policy->ns));
-				finding_repair(c, f,
-				               "Make two items of it, each with its own dash, if "
-				               "either is to be admitted.");
-			}
-		}
-	}
-}
-
-/* ---- NP004, NP021, NP023: ports ---- */
-
-static bool any_declares(const struct selection *pods)
-{
-	for (size_t i = 0; i < pods->at.n; i++) {
-		if (pod_has_ports(pods->at.at[i]->spec)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool any_has(const struct selection *pods, uint16_t port, enum proto proto)
-{
-	for (size_t i = 0; i < pods->at.n; i++) {
-		if (pod_port_numbered(pods->at.at[i]->spec, port, proto)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static void service_port_in_rule(struct check *c, const struct object *policy, const struct val *at,
-                                 const struct selection *pods)
-{
-	uint16_t port = (uint16_t)val_int(at, 0);
-
-	for (size_t i = 0; i < pods->at.n; i++) {
-		const struct svc_list *services = subject_services_of(c->subject, pods->at.at[i]);
-
-		for (size_t j = 0; j < services->at.n; j++) {
-			const struct svc_port *p = svc_port_numbered(services->at.at[j], port, 0);
-			uint16_t target = p ? svc_port_target(p, pods->at.at[i]) : 0;
-			struct finding *f;
-
-			if (!target || target == port) {
-				continue;
-			}
-			f = check_found(c, policy, at,
-			                "NetworkPolicy " SLICE_FMT
-			                " opens port %u, which is the port of Service " SLICE_FMT
-			                "; its pods listen on %u, and that is what a policy sees.",
-			                SLICE_ARG(policy->name), port,
-			                SLICE_ARG(services->at.at[j]->name), target);
-			finding_shows(c, f, services->at.at[j]->object, val_get(p->v, "port"),
-			              "translates port %u to %u.", port, target);
-			finding_repair(c, f, "Write port %u.", target);
-			finding_replace(c, f, policy, at, "%u", target);
-			return;
-		}
-	}
-}
-
-static void np004(struct check *c)
-{
-	rule_of_each_policy(c, policy, dir, rule)
-	{
-		scoped_selection struct selection pods = { 0 };
-
-		val_for_each (val_get(rule, "ports"), p) {
-			const struct val *at = val_get(p, "port");
-			int64_t number = val_int(at, 0);
-
-			if (!pods.at.n) {
-				targets_of(c, policy, dir, rule, &pods);
-			}
-			if (number > 0 && number <= UINT16_MAX && !val_get(p, "endPort") &&
-			    any_declares(&pods) && !any_has(&pods, (uint16_t)number, 0)) {
-				service_port_in_rule(c, policy, at, &pods);
-			}
-		}
-	}
-}
-
-static const struct val *nearest_port_name(const struct selection *pods, struct slice name)
-{
-	const struct val *best = NULL;
-	unsigned best_d = 3;
-
-	for (size_t i = 0; i < pods->at.n; i++) {
-		container_each(pods->at.at[i]->spec, k)
-		{
-			val_for_each (val_get(k, "ports"), p) {
-				unsigned d = edit_distance(name, val_get_str(p, "name"), 2);
-
-				if (val_get(p, "name") && d < best_d) {
-					best = p;
-					best_d = d;
-				}
-			}
-		}
-	}
-	return best;
-}
-
-static void np021(struct check *c)
-{
-	rule_of_each_policy(c, policy, dir, rule)
-	{
-		scoped_selection struct selection pods = { 0 };
-
-		targets_of(c, policy, dir, rule, &pods);
-		val_for_each (pods.at.n ? val_get(rule, "ports") : NULL, p) {
-			const struct val *at = val_get(p, "port"), *near;
-			bool found = false;
-			struct finding *f;
-
-			for (size_t i = 0; i < pods.at.n; i++) {
-				found = found || pod_port_named(pods.at.at[i]->spec, val_str(at),
-				                                proto_of(p));
-			}
-			if (!val_str(at).len || found) {
-				continue;
-			}
-			f = check_found(c, policy, at,
-			                "NetworkPolicy " SLICE_FMT
-			                " opens the port named " SLICE_FMT
-			                ", and no pod it is about has a port of that name.",
-			                SLICE_ARG(policy->name), SLICE_ARG(val_str(at)));
-			near = nearest_port_name(&pods, val_str(at));
-			finding_shows(c, f, pods.at.at[0]->object,
-			              near ? val_get(near, "name") : pods.at.at[0]->spec,
-			              near ? "has a port with a similar name." : "is such a pod.");
-			if (near) {
-				finding_repair(c, f, "Write " SLICE_FMT ", or the port's number.",
-				               SLICE_ARG(val_get_str(near, "name")));
-				finding_replace(c, f, policy, at, SLICE_FMT,
-				                SLICE_ARG(val_get_str(near, "name")));
-			}
-		}
-	}
-}
-
-static void np023(struct check *c)
-{
-	rule_of_each_policy(c, policy, dir, rule)
-	{
-		scoped_selection struct selection pods = { 0 };
-
-		targets_of(c, policy, dir, rule, &pods);
-		val_for_each (pods.at.n ? val_get(rule, "ports") : NULL, p) {
-			const struct val *at = val_get(p, "port");
-			int64_t number = val_int(at, 0);
-			bool also = false;
-			struct finding *f;
-
-			val_for_each (val_get(rule, "ports"), q) {
-				also = also || (val_int(val_get(q, "port"), 0) == number &&
-				                proto_of(q) == PROTO_UDP);
-			}
-			if (number <= 0 || number > UINT16_MAX || proto_of(p) != PROTO_TCP ||
-			    also || any_has(&pods, (uint16_t)number, PROTO_TCP) ||
-			    !any_has(&pods, (uint16_t)number, PROTO_UDP)) {
-				continue;
-			}
-			f = check_found(c, policy,
-			                val_get(p, "protocol") ? val_get(p, "protocol") : at,
-			                "NetworkPolicy " SLICE_FMT
-			                " opens TCP %lld%s, the pods listen on UDP %lld.",
-			                SLICE_ARG(policy->name), (long long)number,
-			                val_get(p, "protocol")
-			                        ? ""
-			                        : " (no protocol is written, and that means TCP)",
-			                (long long)number);
-			for (size_t i = 0; i < pods.at.n; i++) {
-				const struct val *declared = pod_port_numbered(
-					pods.at.at[i]->spec, (uint16_t)number, PROTO_UDP);
-
-				if (declared) {
-					finding_shows(c, f, pods.at.at[i]->object, declared,
-					              "declares the port with protocol UDP.");
-					break;
-				}
-			}
-			if (val_get(p, "protocol")) {
-				finding_replace(c, f, policy, val_get(p, "protocol"), "UDP");
-			} else {
-				finding_insert(c, f, policy, at, "protocol: UDP");
-			}
-		}
-	}
-}
-
-/* ---- NP005, NP006: nobody is selected ---- */
-
-/* Labels of pods that come and go by the work of controllers. */
-static bool is_passing(const struct val *selector)
-{
-	static const char *const keys[] = { "acme.cert-manager.io/http01-solver", "job-name",
-		                            "batch.kubernetes.io/job-name",
-		                            "batch.kubernetes.io/controller-uid" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		if (val_get(val_get(selector, "matchLabels"), keys[i])) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The workload that carries the labels itself without giving them to its pods. */
-static const struct workload *labelled_outside(const struct subject *s, const struct space *space,
-                                               const struct val *pairs)
-{
-	(void)s;
-	for (size_t i = 0; val_len(pairs) && i < space->classes.n; i++) {
-		for (size_t j = 0; j < space->classes.at[i]->workloads.n; j++) {
-			const struct workload *w = space->classes.at[i]->workloads.at[j];
-
-			if (w->object->id != OBJECT_POD &&
-			    labels_have(object_labels(w->object), pairs)) {
-				return w;
-			}
-		}
-	}
-	return NULL;
-}
-
-struct empty_selection { /* a selector in a policy that picks nobody */
-	const struct object *policy;
-	const struct val *selector;
-	const struct space *space;
-	const struct workload *outside; /* whose own labels would fit */
-	bool is_subject;
-};
-typedef void empty_fn(struct check *c, const struct empty_selection *e);
-
-static void judge_selector(struct check *c, const struct object *policy, const struct val *selector,
-                           bool is_subject, empty_fn *fn)
-{
-	struct empty_selection e = { policy, selector, subject_space(c->subject, policy->ns), NULL,
-		                     is_subject };
-	scoped_selection struct selection pods = { 0 };
-
-	if (!val_len(selector) || is_passing(selector)) {
-		return;
-	}
-	subject_select_object(c->subject, e.space, selector, &pods);
-	if (!pods.at.n && !space_has_strangers(c->subject, policy->ns)) {
-		e.outside = labelled_outside(c->subject, e.space, val_get(selector, "matchLabels"));
-		fn(c, &e);
-	}
-}
-
-static void each_empty(struct check *c, empty_fn *fn)
-{
-	object_each(c->subject, OBJECT_NETWORKPOLICY, policy)
-	{
-		judge_selector(c, policy, pod_selector(policy), true, fn);
-	}
-	rule_of_each_policy(c, policy, dir, rule)
-	{
-		val_for_each (netpol_peers(rule, dir), peer) {
-			if (!val_get(peer, "namespaceSelector")) {
-				judge_selector(c, policy, val_get(peer, "podSelector"), false, fn);
-			}
-		}
-	}
-}
-
-static void selects_nobody(struct check *c, const struct empty_selection *e)
-{
-	const struct val *pairs = val_get(e->selector, "matchLabels");
-	struct near_labels near = nearest_labels(e->space, pairs);
-	scoped_strbuf struct strbuf b = { 0 };
-	struct finding *f;
-
-	if (e->outside || !e->is_subject) {
-		return; /* NP006, NP029 */
-	}
-	labels_text(&b, pairs);
-	f = check_found(
-		c, e->policy, near.wanted ? near.wanted : e->selector,
-		"NetworkPolicy " SLICE_FMT " selects no pod of namespace " SLICE_FMT "%s%s.",
-		SLICE_ARG(e->policy->name), SLICE_ARG(e->policy->ns),
-		val_len(pairs) ? ": none is labelled " : "", val_len(pairs) ? strbuf_str(&b) : "");
-	if (near.workload && near.has) {
-		finding_shows(c, f, near.workload->object, near.has,
-		              "its pods carry " SLICE_FMT "=" SLICE_FMT ".",
-		              SLICE_ARG(near.has->key), SLICE_ARG(val_str(near.has)));
-		finding_repair(c, f, "Select " SLICE_FMT "=" SLICE_FMT ".",
-		               SLICE_ARG(near.has->key), SLICE_ARG(val_str(near.has)));
-		if (!near.key_differs && near.n_wrong == 1) {
-			finding_replace(c, f, e->policy, near.wanted, SLICE_FMT,
-			                SLICE_ARG(val_str(near.has)));
-		}
-	}
-}
-
-static void np005(struct check *c)
-{
-	each_empty(c, selects_nobody);
-}
-
-static void labels_are_outside(struct check *c, const struct empty_selection *e)
-{
-	const struct workload *w = e->outside;
-	const struct val *first = val_first(val_get(e->selector, "matchLabels"));
-	struct finding *f;
-
-	if (!w) {
-		return;
-	}
-	f = check_found(c, e->policy, first,
-	                "NetworkPolicy " SLICE_FMT " asks for the label " SLICE_FMT "=" SLICE_FMT
-	                ", which " SLICE_FMT " " SLICE_FMT
-	                " has itself but does not give to its pods.",
-	                SLICE_ARG(e->policy->name), SLICE_ARG(first->key),
-	                SLICE_ARG(val_str(first)), SLICE_ARG(w->object->kind), SLICE_ARG(w->name));
-	finding_shows(c, f, w->object, object_labels(w->object),
-	              "these are labels of the " SLICE_FMT " alone.", SLICE_ARG(w->object->kind));
-	if (w->labels) {
-		finding_shows(c, f, w->object, w->labels, "these are the labels of its pods.");
-		finding_insert(c, f, w->object, val_first(w->labels), SLICE_FMT ": " SLICE_FMT,
-		               SLICE_ARG(first->key), SLICE_ARG(val_str(first)));
-	}
-	finding_repair(c, f, "Put " SLICE_FMT ": " SLICE_FMT " into spec.template.metadata.labels.",
-	               SLICE_ARG(first->key), SLICE_ARG(val_str(first)));
-}
-
-static void np006(struct check *c)
-{
-	each_empty(c, labels_are_outside);
-}
-
-/* ---- NP009, NP010: addresses ---- */
-
-static const struct svc *translated_service(struct check *c, const struct selection *pods)
-{
-	for (size_t i = 0; i < pods->at.n; i++) {
-		const struct svc_list *services = subject_services_of(c->subject, pods->at.at[i]);
-
-		for (size_t j = 0; j < services->at.n; j++) {
-			const struct svc *x = services->at.at[j];
-
-			if ((slice_is(x->type, "LoadBalancer") || slice_is(x->type, "NodePort")) &&
-			    !slice_is(val_get_str(object_spec(x->object), "externalTrafficPolicy"),
-			              "Local") &&
-			    !object_annotation_at(x->object, "service.beta.kubernetes.io/"
-			                                     "aws-load-balancer-nlb-target-type")) {
-				return x;
-			}
-		}
-	}
-	return NULL;
-}
-
-static const char *unseen_range(const struct subject *s, struct prefix cidr)
-{
-	struct prefix range;
-
-	if (!s->profile->declared) {
-		return NULL;
-	}
-	if (prefix_parse(slice_of(s->profile->service_cidr), &range) &&
-	    prefix_contains(range, cidr.ip) && cidr.len >= range.len) {
-		return "cluster IPs, which are translated to pod addresses before a policy looks";
-	}
-	if (prefix_parse(slice_of(s->profile->pod_cidr), &range) &&
-	    prefix_contains(range, cidr.ip) && cidr.len >= range.len &&
-	    !prefix_overlaps(range, (struct prefix){ ip_v4(0x0a000000), 16 })) {
-		return "pods, which change their addresses";
-	}
-	return NULL;
-}
-
-/* The Service whose own address the range holds, when it is narrow enough to mean it. */
-static const struct svc *service_in(const struct subject *s, struct prefix cidr)
-{
-	for (size_t i = 0; cidr.len >= 24 && i < s->services.n; i++) {
-		struct ip ip;
-
-		if (ip_parse(val_get_str(object_spec(s->services.at[i]->object), "clusterIP"),
-		             &ip) &&
-		    prefix_contains(cidr, ip)) {
-			return s->services.at[i];
-		}
-	}
-	return NULL;
-}
-
-static void np009(struct check *c)
-{
-	rule_of_each_policy(c, policy, dir, rule)
-	{
-		scoped_selection struct selection pods = { 0 };
-
-		val_for_each (netpol_peers(rule, dir), peer) {
-			const struct val *at = val_path(peer, "ipBlock.cidr");
-			const struct svc *x;
-			struct prefix cidr;
-			struct finding *f;
-
-			if (!prefix_parse(val_str(at), &cidr)) {
-				continue;
-			}
-			x = service_in(c->subject, cidr);
-			if (x || unseen_range(c->subject, cidr)) {
-				f = check_found(c, policy, at,
-				                "ipBlock " SLICE_FMT " of NetworkPolicy " SLICE_FMT
-				                " is a range of %s.",
-				                SLICE_ARG(val_str(at)), SLICE_ARG(policy->name),
-				                x ? "cluster IPs, which are translated to pod "
-				                    "addresses before a policy looks"
-				                  : unseen_range(c->subject, cidr));
-				if (x) {
-					finding_shows(c, f, x->object,
-					              val_get(object_spec(x->object), "clusterIP"),
-					              "is the Service of that address.");
-				}
-				continue;
-			}
-			if (dir != POLICY_INGRESS || cidr.len == 0) {
-				continue;
-			}
-			targets_of(c, policy, dir, rule, &pods);
-			x = translated_service(c, &pods);
-			if (x) {
-				f = check_found(
-					c, policy, at,
-					"ipBlock " SLICE_FMT " of NetworkPolicy " SLICE_FMT
-					" waits for client addresses that Service " SLICE_FMT
-					" replaces by those of nodes.",
-					SLICE_ARG(val_str(at)), SLICE_ARG(policy->name),
-					SLICE_ARG(x->name));
-				finding_shows(c, f, x->object,
-				              val_get(object_spec(x->object), "type"),
-				              "has externalTrafficPolicy Cluster.");
-				finding_repair(c, f,
-				               "Set externalTrafficPolicy: Local on the Service, "
-				               "or restrict clients at the load "
-				               "balancer (loadBalancerSourceRanges).");
-			}
-		}
-	}
-}
-
-/* ---- NP016, NP017 ---- */
-
-static void np016(struct check *c)
-{
-	rule_of_each_policy(c, policy, dir, rule)
-	{
-		val_for_each (netpol_peers(rule, dir), peer) {
-			scoped_selection struct selection pods = { 0 };
-			bool all_host = true;
-			struct finding *f;
-
-			netpol_peer_pods(c->subject, policy, peer, &pods);
-			for (size_t i = 0; i < pods.at.n; i++) {
-				all_host = all_host && pods.at.at[i]->host_network;
-			}
-			if (!pods.at.n || !all_host) {
-				continue;
-			}
-			f = check_found(c, policy, peer,
-			                "NetworkPolicy " SLICE_FMT
-			                " means pods by label that use the node's network: their "
-			                "traffic has the "
-			                "node's address.",
-			                SLICE_ARG(policy->name));
-			finding_shows(c, f, pods.at.at[0]->object,
-			              val_get(pods.at.at[0]->spec, "hostNetwork"),
-			              "uses the node's network.");
-			finding_repair(
-				c, f,
-				"Write the ipBlock of the nodes (%s), or take hostNetwork away.",
-				c->subject->profile->node_cidr);
-		}
-	}
-}
-
-static void np017(struct check *c)
+static void np_enforced(struct check *c)
 {
 	const struct object *first = c->subject->first[OBJECT_NETWORKPOLICY];
 
@@ -705,350 +15,11 @@ static void np017(struct check *c)
 	}
 }
 
-/* ---- NP019, NP020, NP022: fields ---- */
-
-static bool another_gives(struct check *c, const struct object *policy, enum policy_direction dir)
-{
-	scoped_selection struct selection pods = { 0 };
-
-	subject_select_object(c->subject, subject_space(c->subject, policy->ns),
-	                      pod_selector(policy), &pods);
-	for (size_t i = 0; i < pods.at.n; i++) {
-		const struct netpol_list *all = netpols_of(c->subject, pods.at.at[i], dir);
-
-		for (size_t j = 0; j < all->at.n; j++) {
-			if (val_len(netpol_rules(all->at.at[j], dir))) {
-				return true;
-			}
-		}
-	}
-	return !pods.at.n;
-}
-
-static void judge_types(struct check *c, const struct object *policy, enum policy_direction dir)
-{
-	const struct val *types = val_get(object_spec(policy), "policyTypes"),
-			 *rules = netpol_rules(policy, dir);
-	enum policy_direction other = dir == POLICY_INGRESS ? POLICY_EGRESS : POLICY_INGRESS;
-	const char *type = dir == POLICY_INGRESS ? "Ingress" : "Egress";
-	struct finding *f;
-
-	if (val_len(rules) && !netpol_isolates(policy, dir)) {
-		f = check_found(
-			c, policy, types,
-			"NetworkPolicy " SLICE_FMT
-			" has %s rules, and its policyTypes leave %s out: they have no effect.",
-			SLICE_ARG(policy->name), netpol_side(dir), type);
-		finding_shows(c, f, policy, rules, "are ignored.");
-		finding_repair(c, f, "Add %s to policyTypes.", type);
-	} else if (!val_len(types) && rules && !val_len(rules) && dir == POLICY_EGRESS) {
-		f = check_found(
-			c, policy, rules,
-			"NetworkPolicy " SLICE_FMT
-			" writes egress without rules and without policyTypes: egress stays open.",
-			SLICE_ARG(policy->name));
-		finding_repair(
-			c, f,
-			"Write policyTypes: [Ingress, Egress] to close it, or take egress out.");
-	} else if (val_len(types) && netpol_isolates(policy, dir) && !rules &&
-	           val_len(netpol_rules(policy, other)) && val_len(pod_selector(policy)) &&
-	           dir == POLICY_EGRESS && !another_gives(c, policy, dir)) {
-		f = check_found(c, policy, types,
-		                "NetworkPolicy " SLICE_FMT " names Egress in policyTypes without a "
-		                "rule for it: its pods may call nobody, "
-		                "not even DNS.",
-		                SLICE_ARG(policy->name));
-		finding_repair(c, f,
-		               "Add egress rules (DNS first), or take Egress out of policyTypes.");
-	}
-}
-
-static void np019(struct check *c)
-{
-	object_each(c->subject, OBJECT_NETWORKPOLICY, policy)
-	{
-		judge_types(c, policy, POLICY_INGRESS);
-		judge_types(c, policy, POLICY_EGRESS);
-	}
-}
-
-static bool means_every_space(const struct val *peer)
-{
-	const struct val *spaces = val_get(peer, "namespaceSelector");
-
-	return spaces && spaces->type == VAL_OBJECT && !spaces->n &&
-	       !val_len(val_get(peer, "podSelector"));
-}
-
-static void np020(struct check *c)
-{
-	rule_of_each_policy(c, policy, dir, rule)
-	{
-		const struct val *peers = netpol_peers(rule, dir);
-		const char *side = dir == POLICY_INGRESS ? "from" : "to";
-		struct finding *f;
-
-		if (!netpol_isolates(policy, dir)) {
-			continue;
-		}
-		if (!val_len(rule) && val_len(netpol_rules(policy, dir)) > 1) {
-			f = check_found(c, policy, rule,
-			                "An empty rule of NetworkPolicy " SLICE_FMT
-			                " admits everything, so its other %s rules mean nothing.",
-			                SLICE_ARG(policy->name), netpol_side(dir));
-			finding_repair(c, f, "Take the empty rule out, or the others.");
-		} else if (val_get(rule, side) && !val_len(peers)) {
-			f = check_found(c, policy, val_get(rule, side),
-			                "NetworkPolicy " SLICE_FMT
-			                " writes %s: without entries, and that means everybody, "
-			                "not nobody.",
-			                SLICE_ARG(policy->name), side);
-			finding_repair(c, f,
-			               "Name the peers, or take the rule out to admit nobody.");
-		}
-		val_for_each (val_len(peers) > 1 ? peers : NULL, peer) {
-			if (means_every_space(peer)) {
-				f = check_found(c, policy, peer,
-				                "namespaceSelector: {} in NetworkPolicy " SLICE_FMT
-				                " means every pod of every namespace, so the "
-				                "entries beside it mean nothing.",
-				                SLICE_ARG(policy->name));
-				finding_repair(
-					c, f,
-					"Name the namespaces, or take the narrower entries out.");
-			}
-		}
-	}
-}
-
-static void np022(struct check *c)
-{
-	rule_of_each_policy(c, policy, dir, rule)
-	{
-		val_for_each (val_get(rule, "ports"), p) {
-			const struct val *end = val_get(p, "endPort"), *port = val_get(p, "port");
-			const char *why = !end    ? NULL
-			                  : !port ? "stands without port"
-			                  : port->type == VAL_STRING
-			                          ? "stands beside a port by name"
-			                  : val_int(end, 0) < val_int(port, 0) ? "is below port"
-			                  : c->subject->profile->declared &&
-			                                  !c->subject->profile->supports_end_port
-			                          ? "is not known to this plug-in"
-			                          : NULL;
-
-			if (why) {
-				(void)check_found(c, policy, end,
-				                  "endPort %lld of NetworkPolicy " SLICE_FMT " %s.",
-				                  (long long)val_int(end, 0),
-				                  SLICE_ARG(policy->name), why);
-			}
-		}
-	}
-}
-
-/* ---- NP025 ---- */
-
-/* Does an admin policy's subject or peer pick the workload? Either namespaces: SELECTOR, or pods: {namespaceSelector,
- * podSelector}. */
-static bool admin_picks(struct check *c, const struct val *x, const struct workload *w)
-{
-	const struct val *spaces = val_get(x, "namespaces"), *pods = val_get(x, "pods");
-	scoped_arena struct arena a = { 0 };
-	const struct selector *selector = NULL;
-	struct err err = { 0 };
-
-	if (spaces) {
-		return space_matches(c->subject, w->space, spaces);
-	}
-	return pods && space_matches(c->subject, w->space, val_get(pods, "namespaceSelector")) &&
-	       val_get(pods, "podSelector") &&
-	       selector_of_object(&a, val_get(pods, "podSelector"), &selector, &err) == 0 &&
-	       selector_matches(selector, w->labels);
-}
-
-static bool admin_peer_picks(struct check *c, const struct val *rule, enum policy_direction dir,
-                             const struct workload *w)
-{
-	val_for_each (netpol_peers(rule, dir), peer) {
-		if (admin_picks(c, peer, w)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The action of the first rule of the admin policy that speaks of this peer. */
-static const struct val *admin_rule_for(struct check *c, const struct object *admin,
-                                        enum policy_direction dir, const struct workload *peer)
-{
-	val_for_each (netpol_rules(admin, dir), rule) {
-		if (admin_peer_picks(c, rule, dir, peer)) {
-			return rule;
-		}
-	}
-	return NULL;
-}
-
-static bool is_overridden(struct check *c, const struct object *admin, const struct object *policy,
-                          enum policy_direction dir, const struct val *peer,
-                          const struct workload *w)
-{
-	scoped_selection struct selection pods = { 0 };
-
-	netpol_peer_pods(c->subject, policy, peer, &pods);
-	for (size_t i = 0; i < pods.at.n; i++) {
-		const struct val *rule = admin_rule_for(c, admin, dir, pods.at.at[i]);
-		struct finding *f;
-
-		if (!rule || !slice_is(val_get_str(rule, "action"), "Deny")) {
-			continue;
-		}
-		f = check_found(c, policy, peer,
-		                "NetworkPolicy " SLICE_FMT " admits " SLICE_FMT " " SLICE_FMT
-		                ", and AdminNetworkPolicy " SLICE_FMT " denies it before.",
-		                SLICE_ARG(policy->name), SLICE_ARG(pods.at.at[i]->object->kind),
-		                SLICE_ARG(pods.at.at[i]->name), SLICE_ARG(admin->name));
-		finding_shows(c, f, admin, val_get(rule, "action"),
-		              "is judged first, for " SLICE_FMT " " SLICE_FMT ".",
-		              SLICE_ARG(w->object->kind), SLICE_ARG(w->name));
-		return true;
-	}
-	return false;
-}
-
-static void np025(struct check *c)
-{
-	object_each(c->subject, OBJECT_ADMINPOLICY, admin)
-	{
-		rule_of_each_policy(c, policy, dir, rule)
-		{
-			scoped_selection struct selection subjects = { 0 };
-			const struct val *subject = val_get(object_spec(admin), "subject");
-			bool said = false;
-
-			subject_select_object(c->subject, subject_space(c->subject, policy->ns),
-			                      pod_selector(policy), &subjects);
-			for (size_t i = 0; !said && i < subjects.at.n; i++) {
-				val_for_each (admin_picks(c, subject, subjects.at.at[i])
-				                      ? netpol_peers(rule, dir)
-				                      : NULL,
-				              peer) {
-					said = said || is_overridden(c, admin, policy, dir, peer,
-					                             subjects.at.at[i]);
-				}
-			}
-		}
-	}
-}
-
-/* ---- NP007 ---- */
-
-static void np007(struct check *c)
+static void np_both(struct check *c)
 {
 	np_calls(c);
 	np_one_side(c);
 }
-
-/* ---- NP029 ---- */
-
-static bool has_equal(const struct val *list, const struct val *x)
-{
-	val_for_each (list, it) {
-		if (val_eq(it, x)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Does b admit whatever a admits, by its writing? */
-static bool covers(const struct val *b, const struct val *a, enum policy_direction dir)
-{
-	const struct val *peers_b = netpol_peers(b, dir), *ports_b = val_get(b, "ports");
-
-	if (val_len(peers_b)) {
-		val_for_each (netpol_peers(a, dir), peer) {
-			if (!has_equal(peers_b, peer)) {
-				return false;
-			}
-		}
-	}
-	if (val_len(ports_b)) {
-		val_for_each (val_get(a, "ports"), port) {
-			if (!has_equal(ports_b, port)) {
-				return false;
-			}
-		}
-	}
-	return (!val_len(peers_b) || val_len(netpol_peers(a, dir))) &&
-	       (!val_len(ports_b) || val_len(val_get(a, "ports")));
-}
-
-static void shadowed(struct check *c, const struct object *policy, enum policy_direction dir,
-                     const struct val *rule)
-{
-	bool behind = false; /* of two equal rules the later is said to be superfluous */
-
-	val_for_each (netpol_rules(policy, dir), other) {
-		struct finding *f;
-
-		if (other == rule) {
-			behind = true;
-			continue;
-		}
-		if (!covers(other, rule, dir) || (behind && covers(rule, other, dir)) ||
-		    !val_len(other)) {
-			continue;
-		}
-		f = check_found(c, policy, rule,
-		                "A rule of NetworkPolicy " SLICE_FMT
-		                " admits nothing that another does not admit too.",
-		                SLICE_ARG(policy->name));
-		finding_shows(c, f, policy, other, "covers it.");
-		return;
-	}
-}
-
-static void nobody_there(struct check *c, const struct empty_selection *e)
-{
-	const struct val *pairs = val_get(e->selector, "matchLabels");
-	struct near_labels near = nearest_labels(e->space, pairs);
-	scoped_strbuf struct strbuf b = { 0 };
-	struct finding *f;
-
-	if (e->outside || e->is_subject || !val_len(pairs)) {
-		return;
-	}
-	labels_text(&b, pairs);
-	f = check_found(c, e->policy, near.wanted ? near.wanted : e->selector,
-	                "NetworkPolicy " SLICE_FMT
-	                " admits pods labelled %s, and namespace " SLICE_FMT " has none.",
-	                SLICE_ARG(e->policy->name), strbuf_str(&b), SLICE_ARG(e->policy->ns));
-	if (near.workload && near.has) {
-		finding_shows(c, f, near.workload->object, near.has,
-		              "carries " SLICE_FMT "=" SLICE_FMT ".", SLICE_ARG(near.has->key),
-		              SLICE_ARG(val_str(near.has)));
-		f->severity = SEVERITY_WARN; /* a slip of the pen rather than a rest */
-		if (!near.key_differs && near.n_wrong == 1) {
-			finding_replace(c, f, e->policy, near.wanted, SLICE_FMT,
-			                SLICE_ARG(val_str(near.has)));
-		}
-	}
-}
-
-static void np029(struct check *c)
-{
-	rule_of_each_policy(c, policy, dir, rule)
-	{
-		if (val_len(netpol_rules(policy, dir)) > 1 && netpol_isolates(policy, dir)) {
-			shadowed(c, policy, dir, rule);
-		}
-	}
-	each_empty(c, nobody_there);
-}
-
-/* ---- the family ---- */
 
 static const struct rule rules[] = {
 	{
@@ -1085,7 +56,7 @@ static const struct rule rules[] = {
 		.probe = "Compare the labels of the namespaces; connect.",
 		.fix = "Use kubernetes.io/metadata.name, or label the namespace.",
 		.sources = "akash-network/node#911, #1539; equinor/radix-operator#500",
-		.check = np002,
+		.check = np_selector_space,
 	},
 	{
 		.id = "NP003",
@@ -1103,7 +74,7 @@ static const struct rule rules[] = {
 		.probe = "Connect from a pod that fulfils only one of them.",
 		.fix = "Join the items, or split them.",
 		.sources = "kubernetes.io, Network Policies, behaviour of to and from selectors",
-		.check = np003,
+		.check = np_selector_dash,
 	},
 	{
 		.id = "NP004",
@@ -1119,7 +90,7 @@ static const struct rule rules[] = {
 		.fix = "Write the target port, or the port's name.",
 		.sources = "kubernetes/website#8295; projectcalico/calico#8049; "
 			   "rowanruseler/helm-charts#16",
-		.check = np004,
+		.check = np_port_of_service,
 	},
 	{
 		.id = "NP005",
@@ -1134,7 +105,7 @@ static const struct rule rules[] = {
 		.fix = "Correct the selector.",
 		.sources =
 			"kubescape/regolibrary C-0299; zegl/kube-score networkpolicy-targets-pod",
-		.check = np005,
+		.check = np_selector_subject,
 	},
 	{
 		.id = "NP006",
@@ -1149,7 +120,7 @@ static const struct rule rules[] = {
 		.probe = "Show the labels of the pods.",
 		.fix = "Put the label into the template.",
 		.sources = "kubernetes.io, Labels and Selectors",
-		.check = np006,
+		.check = np_selector_outside,
 	},
 	{
 		.id = "NP007",
@@ -1167,7 +138,7 @@ static const struct rule rules[] = {
 		.fix = "Add the missing side.",
 		.sources = "kubernetes-sigs/network-policy-api, policy-assistant",
 		.after = "SVC005 SVC006 NP002 NP004 NP006 NP019 NP021 NP023",
-		.check = np007,
+		.check = np_both,
 	},
 	{
 		.id = "NP008",
@@ -1204,7 +175,7 @@ static const struct rule rules[] = {
 		.fix = "Selectors for pods; policy Local or the PROXY protocol for client "
 		       "addresses.",
 		.sources = "kubernetes.io, Network Policies, ipBlock",
-		.check = np009,
+		.check = np_address_unseen,
 	},
 	{
 		.id = "NP010",
@@ -1327,7 +298,7 @@ static const struct rule rules[] = {
 		.probe = "Look at the source address at the target.",
 		.fix = "ipBlock of the nodes, or no hostNetwork.",
 		.sources = "kubernetes.io, NetworkPolicy and hostNetwork pods",
-		.check = np016,
+		.check = np_selector_node,
 	},
 	{
 		.id = "NP017",
@@ -1344,7 +315,7 @@ static const struct rule rules[] = {
 		.sources = "docker/roadmap#888; docker/for-win#12596; "
 			   "rancher-sandbox/rancher-desktop#5247; "
 			   "aws/containers-roadmap#1478",
-		.check = np017,
+		.check = np_enforced,
 	},
 	{
 		.id = "NP018",
@@ -1377,7 +348,7 @@ static const struct rule rules[] = {
 		.probe = "Evaluate and connect.",
 		.fix = "State both types and the rules that go with them.",
 		.sources = "kubernetes.io, NetworkPolicy reference; aws/amazon-vpc-cni-k8s#3068",
-		.check = np019,
+		.check = np_rule_types,
 	},
 	{
 		.id = "NP020",
@@ -1395,7 +366,7 @@ static const struct rule rules[] = {
 		.fix = "Write whom it is for.",
 		.sources = "k8sgpt-ai/k8sgpt netpol analyzer; "
 			   "ahmetb/kubernetes-network-policy-recipes",
-		.check = np020,
+		.check = np_rule_empty,
 	},
 	{
 		.id = "NP021",
@@ -1409,7 +380,7 @@ static const struct rule rules[] = {
 		.probe = "Evaluate and connect.",
 		.fix = "Name the port in the pods, or write its number.",
 		.sources = "np-guard/netpol-analyzer#205",
-		.check = np021,
+		.check = np_port_name,
 	},
 	{
 		.id = "NP022",
@@ -1424,7 +395,7 @@ static const struct rule rules[] = {
 		.probe = "Apply; connect to the last port of the range.",
 		.fix = "A number in port and a greater one in endPort.",
 		.sources = "kubernetes.io, Targeting a range of ports",
-		.check = np022,
+		.check = np_port_range,
 	},
 	{
 		.id = "NP023",
@@ -1438,7 +409,7 @@ static const struct rule rules[] = {
 		.probe = "Exchange a datagram.",
 		.fix = "Write protocol: UDP.",
 		.sources = "kubernetes.io, NetworkPolicy reference",
-		.check = np023,
+		.check = np_port_protocol,
 	},
 	{
 		.id = "NP024",
@@ -1468,7 +439,7 @@ static const struct rule rules[] = {
 		.probe = "Walk the policies of both tiers.",
 		.fix = "A Pass rule, or an Allow of higher priority.",
 		.sources = "kubernetes-sigs/network-policy-api",
-		.check = np025,
+		.check = np_admin_first,
 	},
 	{
 		.id = "NP026",
@@ -1531,7 +502,7 @@ static const struct rule rules[] = {
 		.probe = "Compare the matrix without the rule.",
 		.fix = "Take it out, or correct its labels.",
 		.sources = "np-guard/netpol-analyzer, exposure analysis",
-		.check = np029,
+		.check = np_rule_idle,
 	},
 	{
 		.id = "NP030",

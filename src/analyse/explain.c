@@ -58,11 +58,21 @@ static void to_service_port(struct walk *w, const struct origin *from, const str
 {
 	struct explain_path *p = path_new(w, false, "%s", service_title(w, to->service, port));
 	struct path_end named = *to;
+	size_t first = w->x->paths.n - 1;
 
 	named.name = called(w, from, to);
 	path_config(w, p, from, &named, port);
 	path_resolve(w, p, from, &named);
 	path_service(w, p, from, to->service, port);
+	for (size_t i = first; slice_is(to->scheme, "http") && i < w->x->paths.n; i++) {
+		struct explain_probe *whole = &w->x->paths.at[i]->whole;
+
+		if (whole->type == PROBE_CONNECT) {
+			whole->type = PROBE_HTTP;
+			whole->name = to->name;
+			whole->path = to->path;
+		}
+	}
 }
 
 static void to_service(struct walk *w, const struct origin *from, const struct path_end *to)
@@ -262,6 +272,54 @@ static bool is_on_paper(enum explain_hop h)
 	return h == EXPLAIN_CONFIG || h == EXPLAIN_BROWSER;
 }
 
+/* Between the ingress controller and the program something is wrong: with what the controller answers, as nginx
+ * does: no server, refused, no connection in time. */
+static int gateway_answer(enum explain_hop h)
+{
+	switch (h) {
+	case EXPLAIN_SERVICE:
+	case EXPLAIN_ENDPOINTS:
+		return 503;
+	case EXPLAIN_PORT:
+	case EXPLAIN_PROCESS:
+		return 502;
+	default:
+		return 504;
+	}
+}
+
+/* The step at which a request ends. A handshake comes before the request, wherever its step stands. */
+static const struct explain_step *end_of_request(const struct explain_path *p)
+{
+	const struct explain_step *first = NULL;
+
+	for (size_t i = 0; i < p->steps.n; i++) {
+		const struct explain_step *s = p->steps.at[i];
+		bool broken = s->verdict == EXPLAIN_BROKEN && !is_on_paper(s->hop);
+
+		if (broken && s->hop == EXPLAIN_TLS) {
+			return s;
+		}
+		first = first ? first : broken || s->answer ? s : NULL;
+	}
+	return first;
+}
+
+static void draw_answer(struct explain_path *p)
+{
+	const struct explain_step *end = end_of_request(p);
+	bool behind_controller = false;
+
+	for (size_t i = 0; i < p->steps.n && p->steps.at[i] != end; i++) {
+		behind_controller |= p->steps.at[i]->hop == EXPLAIN_INGRESS;
+	}
+	p->ends = end;
+	p->answer = !end                                           ? EXPLAIN_PROGRAM
+	            : end->answer                                  ? end->answer
+	            : behind_controller && end->hop != EXPLAIN_TLS ? gateway_answer(end->hop)
+	                                                           : EXPLAIN_SILENCE;
+}
+
 static void draw_predicted(struct explain_path *p)
 {
 	p->broken = NULL;
@@ -270,6 +328,7 @@ static void draw_predicted(struct explain_path *p)
 			p->broken = p->steps.at[i];
 		}
 	}
+	draw_answer(p);
 }
 
 /* The whole way is gone by address: what comes before the name is known does not matter for it. */

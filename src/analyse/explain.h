@@ -70,7 +70,7 @@ enum explain_probe_type {
 	PROBE_PASSAGE, /* packets get through: a connection is accepted or refused, not lost */
 	PROBE_TLS,   /* a handshake for 'name' through the edge, with a certificate that names it */
 	PROBE_ROUTE, /* a request for 'name' and 'path' through the edge finds a rule */
-	PROBE_HTTP,  /* ... and is answered by the program */
+	PROBE_HTTP,  /* ... and is answered by the program; AT_SOURCE: asked of it directly */
 	PROBE_ORIGIN,   /* ... which admits the page's origin */
 	PROBE_GREETING, /* a connection on which the server speaks first */
 };
@@ -94,6 +94,7 @@ struct explain_probe {
 struct explain_observation {
 	bool made;
 	bool passes;
+	int status;       /* of HTTP, when the probe was a request that was answered; else 0 */
 	const char *text; /* "connected in 0.4 ms from pod happy-tails/frontend-x" */
 };
 
@@ -104,10 +105,14 @@ struct explain_step {
 	const char *id;     /* of the catalogue's class when it breaks; may be null */
 	const char *cause;  /* why it breaks or is unsure; else null */
 	const char *repair; /* what to do; null unless broken */
+	int answer;         /* HTTP status with which a request ends at this hop; 0: it goes on */
 	VEC(struct explain_note) notes;
 	struct explain_probe probe;      /* of this hop alone */
 	struct explain_observation seen; /* set by explain_observe */
 };
+
+/* What a request over a path is answered with, where it is no status. */
+enum { EXPLAIN_SILENCE = 0 /* nobody answers */, EXPLAIN_PROGRAM = -1 /* as the program likes */ };
 
 struct explain_path {
 	const char *title;   /* "through ingress happy-tails/happy-tails" */
@@ -118,6 +123,9 @@ struct explain_path {
 	const struct explain_step *broken;      /* the first that is; null: it reaches */
 	const struct explain_step *seen_broken; /* likewise by observation */
 	bool disagrees;                         /* some observation is not what was predicted */
+	int answer; /* predicted: an HTTP status, EXPLAIN_SILENCE or EXPLAIN_PROGRAM */
+	const struct explain_step
+		*ends; /* where a request ends before the program; null: nowhere */
 };
 
 struct explanation {

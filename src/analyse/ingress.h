@@ -54,3 +54,7 @@ const struct controller *controller_find(struct slice name);
 const struct controller *controller_at(unsigned i); /* null past the end */
 /* The pods that carry requests for an Ingress into the cluster; nothing when they are not known. */
 const struct selection *ingress_pods(struct subject *s, const struct object *ingress);
+/* Why the controller answers plain HTTP for the host with a redirect to HTTPS ("it is annotated ..."); null: it does
+ * not. */
+const char *ingress_redirects(const struct subject *s, const struct object *ingress,
+                              struct slice host);

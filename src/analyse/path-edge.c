@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analyse/finding.h"
+#include "analyse/ingress.h"
 #include "analyse/nearest.h"
 #include "analyse/path-ingress.h"
 #include "analyse/target.h"
@@ -139,6 +140,10 @@ static void browser(struct walk *w, struct explain_path *p, const struct routing
 	x = c.path ? subject_service(w->s, c.path->of->ns,
 	                             val_str(val_path(c.path->backend, "service.name")))
 	           : NULL;
+	if (c.path && slice_is(e->scheme, "http") &&
+	    ingress_redirects(w->s, c.path->of->owner, e->name)) {
+		return; /* the page is one of HTTPS then */
+	}
 	for (size_t i = 0; x && i < x->n_pods; i++) {
 		judge_origins(w, s, x->pods[i], e);
 	}
@@ -469,6 +474,20 @@ static void to_backend(struct walk *w, struct explain_path *p, const struct rout
 
 /* ---- the whole ---- */
 
+/* Plain HTTP that the controller does not pass on. */
+static void say_redirect(struct walk *w, struct explain_path *p, const struct object *ingress,
+                         struct slice host)
+{
+	struct explain_step *s = p->steps.at[p->steps.n - 1];
+	const char *why = ingress_redirects(w->s, ingress, host);
+
+	if (why) {
+		s->answer = 308;
+		step_note(w, s, NOTE_FACT, ingress, NULL,
+		          "plain HTTP is answered with a redirect to HTTPS (308): %s", why);
+	}
+}
+
 static void walk_url(struct walk *w, struct explain_path *p, const struct origin *from,
                      const struct path_end *e)
 {
@@ -492,6 +511,9 @@ static void walk_url(struct walk *w, struct explain_path *p, const struct origin
 		return;
 	}
 	rule = path_rule(w, p, &r, e, &choice);
+	if (rule && slice_is(e->scheme, "http")) {
+		say_redirect(w, p, rule->of->owner, e->name);
+	}
 	if (choice.host || slice_is(e->scheme, "https")) {
 		path_tls(w, p, &r, choice.host, e);
 	}

@@ -254,10 +254,12 @@ const struct ingress_path *path_rule(struct walk *w, struct explain_path *p,
 	p->whole = s->probe;
 	p->whole.type = PROBE_HTTP;
 	if (!ret->host) {
+		s->answer = 404;
 		say_no_host(w, s, r, e->name);
 		return NULL;
 	}
 	if (ret->redirects) {
+		s->answer = 308;
 		step_unsure(w, s, "The controller redirects to " SLICE_FMT ".",
 		            SLICE_ARG(ret->host->host));
 		return NULL;
@@ -267,6 +269,7 @@ const struct ingress_path *path_rule(struct walk *w, struct explain_path *p,
 		return NULL;
 	}
 	if (!ret->path) {
+		s->answer = 404;
 		step_breaks(w, s, "ING005",
 		            "Host " SLICE_FMT " has no path that takes " SLICE_FMT
 		            "; the controller answers 404.",

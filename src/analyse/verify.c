@@ -1,6 +1,6 @@
 /* Why: connectivity tests as code: reads expectations, makes each into pairs with ports that must
  * be open and ports that must be closed, and holds them against the matrix; see verify.h. */
-#include "analyse/verify.h"
+#include "analyse/verify-priv.h"
 
 #include <stdarg.h>
 
@@ -10,11 +10,9 @@
 enum { NARRATED_MAX = 3, LISTED_MAX = 20 };
 
 struct judge {
-	struct verify *v;
-	struct subject *s;
+	struct verify_reader r;
 	struct matrix *m;
 	struct ports_pool *pool;
-	const char *file;
 	struct place everything;
 	ports_id *covered; /* by member: what this source's expectations speak of; see judge_rest */
 };
@@ -34,21 +32,35 @@ void verify_fini(struct verify *v)
 	arena_fini(&v->arena);
 }
 
-/* "file:3:5: sentence" */
-static int wrong(const struct judge *j, const struct val *at, enum err_code code, struct err *err,
-                 const char *fmt, ...) PRINTF_LIKE(5, 6);
-
-static int wrong(const struct judge *j, const struct val *at, enum err_code code, struct err *err,
-                 const char *fmt, ...)
+int verify_wrong(const struct verify_reader *r, const struct val *at, enum err_code code,
+                 struct err *err, const char *fmt, ...)
 {
-	char text[200];
+	char text[300];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return err_raise(err, code, "%s:%u:%u: %s", j->file, at ? at->line : 1, at ? at->col : 1,
+	return err_raise(err, code, "%s:%u:%u: %s", r->file, at ? at->line : 1, at ? at->col : 1,
 	                 text);
+}
+
+int verify_check_keys(const struct verify_reader *r, const struct val *v, const char *const *keys,
+                      const char *what, struct err *err)
+{
+	val_for_each (v, it) {
+		const char *const *k = keys;
+
+		while (*k && !slice_is(it->key, *k)) {
+			k++;
+		}
+		if (!*k) {
+			return verify_wrong(r, it, ERR_SYNTAX, err,
+			                    "'" SLICE_FMT "' is not known %s",
+			                    SLICE_ARG(slice_head(it->key, 60)), what);
+		}
+	}
+	return 0;
 }
 
 /* ---- ports ---- */
@@ -62,7 +74,7 @@ struct port_reader {
 
 static const struct workload *workload_of(const struct port_reader *p)
 {
-	return p->to->workload == UINT32_MAX ? NULL : p->j->s->workloads.at[p->to->workload];
+	return p->to->workload == UINT32_MAX ? NULL : p->j->r.s->workloads.at[p->to->workload];
 }
 
 /* Ports of a Service's own, as those of the pod behind it. */
@@ -85,9 +97,10 @@ static int through_service(const struct port_reader *p, struct ports asked, stru
 		scoped_strbuf struct strbuf has = { 0 };
 
 		ports_format(&has, known);
-		return wrong(p->j, p->at, ERR_NOTFOUND, err,
-		             "Service " SLICE_FMT "/" SLICE_FMT " has no such port; it has %s",
-		             SLICE_ARG(x->ns), SLICE_ARG(x->name), strbuf_str(&has));
+		return verify_wrong(&p->j->r, p->at, ERR_NOTFOUND, err,
+		                    "Service " SLICE_FMT "/" SLICE_FMT
+		                    " has no such port; it has %s",
+		                    SLICE_ARG(x->ns), SLICE_ARG(x->name), strbuf_str(&has));
 	}
 	return 0;
 }
@@ -121,10 +134,10 @@ static int by_name(const struct port_reader *p, struct slice name, struct ports 
 		}
 	}
 	if (!found) {
-		return wrong(p->j, p->at, ERR_NOTFOUND, err,
-		             "'" SLICE_FMT
-		             "' is neither a port (5000, UDP 53) nor the name of one there",
-		             SLICE_ARG(slice_head(name, 60)));
+		return verify_wrong(&p->j->r, p->at, ERR_NOTFOUND, err,
+		                    "'" SLICE_FMT
+		                    "' is neither a port (5000, UDP 53) nor the name of one there",
+		                    SLICE_ARG(slice_head(name, 60)));
 	}
 	return 0;
 }
@@ -138,8 +151,8 @@ static int read_ports(struct port_reader *p, const struct val *v, struct ports *
 	p->at = v;
 	if (v->type == VAL_ARRAY) {
 		for (const struct val *it = v->first; it && r == 0; it = it->next) {
-			r = it->type == VAL_ARRAY ? wrong(p->j, it, ERR_SYNTAX, err,
-			                                  "a list of ports holds no lists")
+			r = it->type == VAL_ARRAY ? verify_wrong(&p->j->r, it, ERR_SYNTAX, err,
+			                                         "a list of ports holds no lists")
 			                          : read_ports(p, it, ret, err);
 		}
 		return r;
@@ -149,12 +162,12 @@ static int read_ports(struct port_reader *p, const struct val *v, struct ports *
 		               (unsigned)(v->i < 0 || v->i > UINT16_MAX ? UINT16_MAX + 1 : v->i),
 		               (unsigned)(v->i < 0 || v->i > UINT16_MAX ? 0 : v->i));
 		if (ports_is_none(set)) {
-			return wrong(p->j, v, ERR_SYNTAX, err,
-			             "a port is a number from 1 to 65535");
+			return verify_wrong(&p->j->r, v, ERR_SYNTAX, err,
+			                    "a port is a number from 1 to 65535");
 		}
 	} else if (v->type != VAL_STRING) {
-		return wrong(p->j, v, ERR_SYNTAX, err,
-		             "port must be a number, a text or a list of them");
+		return verify_wrong(&p->j->r, v, ERR_SYNTAX, err,
+		                    "port must be a number, a text or a list of them");
 	} else if (ports_parse(p->a, v->s, &set, NULL) < 0) {
 		return by_name(p, v->s, ret, err);
 	}
@@ -231,9 +244,9 @@ struct verdicts { /* of one case */
 
 static void add_pair(struct strbuf *out, const struct judge *j, const struct verify_pair *p)
 {
-	member_format(out, j->s, j->m, &p->from);
+	member_format(out, j->r.s, j->m, &p->from);
 	strbuf_adds(out, " -> ");
-	member_format(out, j->s, j->m, &p->to);
+	member_format(out, j->r.s, j->m, &p->to);
 }
 
 static void judge_pair(struct judge *j, const struct verify_pair *p, struct verdicts *so_far)
@@ -260,31 +273,41 @@ static void judge_pair(struct judge *j, const struct verify_pair *p, struct verd
 	}
 	strbuf_addc(&so_far->why, '\n');
 	if (so_far->n_wrong <= NARRATED_MAX) {
-		narrate_flow(&so_far->why, j->s, j->m, &p->from, &p->to,
+		narrate_flow(&so_far->why, j->r.s, j->m, &p->from, &p->to,
 		             ports_pool_get(j->pool, missing != PORTS_NONE ? missing : extra));
 	}
+}
+
+struct verify_case *verify_add_case(struct verify_reader *r, const struct val *at, const char *name,
+                                    struct strbuf *why)
+{
+	struct arena *a = &r->v->arena;
+	struct verify_case c = { .name = name,
+		                 .file = arena_strdup(a, r->file),
+		                 .line = at->line,
+		                 .col = at->col,
+		                 .ok = why->size == 0 };
+
+	if (!c.ok) {
+		c.why = arena_slice(a, slice_trim(strbuf_slice(why))).p;
+		r->v->n_failed++;
+	}
+	vec_push(&r->v->cases, c);
+	strbuf_fini(why);
+	return &r->v->cases.at[r->v->cases.n - 1];
 }
 
 static void add_case(struct judge *j, const struct val *at, const char *name, const pair_vec *pairs,
                      struct verdicts *d)
 {
-	struct arena *a = &j->v->arena;
-	struct verify_case c = {
-		.name = name, .file = arena_strdup(a, j->file), .line = at->line, .col = at->col
-	};
+	struct verify_case *c;
 
-	c.pairs = arena_dup(a, pairs->at, pairs->n * sizeof(*pairs->at));
-	c.n_pairs = pairs->n;
-	c.ok = d->n_wrong == 0;
 	if (d->n_wrong > LISTED_MAX) {
 		strbuf_addf(&d->why, "and %zu pairs more\n", d->n_wrong - LISTED_MAX);
 	}
-	if (!c.ok) {
-		c.why = arena_slice(a, slice_trim(strbuf_slice(&d->why))).p;
-		j->v->n_failed++;
-	}
-	vec_push(&j->v->cases, c);
-	strbuf_fini(&d->why);
+	c = verify_add_case(&j->r, at, name, &d->why);
+	c->pairs = arena_dup(&j->r.v->arena, pairs->at, pairs->n * sizeof(*pairs->at));
+	c->n_pairs = pairs->n;
 }
 
 void verify_fail(struct verify *v, struct verify_case *c, const char *why)
@@ -322,7 +345,7 @@ static const char *case_name(struct judge *j, const struct flow_rule *rule)
 	scoped_strbuf struct strbuf b = { 0 };
 
 	if (name.len) {
-		return arena_slice(&j->v->arena, name).p;
+		return arena_slice(&j->r.v->arena, name).p;
 	}
 	strbuf_addf(&b, "%s -> %s", rule->from.text, rule->to.text);
 	if (rule->port) {
@@ -330,7 +353,7 @@ static const char *case_name(struct judge *j, const struct flow_rule *rule)
 		add_port_text(&b, rule->port);
 	}
 	strbuf_addf(&b, ": %s", expect_words[rule->expect]);
-	return arena_strdup(&j->v->arena, strbuf_str(&b));
+	return arena_strdup(&j->r.v->arena, strbuf_str(&b));
 }
 
 static int judge_flow(struct judge *j, const struct flow_rule *rule, struct err *err)
@@ -369,10 +392,10 @@ static int read_place(struct judge *j, const struct val *parent, const char *key
 	int r;
 
 	if (!v) {
-		return wrong(j, parent, ERR_SYNTAX, err, "'%s' is missing", key);
+		return verify_wrong(&j->r, parent, ERR_SYNTAX, err, "'%s' is missing", key);
 	}
-	r = place_of_val(&j->v->arena, j->s, j->m, v, ret, &at, &why);
-	return r < 0 ? wrong(j, at, why.code, err, "%s: %s", key, why.msg) : 0;
+	r = place_of_val(&j->r.v->arena, j->r.s, j->m, v, ret, &at, &why);
+	return r < 0 ? verify_wrong(&j->r, at, why.code, err, "%s: %s", key, why.msg) : 0;
 }
 
 static int read_expect(struct judge *j, const struct val *v, enum verify_expect *ret,
@@ -384,24 +407,7 @@ static int read_expect(struct judge *j, const struct val *v, enum verify_expect 
 			return 0;
 		}
 	}
-	return wrong(j, v, ERR_SYNTAX, err, "expect must be allow, deny or only");
-}
-
-static int check_keys(struct judge *j, const struct val *v, const char *const *keys,
-                      const char *what, struct err *err)
-{
-	val_for_each (v, it) {
-		const char *const *k = keys;
-
-		while (*k && !slice_is(it->key, *k)) {
-			k++;
-		}
-		if (!*k) {
-			return wrong(j, it, ERR_SYNTAX, err, "'" SLICE_FMT "' is not known %s",
-			             SLICE_ARG(slice_head(it->key, 60)), what);
-		}
-	}
-	return 0;
+	return verify_wrong(&j->r, v, ERR_SYNTAX, err, "expect must be allow, deny or only");
 }
 
 static int read_flow(struct judge *j, const struct val *v, struct flow_rule *ret, struct err *err)
@@ -411,18 +417,19 @@ static int read_flow(struct judge *j, const struct val *v, struct flow_rule *ret
 
 	*ret = (struct flow_rule){ .v = v, .port = val_get(v, "port") };
 	if (v->type != VAL_OBJECT) {
-		return wrong(j, v, ERR_SYNTAX, err,
-		             "a flow is a mapping of from, to, port and expect");
+		return verify_wrong(&j->r, v, ERR_SYNTAX, err,
+		                    "a flow is a mapping of from, to, port and expect");
 	}
-	r = check_keys(j, v, keys, "in a flow: from, to, port, expect, name", err);
+	r = verify_check_keys(&j->r, v, keys, "in a flow: from, to, port, expect, name", err);
 	if (r == 0 && !val_get(v, "expect")) {
-		r = wrong(j, v, ERR_SYNTAX, err, "'expect' is missing: allow, deny or only");
+		r = verify_wrong(&j->r, v, ERR_SYNTAX, err,
+		                 "'expect' is missing: allow, deny or only");
 	}
 	r = r ? r : read_expect(j, val_get(v, "expect"), &ret->expect, err);
 	r = r ? r : read_place(j, v, "from", &ret->from, err);
 	r = r ? r : read_place(j, v, "to", &ret->to, err);
 	if (r == 0 && ret->expect == VERIFY_ONLY && !ret->port) {
-		r = wrong(j, v, ERR_SYNTAX, err, "'only' needs a port");
+		r = verify_wrong(&j->r, v, ERR_SYNTAX, err, "'only' needs a port");
 	}
 	return r;
 }
@@ -444,7 +451,7 @@ static int read_rest(struct judge *j, const struct val *v, struct rest *ret, str
 		              .to = j->everything,
 		              .deny = slice_is(word, "deny") };
 	if (v->type == VAL_OBJECT) {
-		r = check_keys(j, v, keys, "here: expect, from, to", err);
+		r = verify_check_keys(&j->r, v, keys, "here: expect, from, to", err);
 		ret->named = val_get(v, "from");
 		if (r == 0 && val_get(v, "from")) {
 			r = read_place(j, v, "from", &ret->from, err);
@@ -454,7 +461,7 @@ static int read_rest(struct judge *j, const struct val *v, struct rest *ret, str
 		}
 	}
 	if (r == 0 && !ret->deny && !slice_is(word, "ignore")) {
-		return wrong(j, v, ERR_SYNTAX, err, "everything else: deny or ignore");
+		return verify_wrong(&j->r, v, ERR_SYNTAX, err, "everything else: deny or ignore");
 	}
 	return r;
 }
@@ -462,7 +469,7 @@ static int read_rest(struct judge *j, const struct val *v, struct rest *ret, str
 /* Where a member stands in j->covered. */
 static size_t slot_of(const struct judge *j, const struct place_member *x)
 {
-	return x->workload == UINT32_MAX ? j->s->workloads.n + x->end : x->workload;
+	return x->workload == UINT32_MAX ? j->r.s->workloads.n + x->end : x->workload;
 }
 
 static bool place_has(const struct place *p, const struct place_member *x)
@@ -490,7 +497,7 @@ static int cover(struct judge *j, const rule_vec *rules, const struct place_memb
 	size_t n_ends;
 
 	(void)matrix_ends(j->m, &n_ends);
-	memset(j->covered, 0, (j->s->workloads.n + n_ends) * sizeof(*j->covered));
+	memset(j->covered, 0, (j->r.s->workloads.n + n_ends) * sizeof(*j->covered));
 	for (size_t i = 0; i < rules->n; i++) {
 		const struct flow_rule *rule = &rules->at[i];
 
@@ -523,7 +530,7 @@ static int judge_rest(struct judge *j, const rule_vec *rules, const struct val *
 	if (r < 0 || !rest.deny) {
 		return r;
 	}
-	j->covered = ARENA_ARRAY(&j->v->arena, ports_id, j->s->workloads.n + n_ends + 1);
+	j->covered = ARENA_ARRAY(&j->r.v->arena, ports_id, j->r.s->workloads.n + n_ends + 1);
 	for (size_t f = 0; f < rest.from.n && r == 0; f++) {
 		const struct place_member *from = &rest.from.at[f];
 
@@ -541,7 +548,7 @@ static int judge_rest(struct judge *j, const rule_vec *rules, const struct val *
 				continue;
 			}
 			judge_pair(j, &pair, &so_far);
-			if (j->v->keep_pairs) {
+			if (j->r.v->keep_pairs) {
 				vec_push(&pairs, pair);
 			}
 		}
@@ -559,7 +566,7 @@ static int judge_rest(struct judge *j, const rule_vec *rules, const struct val *
 static int read_flows(struct judge *j, const struct val *flows, rule_vec *rules, struct err *err)
 {
 	if (flows && flows->type != VAL_ARRAY) {
-		return wrong(j, flows, ERR_SYNTAX, err, "flows must be a list");
+		return verify_wrong(&j->r, flows, ERR_SYNTAX, err, "flows must be a list");
 	}
 	val_for_each (flows, it) {
 		struct flow_rule rule;
@@ -575,23 +582,27 @@ static int read_flows(struct judge *j, const struct val *flows, rule_vec *rules,
 
 static int judge_all(struct judge *j, const struct val *root, rule_vec *rules, struct err *err)
 {
-	static const char *const keys[] = { "flows", "everything else", NULL };
+	static const char *const keys[] = { "flows", "requests", "everything else", NULL };
 	const struct val *rest = val_get(root, "everything else");
 	int r;
 
 	if (!root || root->type != VAL_OBJECT) {
-		return wrong(j, root, ERR_SYNTAX, err,
-		             "expectations are a mapping of 'flows' and 'everything else'");
+		return verify_wrong(
+			&j->r, root, ERR_SYNTAX, err,
+			"expectations are a mapping of 'flows', 'requests' and 'everything else'");
 	}
-	r = check_keys(j, root, keys, "here: flows, everything else", err);
-	if (r == 0 && !val_len(val_get(root, "flows")) && !rest) {
-		r = wrong(j, root, ERR_SYNTAX, err,
-		          "nothing is expected: 'flows' and 'everything else' are missing");
+	r = verify_check_keys(&j->r, root, keys, "here: flows, requests, everything else", err);
+	if (r == 0 && !val_len(val_get(root, "flows")) && !val_len(val_get(root, "requests")) &&
+	    !rest) {
+		r = verify_wrong(&j->r, root, ERR_SYNTAX, err,
+		                 "nothing is expected: 'flows', 'requests' and 'everything else' "
+		                 "are missing");
 	}
 	r = r ? r : read_flows(j, val_get(root, "flows"), rules, err);
 	for (size_t i = 0; i < rules->n && r == 0; i++) {
 		r = judge_flow(j, &rules->at[i], err);
 	}
+	r = r ? r : verify_requests(&j->r, val_get(root, "requests"), err);
 	if (r == 0 && rest) {
 		r = judge_rest(j, rules, rest, err);
 	}
@@ -601,7 +612,7 @@ static int judge_all(struct judge *j, const struct val *root, rule_vec *rules, s
 int verify_run(struct verify *v, struct subject *s, struct matrix *m, const char *file,
                const struct val *root, struct err *err)
 {
-	struct judge j = { .v = v, .s = s, .m = m, .pool = matrix_pool(m), .file = file };
+	struct judge j = { .r = { v, s, file }, .m = m, .pool = matrix_pool(m) };
 	rule_vec rules = { 0 };
 	int r = place_of_text(&v->arena, s, m, SLICE("everything"), &j.everything, err);
 

@@ -7,8 +7,15 @@
  * own port when # 'to' is a Service; left out: every declared port expect: allow             #
  * allow: on each of these ports, for each pair # deny: on none of them (port left out: on no port
  * at all) # only: on these ports and on no others name: what for            # may be left out
+ *     requests:
+ *     - from: browser             # whatever explain takes as SRC; browser when left out
+ *       to: https://app.example.org/api/pets      # a URL; inside of the cluster http://backend:5000/
+ *       status: 200               # or 2xx, or a list; or expect: allow, deny
  *     everything else: deny       # what no 'allow' and no 'only' speaks of is closed; or a mapping
  *                                 # {expect: deny, from: A, to: B}; ignore is the default
+ *
+ * What a program answers is not in files: a request that arrives is as expected whatever its status; one that the
+ * ingress controller answers by itself (404, 502, 503, 504, 308) or nobody is not.
  *
  * A file that is wrong in itself is told with line and column and nothing is judged. */
 #pragma once
@@ -23,12 +30,23 @@ struct verify_pair { /* one member to another, and what is expected of it */
 	ports_id forbid; /* must be closed */
 };
 
+struct status_range {
+	int from, to;
+};
+struct verify_request {
+	const char *from, *to;         /* as explain takes them */
+	struct status_range *statuses; /* of HTTP; none: only whether it arrives */
+	size_t n_statuses;
+	bool denied; /* without statuses: it must not arrive */
+};
+
 struct verify_case {
 	const char *name; /* "shop/web -> shop/api TCP 5000: allow" */
 	const char *file;
 	uint32_t line, col;
 	const struct verify_pair *pairs;
 	size_t n_pairs;
+	const struct verify_request *request; /* null: the case is about flows */
 	bool ok;
 	const char *why; /* lines with '\n' between: what is not as expected and what decided it;
 	                    null when ok */
@@ -49,6 +67,8 @@ MUST_USE int verify_run(struct verify *v, struct subject *s, struct matrix *m, c
 /* Marks a case as failed after the fact (a probe saw something else); 'why' is copied and added to
  * what is there. */
 void verify_fail(struct verify *v, struct verify_case *c, const char *why);
+
+bool verify_request_admits(const struct verify_request *q, int status);
 
 void verify_text(struct strbuf *out, const struct verify *v);
 void verify_tap(struct strbuf *out, const struct verify *v);

@@ -207,7 +207,14 @@ static bool make_flows(struct looking *l, struct task *t, const char **ret_why)
 	if (!find_target(l, t->probe, f, ret_why)) {
 		return false;
 	}
-	if (t->probe->type == PROBE_GREETING) {
+	if (t->probe->type == PROBE_HTTP) {
+		f->wants = true;
+		f->send = slice_of(
+			arena_printf(&l->arena,
+		                     "GET " SLICE_FMT " HTTP/1.1\r\nHost: " SLICE_FMT "\r\n"
+		                     "Connection: close\r\n\r\n",
+		                     SLICE_ARG(t->probe->path), SLICE_ARG(t->probe->name)));
+	} else if (t->probe->type == PROBE_GREETING) {
 		f->wants = true;
 		f->send = is_redis(t->probe) ? SLICE("PING\r\n") : SLICE("");
 	}
@@ -292,6 +299,33 @@ static const char *greeting_text(struct looking *l, struct slice said)
 	return arena_strdup(&l->arena, text);
 }
 
+/* Of "HTTP/1.1 200 OK"; 0: it is no answer of HTTP. */
+static int status_of(struct slice answer)
+{
+	uint64_t status;
+
+	return slice_has_prefix(answer, SLICE("HTTP/1.")) && answer.len >= 12 &&
+	                       slice_to_u64(slice_head(slice_from(answer, 9), 3), &status)
+	               ? (int)status
+	               : 0;
+}
+
+static void read_answer(struct looking *l, struct task *t, const char *ip)
+{
+	const struct live_flow *f = &t->flows[0];
+	int status = status_of(f->received);
+
+	if (status) {
+		see(l, t->seen, status < 500, "from %s to %s:%u: HTTP %d", t->at, ip, f->port,
+		    status);
+		t->seen->status = status;
+	} else {
+		see(l, t->seen, false, "from %s to %s:%u: %s%s", t->at, ip, f->port,
+		    live_outcome_text(f->outcome),
+		    f->outcome == LIVE_CONNECTED ? ", and no answer of HTTP" : "");
+	}
+}
+
 static void read_flow(struct looking *l, struct task *t)
 {
 	const struct live_flow *f = &t->flows[0];
@@ -302,6 +336,8 @@ static void read_flow(struct looking *l, struct task *t)
 	if (t->probe->type == PROBE_PASSAGE) {
 		see(l, t->seen, live_reached(f->outcome), "from %s to %s:%u: %s", t->at, ip,
 		    f->port, outcome);
+	} else if (t->probe->type == PROBE_HTTP) {
+		read_answer(l, t, ip);
 	} else if (t->probe->type == PROBE_GREETING) {
 		bool said = f->outcome == LIVE_CONNECTED && f->received.len;
 
@@ -433,6 +469,7 @@ static void see_page(struct looking *l, const struct explain_probe *p,
 		see(l, seen, page->status < 500 && !page->by_controller,
 		    "from this host: HTTP %d in %.1f ms", page->status,
 		    (double)page->took_us / US_PER_MS);
+		seen->status = page->status;
 	} else if (page->status) { /* without an answer nothing is known of the rule */
 		see(l, seen, !page->by_controller, "from this host: HTTP %d%s", page->status,
 		    page->by_controller ? " by the controller itself: no rule" : "");

@@ -6,6 +6,7 @@
 
 #include "analyse/narrate.h"
 #include "base/mem.h"
+#include "cli/explain-live.h"
 
 enum { PORTS_MAX = 24, PATIENCE = 4, LINES_MAX = 20 };
 
@@ -260,6 +261,7 @@ int verify_live(struct verify *v, struct subject *s, struct matrix *m, struct li
 		t.pods[i] = pod_of(&t, s->workloads.at[i]);
 	}
 	for (size_t i = 0; i < v->cases.n; i++) {
+		/* requests have none */
 		for (size_t k = 0; k < v->cases.at[i].n_pairs; k++) {
 			add_pair(&t, i, &v->cases.at[i].pairs[k]);
 		}
@@ -275,4 +277,60 @@ int verify_live(struct verify *v, struct subject *s, struct matrix *m, struct li
 	vec_fini(&t.tries);
 	free(t.pods);
 	return r;
+}
+
+/* ---- requests ---- */
+
+static bool is_as_expected(const struct verify_request *q, const struct explain_path *p)
+{
+	return q->n_statuses ? p->seen.status && verify_request_admits(q, p->seen.status)
+	                     : p->seen.passes != q->denied;
+}
+
+static void request(struct verify *v, struct verify_case *c, struct explanation *x,
+                    struct verify_live *ret)
+{
+	bool asked = false;
+
+	for (size_t i = 0; i < x->paths.n; i++) {
+		const struct explain_path *p = x->paths.at[i];
+		scoped_strbuf struct strbuf why = { 0 };
+
+		if (p->is_alternative || !p->seen.made) {
+			continue;
+		}
+		asked = true;
+		ret->n_flows++;
+		ret->n_disagree += p->disagrees;
+		if (!is_as_expected(c->request, p)) {
+			strbuf_addf(&why, "observed %s", p->seen.text);
+			verify_fail(v, c, strbuf_str(&why));
+			break;
+		}
+	}
+	ret->n_skipped += !asked;
+}
+
+int verify_live_requests(struct verify *v, struct subject *s, const struct cli_instance *instance,
+                         const struct cli_ops *ops, struct verify_live *ret, struct err *err)
+{
+	for (size_t i = 0; i < v->cases.n; i++) {
+		const struct verify_request *q = v->cases.at[i].request;
+		struct explanation x = { 0 };
+		int r;
+
+		if (!q) {
+			continue;
+		}
+		r = explain_make(s, slice_of(q->from), slice_of(q->to), &x, err);
+		r = r ? r : explain_live(&x, instance, ops, err);
+		if (r == 0) {
+			request(v, &v->cases.at[i], &x, ret);
+		}
+		explanation_fini(&x);
+		if (r < 0) {
+			return r;
+		}
+	}
+	return 0;
 }

@@ -89,8 +89,8 @@ static int judge(struct analysis *a, const struct cli_parsed *p, struct verify *
 }
 
 /* What packets say, marked in the cases; the sum of it on standard error. */
-static int judge_live(struct analysis *a, const struct cli_parsed *p, struct verify *v,
-                      struct err *err)
+static int judge_live(struct analysis *a, const struct cli_parsed *p, const struct cli_ops *ops,
+                      struct verify *v, struct err *err)
 {
 	struct cli_instance instance = { 0 };
 	struct verify_live result = { 0 };
@@ -111,10 +111,12 @@ static int judge_live(struct analysis *a, const struct cli_parsed *p, struct ver
 	      : verify_live(v, a->gathered.subject, a->matrix, &live, (int)timeout_ms, &result,
 	                    err);
 	live_close(&live);
+	r = r ? r : verify_live_requests(v, a->gathered.subject, &instance, ops, &result, err);
 	cli_instance_fini(&instance);
 	if (r == 0) {
 		fprintf(stderr,
-		        "%zu flows tried, %zu not as predicted; not tried: %zu pairs without a pod "
+		        "%zu flows and requests tried, %zu not as predicted; not tried: %zu pairs "
+		        "without a pod "
 		        "here; "
 		        "without an answer (UDP): %zu\n",
 		        result.n_flows, result.n_disagree, result.n_skipped, result.n_silent);
@@ -134,7 +136,6 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 	int r = read_form(cli_value(p, "output", "text"), &report, &err), status;
 
 	(void)c;
-	(void)ops;
 	if (r == 0 && !p->words.n) {
 		r = err_raise(&err, ERR_USAGE,
 		              "verify: which expectations? 'kennel verify FILE -f MANIFESTS'");
@@ -148,7 +149,7 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 		r = judge(&a, p, &v, &err);
 	}
 	if (r == 0 && cli_has(p, "live")) {
-		r = judge_live(&a, p, &v, &err);
+		r = judge_live(&a, p, ops, &v, &err);
 	}
 	if (r == 0) {
 		report(&out, &v);
@@ -167,8 +168,9 @@ const struct cli_command cli_verify = {
 	.name = "verify",
 	.words = "EXPECTATIONS...",
 	.summary = "Hold manifests or a running instance against expected reachability",
-	.details = "Expectations are YAML: flows (from, to, port, expect: allow, deny or only) and "
-		   "'everything else: deny'.\n"
+	.details = "Expectations are YAML: flows (from, to, port, expect: allow, deny or only), "
+		   "requests (from, to: a URL,\n"
+		   "status: 200, or expect: allow or deny) and 'everything else: deny'.\n"
 		   "'kennel matrix -o expectations' writes them out of what is. Exit status: 0 as "
 		   "expected, 1 not, 2 usage\n"
 		   "or unreadable input.",
