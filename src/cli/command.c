@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/ip.h"
+#include "base/ip-range.h"
 #include "base/mem.h"
 
 #ifndef KENNEL_VERSION
@@ -188,14 +188,16 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 		   *edge = cli_value(p, "edge-address", "127.0.0.1"),
 		   *port = cli_value(p, "api-port", "0");
 	uint64_t port_number;
-	struct ip ip;
+	struct ip_ranges ranges;
 
 	if (!name_is_valid(name)) {
 		return err_raise(err, ERR_USAGE,
 		                 "--name %s: 1 to 20 of a-z, 0-9 and '-', not first '-'", name);
 	}
-	if (!ip_parse(slice_of(edge), &ip)) {
-		return err_raise(err, ERR_USAGE, "--edge-address %s: not an IP address", edge);
+	if (!ip_ranges_parse(slice_of(edge), &ranges)) {
+		return err_raise(err, ERR_USAGE,
+		                 "--edge-address %s: not an IP address, range (A-B) or prefix",
+		                 edge);
 	}
 	if (!slice_to_u64(slice_of(port), &port_number) || port_number > 65535) {
 		return err_raise(err, ERR_USAGE, "--api-port %s: not a port (1 to 65535)", port);

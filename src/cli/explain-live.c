@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/ip-range.h"
 #include "base/mem.h"
 #include "cli/dns-question.h"
 #include "cli/live.h"
@@ -562,6 +563,15 @@ static void look(struct looking *l)
 	read_flows(l);
 }
 
+/* Where the ingress is, which is the oldest balancer. */
+static struct ip first_of(struct slice ranges)
+{
+	struct ip_ranges r;
+	struct ip ip = { 0 };
+
+	return ip_ranges_parse(ranges, &r) && ip_ranges_nth(&r, 0, &ip) ? ip : (struct ip){ 0 };
+}
+
 static void read_edge(struct looking *l, const struct cli_instance *i, const struct cli_ops *ops)
 {
 	scoped_strbuf struct strbuf text = { 0 };
@@ -570,7 +580,7 @@ static void read_edge(struct looking *l, const struct cli_instance *i, const str
 
 	if (ops->status(i, &text, &err) == 0 &&
 	    json_parse(&l->arena, strbuf_slice(&text), 0, &status, &err) == 0) {
-		(void)ip_parse(val_get_str(status, "edgeAddress"), &l->edge);
+		l->edge = first_of(val_get_str(status, "edgeAddress"));
 	}
 }
 

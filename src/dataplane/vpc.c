@@ -13,8 +13,11 @@
 #define VPC_RANGE     0x0a000000u /* 10.0.0.0/16 */
 #define VPC_RANGE_LEN 16
 #define SUBNET_LEN    24
-#define NODE_SUBNET   2
-#define NODE_PORT     "node" /* the router's end of the node's link */
+/* 100.126.0.0/16, see client_source (edge/listener.h) */
+#define CLIENT_RANGE     0x647e0000u
+#define CLIENT_RANGE_LEN 16
+#define NODE_SUBNET      2
+#define NODE_PORT        "node" /* the router's end of the node's link */
 
 static struct prefix vpc_range(void)
 {
@@ -147,6 +150,9 @@ static int make_bridges(struct dataplane *d, struct err *err)
 	}
 	if (r == 0) {
 		link_queue_up(nl, 1);
+		/* The load balancer's, who speaks for its clients from here: all of it is the
+		 * router's own. */
+		address_queue(nl, 1, ip_v4(CLIENT_RANGE | 1), CLIENT_RANGE_LEN);
 		/* Addresses of the VPC that no subnet has lead nowhere, not to the internet. */
 		route_queue(nl, &(struct route){ .to = vpc_range(), .unreachable = true });
 		r = netlink_send(nl, err);
