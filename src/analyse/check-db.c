@@ -440,11 +440,11 @@ static bool is_made(struct check *c, struct slice ns, struct slice name)
 		return true;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(makers); i++) {
-		object_each(c->subject, makers[i], o)
+		object_each_in(c->subject, makers[i], ns, o)
 		{
 			struct slice made = val_str(val_path(object_spec(o), "target.name"));
 
-			if (slice_eq(o->ns, ns) && slice_eq(made.len ? made : o->name, name)) {
+			if (slice_eq(made.len ? made : o->name, name)) {
 				return true;
 			}
 		}

@@ -254,11 +254,9 @@ static void not_granted(struct check *c, const struct object *holder, const stru
 	                          ", where no ReferenceGrant permits it.",
 	                SLICE_ARG(holder->kind), SLICE_ARG(holder->name), SLICE_ARG(holder->ns),
 	                kind, SLICE_ARG(name), SLICE_ARG(ns));
-	object_each(c->subject, OBJECT_REFERENCEGRANT, grant)
+	object_each_in(c->subject, OBJECT_REFERENCEGRANT, ns, grant)
 	{
-		if (slice_eq(grant->ns, ns)) {
-			finding_shows(c, f, grant, NULL, "this grant is for others.");
-		}
+		finding_shows(c, f, grant, NULL, "this grant is for others.");
 	}
 	finding_repair(c, f,
 	               "Add a ReferenceGrant in namespace " SLICE_FMT " from kind " SLICE_FMT

@@ -44,11 +44,8 @@ static int64_t min_of(const struct object *hpa)
 /* A LimitRange gives requests to containers that name none. */
 static bool has_default_request(const struct subject *s, struct slice ns, struct slice resource)
 {
-	object_each(s, OBJECT_LIMITRANGE, o)
+	object_each_in(s, OBJECT_LIMITRANGE, ns, o)
 	{
-		if (!slice_eq(o->ns, ns)) {
-			continue;
-		}
 		val_for_each (val_get(object_spec(o), "limits"), it) {
 			if (val_get_slice(val_get(it, "defaultRequest"), resource) ||
 			    val_get_slice(val_get(it, "default"), resource)) {
@@ -270,7 +267,7 @@ static bool same_target(const struct val *a, const struct val *b)
 
 static void twins(struct check *c, const struct object *hpa, enum object_kind id, const char *ref)
 {
-	object_each(c->subject, id, other)
+	object_each_in(c->subject, id, hpa->ns, other)
 	{
 		const struct val *mode = val_path(object_spec(other), "updatePolicy.updateMode");
 		struct finding *f;
@@ -279,8 +276,7 @@ static void twins(struct check *c, const struct object *hpa, enum object_kind id
 		if (other == hpa) {
 			return;
 		}
-		if (!slice_eq(other->ns, hpa->ns) ||
-		    !same_target(val_get(object_spec(other), ref), target_ref(hpa)) ||
+		if (!same_target(val_get(object_spec(other), ref), target_ref(hpa)) ||
 		    slice_is(val_str(mode), "Off")) {
 			continue;
 		}
@@ -429,11 +425,9 @@ static void hpa006(struct check *c)
 		if (!w) {
 			continue;
 		}
-		object_each(c->subject, OBJECT_QUOTA, quota)
+		object_each_in(c->subject, OBJECT_QUOTA, hpa->ns, quota)
 		{
-			if (slice_eq(quota->ns, hpa->ns)) {
-				check_quota(c, hpa, w, quota);
-			}
+			check_quota(c, hpa, w, quota);
 		}
 		why = host_port_of(w);
 		why = why ? why : one_per_node(c, w);

@@ -118,7 +118,7 @@ static void wrong_protocol(struct check *c, const struct route *r, const struct 
 	                                SLICE_ARG(r->service), speaks);
 
 	finding_shows(c, f, sign->object, sign->at, "says so by " SLICE_FMT ".",
-	              SLICE_ARG(sign->at->s));
+	              SLICE_ARG(val_text(sign->at)));
 	finding_repair(c, f, "Set the annotation " NGINX_PREFIX "backend-protocol: %s.", wanted);
 	if (annotation) {
 		finding_replace(c, f, r->ingress, annotation, "%s", wanted);

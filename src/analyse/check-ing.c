@@ -112,7 +112,7 @@ static void ing002(struct check *c)
 			                "Ingress " SLICE_FMT " sends %s to port " SLICE_FMT
 			                " of Service " SLICE_FMT ", which has no such port.",
 			                SLICE_ARG(r->ingress->name), strbuf_str(&b),
-			                SLICE_ARG(r->port_at->s), SLICE_ARG(r->service));
+			                SLICE_ARG(val_text(r->port_at)), SLICE_ARG(r->service));
 		}
 		for (size_t i = 0; i < r->svc->n_ports; i++) {
 			finding_shows(c, f, r->svc->object, val_get(r->svc->ports[i].v, "port"),

@@ -410,13 +410,12 @@ static void mesh006(struct check *c)
 static const struct object *closes_outside(const struct subject *s, const struct workload *w,
                                            const struct mesh_config *config)
 {
-	object_each(s, OBJECT_SIDECAR, o)
+	object_each_in(s, OBJECT_SIDECAR, w->ns, o)
 	{
 		const struct val *labels = val_path(object_spec(o), "workloadSelector.labels");
 		struct slice mode = val_str(val_path(object_spec(o), "outboundTrafficPolicy.mode"));
 
-		if (slice_eq(o->ns, w->ns) && (!val_len(labels) || mesh_selects(o, w)) &&
-		    mode.len) {
+		if ((!val_len(labels) || mesh_selects(o, w)) && mode.len) {
 			return slice_is(mode, "REGISTRY_ONLY") ? o : NULL;
 		}
 	}

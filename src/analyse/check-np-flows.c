@@ -438,36 +438,44 @@ static bool scraper_may(struct check *c, const struct workload *w, uint16_t port
 	return !all->at.n;
 }
 
-static bool scraper_is_known(struct check *c, const struct workload *w, uint16_t port,
-                             bool *ret_admitted)
-{
-	bool known = false;
+/* Pods that are Prometheus by their labels, one of each class. */
+struct scrapers {
+	struct check *c;
+	VEC(const struct workload *) known;
+};
 
-	*ret_admitted = false;
-	for (size_t i = 0; i < c->subject->classes.n; i++) {
-		const struct pod_class *k = c->subject->classes.at[i];
-		const struct workload *from = k->workloads.at[0];
+static void find_scrapers(struct scrapers *x)
+{
+	for (size_t i = 0; i < x->c->subject->classes.n; i++) {
+		const struct pod_class *k = x->c->subject->classes.at[i];
 
 		if (slice_is(val_get_str(k->labels, "app.kubernetes.io/name"), "prometheus") ||
 		    slice_is(val_get_str(k->labels, "app"), "prometheus")) {
-			known = true;
-			*ret_admitted = *ret_admitted ||
-			                subject_flow(c->subject, from, w, PROTO_TCP, port) !=
-			                        VERDICT_DENY_INGRESS;
+			vec_push(&x->known, (const struct workload *)k->workloads.at[0]);
 		}
 	}
-	return known;
 }
 
-static void scraped(struct check *c, const struct workload *w, uint16_t port,
+static bool one_is_admitted(const struct scrapers *x, const struct workload *w, uint16_t port)
+{
+	for (size_t i = 0; i < x->known.n; i++) {
+		if (subject_flow(x->c->subject, x->known.at[i], w, PROTO_TCP, port) !=
+		    VERDICT_DENY_INGRESS) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void scraped(const struct scrapers *x, const struct workload *w, uint16_t port,
                     const struct object *by, const struct val *at)
 {
+	struct check *c = x->c;
 	const struct object *policy = netpol_to_change(c->subject, w, POLICY_INGRESS);
-	bool admitted;
 	struct finding *f;
 
 	if (!policy || !port ||
-	    (scraper_is_known(c, w, port, &admitted) ? admitted : scraper_may(c, w, port))) {
+	    (x->known.n ? one_is_admitted(x, w, port) : scraper_may(c, w, port))) {
 		return;
 	}
 	f = check_found(c, policy, side_at(policy, POLICY_INGRESS),
@@ -479,7 +487,7 @@ static void scraped(struct check *c, const struct workload *w, uint16_t port,
 	finding_repair(c, f, "Add an ingress rule from the monitoring namespace to port %u.", port);
 }
 
-static void scraped_by_annotation(struct check *c, const struct workload *w)
+static void scraped_by_annotation(const struct scrapers *by, const struct workload *w)
 {
 	const struct val *annotations = val_get(w->meta, "annotations"),
 			 *at = val_get(annotations, "prometheus.io/port");
@@ -498,48 +506,59 @@ static void scraped_by_annotation(struct check *c, const struct workload *w)
 		}
 	}
 	if (port > 0 && port <= UINT16_MAX) {
-		scraped(c, w, (uint16_t)port, w->object,
+		scraped(by, w, (uint16_t)port, w->object,
 		        val_get(annotations, "prometheus.io/scrape"));
 	}
 }
 
-static void scraped_by_monitor(struct check *c, const struct object *monitor, const struct svc *x)
+static void scraped_by_monitor(const struct scrapers *by, const struct object *monitor,
+                               const struct svc *x)
 {
 	val_for_each (val_get(object_spec(monitor), "endpoints"), e) {
 		const struct svc_port *p = svc_port_named(x, val_get_str(e, "port"));
 
 		for (size_t i = 0; p && val_get_str(e, "port").len && i < x->n_pods; i++) {
-			scraped(c, x->pods[i], svc_port_target(p, x->pods[i]), monitor,
+			scraped(by, x->pods[i], svc_port_target(p, x->pods[i]), monitor,
 			        val_get(e, "port"));
+		}
+	}
+}
+
+static void scraped_by_monitors(const struct scrapers *by, const struct object *monitor)
+{
+	const struct val *selector = val_get(object_spec(monitor), "selector");
+	const struct space *space = subject_space(by->c->subject, monitor->ns);
+	scoped_arena struct arena a = { 0 };
+	const struct selector *x = NULL;
+	struct err err = { 0 };
+
+	if (!selector || selector_of_object(&a, selector, &x, &err) < 0) {
+		return;
+	}
+	for (size_t i = 0; space && i < space->services.n; i++) {
+		const struct svc *svc = space->services.at[i];
+
+		if (selector_matches(x, object_labels(svc->object))) {
+			scraped_by_monitor(by, monitor, svc);
 		}
 	}
 }
 
 void np_scraper(struct check *c)
 {
+	struct scrapers by = { .c = c };
+
+	find_scrapers(&by);
 	for (size_t i = 0; i < c->subject->workloads.n; i++) {
 		if (netpols_of(c->subject, c->subject->workloads.at[i], POLICY_INGRESS)->at.n) {
-			scraped_by_annotation(c, c->subject->workloads.at[i]);
+			scraped_by_annotation(&by, c->subject->workloads.at[i]);
 		}
 	}
 	object_each(c->subject, OBJECT_SERVICEMONITOR, monitor)
 	{
-		const struct val *selector = val_get(object_spec(monitor), "selector");
-		scoped_arena struct arena a = { 0 };
-		const struct selector *x = NULL;
-		struct err err = { 0 };
-
-		if (selector && selector_of_object(&a, selector, &x, &err) == 0) {
-			for (size_t i = 0; i < c->subject->services.n; i++) {
-				const struct svc *svc = c->subject->services.at[i];
-
-				if (selector_matches(x, object_labels(svc->object)) &&
-				    slice_eq(svc->ns, monitor->ns)) {
-					scraped_by_monitor(c, monitor, svc);
-				}
-			}
-		}
+		scraped_by_monitors(&by, monitor);
 	}
+	vec_fini(&by.known);
 }
 
 /* ---- NP014: the pod that answers an ACME challenge ---- */

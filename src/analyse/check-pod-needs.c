@@ -37,9 +37,9 @@ static bool is_made(const struct subject *s, enum object_kind id, struct slice n
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(makers); i++) {
-		object_each(s, makers[i].made == id ? makers[i].maker : OBJECT_OTHER, o)
+		object_each_in(s, makers[i].made == id ? makers[i].maker : OBJECT_OTHER, ns, o)
 		{
-			if (slice_eq(o->ns, ns) && is_made_by(o, makers[i].path, name)) {
+			if (is_made_by(o, makers[i].path, name)) {
 				return true;
 			}
 		}
@@ -273,9 +273,9 @@ void pod_image(struct check *c)
 static const struct val *limit_default(const struct subject *s, struct slice ns, bool request,
                                        struct slice resource)
 {
-	object_each(s, OBJECT_LIMITRANGE, o)
+	object_each_in(s, OBJECT_LIMITRANGE, ns, o)
 	{
-		val_for_each (slice_eq(o->ns, ns) ? val_path(o->v, "spec.limits") : NULL, limit) {
+		val_for_each (val_path(o->v, "spec.limits"), limit) {
 			const struct val *v = val_get_slice(
 				val_get(limit, request ? "defaultRequest" : "default"), resource);
 
@@ -365,7 +365,7 @@ static void judge_quota(struct check *c, const struct object *quota, const struc
 			c, quota, hard,
 			"ResourceQuota " SLICE_FMT " allows " SLICE_FMT " of " SLICE_FMT
 			", and the workloads of the namespace want more at their largest.",
-			SLICE_ARG(quota->name), SLICE_ARG(hard->s), SLICE_ARG(hard->key));
+			SLICE_ARG(quota->name), SLICE_ARG(val_text(hard)), SLICE_ARG(hard->key));
 
 		finding_repair(c, f,
 		               "Raise the quota to what all replicas (with autoscalers at their "

@@ -375,10 +375,9 @@ static void roll005(struct check *c)
 			compare_labels(c, w, val_path(last, "spec.template.metadata.labels"),
 			               w->object);
 		}
-		object_each(c->subject, OBJECT_REPLICASET, rs)
+		object_each_in(c->subject, OBJECT_REPLICASET, w->ns, rs)
 		{
-			if (w->object->id == OBJECT_DEPLOYMENT && slice_eq(rs->ns, w->ns) &&
-			    is_owned_by(rs, w->object)) {
+			if (w->object->id == OBJECT_DEPLOYMENT && is_owned_by(rs, w->object)) {
 				compare_labels(
 					c, w, val_path(rs->v, "spec.template.metadata.labels"), rs);
 			}

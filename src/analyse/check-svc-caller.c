@@ -167,7 +167,7 @@ void svc_caller_alias(struct check *c)
 					"Service " SLICE_FMT " is only another name for " SLICE_FMT
 					": port %u is not translated to " SLICE_FMT ".",
 					SLICE_ARG(x->name), SLICE_ARG(val_str(at)), p->port,
-					SLICE_ARG(val_get(p->v, "targetPort")->s));
+					SLICE_ARG(val_text(val_get(p->v, "targetPort"))));
 			}
 		}
 	}

@@ -23,10 +23,10 @@ void svc_endpoints_none(struct check *c)
 		    (slice_is(x->name, "kubernetes") && slice_is(x->ns, "default"))) {
 			continue;
 		}
-		object_each(c->subject, OBJECT_ENDPOINTSLICE, o)
+		object_each_in(c->subject, OBJECT_ENDPOINTSLICE, x->ns, o)
 		{
 			found = found || is_slice_of(o, x);
-			if (slice_eq(o->ns, x->ns) && slice_has_prefix(o->name, x->name)) {
+			if (slice_has_prefix(o->name, x->name)) {
 				unlabelled = o;
 			}
 		}

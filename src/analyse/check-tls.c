@@ -32,11 +32,11 @@ static bool is_made_elsewhere(const struct subject *s, struct slice ns, struct s
 	static const enum object_kind makers[] = { OBJECT_EXTERNALSECRET, OBJECT_SEALEDSECRET };
 
 	for (size_t i = 0; i < ARRAY_SIZE(makers); i++) {
-		object_each(s, makers[i], o)
+		object_each_in(s, makers[i], ns, o)
 		{
 			struct slice made = val_str(val_path(object_spec(o), "target.name"));
 
-			if (slice_eq(o->ns, ns) && slice_eq(made.len ? made : o->name, name)) {
+			if (slice_eq(made.len ? made : o->name, name)) {
 				return true;
 			}
 		}

@@ -68,15 +68,13 @@ const struct object *nearest_object(const struct subject *s, enum object_kind id
 	const struct object *best = NULL;
 	unsigned best_d = ~0U, looked = 0;
 
-	object_each(s, id, o)
+	object_each_in(s, id, ns, o)
 	{
-		if (slice_eq(o->ns, ns) && looked++ < ANALYSE_NEAREST_MAX) {
-			unsigned d = farness(name, o->name);
+		unsigned d = looked++ < ANALYSE_NEAREST_MAX ? farness(name, o->name) : 0;
 
-			if (d && d < best_d) {
-				best = o;
-				best_d = d;
-			}
+		if (d && d < best_d) {
+			best = o;
+			best_d = d;
 		}
 	}
 	return best;

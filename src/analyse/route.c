@@ -180,12 +180,11 @@ static bool grants_to(const struct val *grant, const char *group, const char *ki
 bool reference_is_granted(const struct subject *s, const struct object *holder, struct slice ns,
                           const char *group, const char *kind, struct slice name)
 {
-	object_each(s, OBJECT_REFERENCEGRANT, o)
+	object_each_in(s, OBJECT_REFERENCEGRANT, ns, o)
 	{
 		const struct val *grant = object_spec(o);
 
-		if (slice_eq(o->ns, ns) && grants_from(grant, holder) &&
-		    grants_to(grant, group, kind, name)) {
+		if (grants_from(grant, holder) && grants_to(grant, group, kind, name)) {
 			return true;
 		}
 	}

@@ -9,6 +9,7 @@ typedef VEC(struct pod_class *) class_vec;
 struct subject_index {
 	struct map by_key;    /* kind, namespace, name -> struct object */
 	struct map by_name;   /* kind, name -> struct object, the first */
+	struct map by_space;  /* kind and namespace -> struct beside */
 	struct map by_value;  /* pointer of the value -> struct object */
 	struct map spaces;    /* name -> struct space */
 	struct map workloads; /* pointer of the object -> struct workload */

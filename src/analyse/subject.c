@@ -101,6 +101,7 @@ static void free_index(struct subject_index *x)
 	}
 	map_fini(&x->by_key);
 	map_fini(&x->by_name);
+	map_fini(&x->by_space);
 	map_fini(&x->by_value);
 	map_fini(&x->spaces);
 	map_fini(&x->workloads);
@@ -163,6 +164,29 @@ static void leave_out(struct subject *s, const struct object *o)
 	s->left_out.at[i - 1].n++;
 }
 
+struct beside { /* objects of one kind in one namespace */
+	struct object *first, *last;
+};
+
+static void link_beside(struct subject *s, struct object *o)
+{
+	char buf[ANALYSE_KEY_SIZE];
+	struct slice key = subject_key(buf, o->id, o->ns, (struct slice){ "", 0 });
+	struct beside *b = map_find(&s->index->by_space, key);
+
+	if (!key.len) {
+		return; /* no namespace has such a name */
+	}
+	if (!b) {
+		b = ARENA_NEW(&s->arena, struct beside);
+		b->first = b->last = o;
+		map_set(&s->index->by_space, key, b);
+	} else {
+		b->last->next_beside = o;
+		b->last = o;
+	}
+}
+
 static void index_object(struct subject *s, struct object *o)
 {
 	char buf[ANALYSE_KEY_SIZE];
@@ -184,6 +208,7 @@ static void index_object(struct subject *s, struct object *o)
 		s->first[o->id] = o;
 	}
 	s->index->last[o->id] = o;
+	link_beside(s, o);
 	s->n[o->id]++;
 }
 
@@ -366,6 +391,15 @@ const struct object *subject_find(const struct subject *s, enum object_kind id, 
 	return map_find(&s->index->by_key,
 	                subject_key(buf, id,
 	                            object_is_namespaced(id) ? ns : (struct slice){ "", 0 }, name));
+}
+
+const struct object *subject_first_in(const struct subject *s, enum object_kind id, struct slice ns)
+{
+	char buf[ANALYSE_KEY_SIZE];
+	const struct beside *b =
+		map_find(&s->index->by_space, subject_key(buf, id, ns, (struct slice){ "", 0 }));
+
+	return b ? b->first : NULL;
 }
 
 const struct object *subject_find_anywhere(const struct subject *s, enum object_kind id,

@@ -36,6 +36,7 @@ struct object {
 	enum object_kind id;
 	bool assumed;                       /* brought by the profile */
 	const struct object *next;          /* of this kind, in the order of reading */
+	const struct object *next_beside;   /* of this kind and namespace, likewise */
 	const struct object *next_namesake; /* same kind and name in another namespace */
 };
 
@@ -125,6 +126,12 @@ void subject_ready(struct subject *s);
 
 /* ---- objects ---- */
 #define object_each(s, id, it) for (const struct object *it = (s)->first[id]; it; it = it->next)
+
+/* The first of the kind in a namespace; the others by next_beside. */
+const struct object *subject_first_in(const struct subject *s, enum object_kind id,
+                                      struct slice ns);
+#define object_each_in(s, id, ns, it)                                                              \
+	for (const struct object *it = subject_first_in((s), (id), (ns)); it; it = it->next_beside)
 
 /* Null when there is none. ns is ignored for cluster-wide kinds. */
 const struct object *subject_find(const struct subject *s, enum object_kind id, struct slice ns,

@@ -35,35 +35,46 @@ void arena_reset(struct arena *a)
 	arena_fini(a);
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+static struct arena_block *add_block(struct arena *a, size_t need)
 {
-	struct arena_block *b = a->blocks;
-	size_t need = (size + 15) & ~(size_t)15;
-	void *p;
+	size_t room = a->blocks ? a->blocks->size * 2 : FIRST_BLOCK;
+	struct arena_block *b;
 
-	if (need < size) {
+	if (need > SIZE_MAX / 2) {
 		abort();
 	}
-	if (a->max && (need > a->max || a->used > a->max - need)) {
+	if (room > LARGEST_BLOCK) {
+		room = LARGEST_BLOCK;
+	}
+	if (room < need) {
+		room = need;
+	}
+	b = mem_realloc(NULL, 1, sizeof(*b) + room);
+	*b = (struct arena_block){ .next = a->blocks, .size = room };
+	a->blocks = b;
+	return b;
+}
+
+void *arena_alloc_aligned(struct arena *a, size_t size, size_t alignment)
+{
+	struct arena_block *b = a->blocks;
+	size_t at = b ? (b->used + alignment - 1) & ~(alignment - 1) : 0;
+
+	if (a->max && (size > a->max || a->used > a->max - size)) {
 		a->overflowed = true;
 	}
-	if (!b || b->size - b->used < need) {
-		size_t room = b ? b->size * 2 : FIRST_BLOCK;
-
-		if (room > LARGEST_BLOCK) {
-			room = LARGEST_BLOCK;
-		}
-		if (room < need) {
-			room = need;
-		}
-		b = mem_realloc(NULL, 1, sizeof(*b) + room);
-		*b = (struct arena_block){ .next = a->blocks, .size = room };
-		a->blocks = b;
+	if (!b || at > b->size || b->size - at < size) {
+		b = add_block(a, size);
+		at = 0;
 	}
-	p = b->bytes + b->used;
-	b->used += need;
-	a->used += need;
-	return memset(p, 0, need);
+	b->used = at + size;
+	a->used += size;
+	return memset(b->bytes + at, 0, size);
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+	return arena_alloc_aligned(a, size, 16);
 }
 
 void *arena_dup(struct arena *a, const void *bytes, size_t size)
@@ -75,12 +86,12 @@ void *arena_dup(struct arena *a, const void *bytes, size_t size)
 
 char *arena_strdup(struct arena *a, const char *s)
 {
-	return arena_dup(a, s, strlen(s) + 1);
+	return (char *)(uintptr_t)arena_slice(a, slice_of(s)).p;
 }
 
 struct slice arena_slice(struct arena *a, struct slice s)
 {
-	char *p = arena_alloc(a, s.len + 1);
+	char *p = arena_alloc_aligned(a, s.len + 1, 1);
 
 	if (s.len) {
 		memcpy(p, s.p, s.len);
@@ -98,7 +109,7 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	p = arena_alloc(a, (size_t)(n < 0 ? 0 : n) + 1);
+	p = arena_alloc_aligned(a, (size_t)(n < 0 ? 0 : n) + 1, 1);
 	if (n > 0) {
 		vsnprintf(p, (size_t)n + 1, fmt, again);
 	}

@@ -22,9 +22,12 @@ void arena_reset(struct arena *a);
 #define scoped_arena __attribute__((cleanup(arena_fini)))
 
 void *arena_alloc(struct arena *a, size_t size); /* zeroed, 16-byte aligned, never null */
+/* The same with an alignment of one's own, a power of two up to 16. */
+void *arena_alloc_aligned(struct arena *a, size_t size, size_t alignment);
 void *arena_dup(struct arena *a, const void *bytes, size_t size);
 char *arena_strdup(struct arena *a, const char *s);
 struct slice arena_slice(struct arena *a, struct slice s); /* a terminated copy */
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-#define ARENA_NEW(a, type)      ((type *)arena_alloc((a), sizeof(type)))
-#define ARENA_ARRAY(a, type, n) ((type *)arena_alloc((a), sizeof(type) * (n)))
+#define ARENA_NEW(a, type) ((type *)arena_alloc_aligned((a), sizeof(type), _Alignof(type)))
+#define ARENA_ARRAY(a, type, n)                                                                    \
+	((type *)arena_alloc_aligned((a), sizeof(type) * (n), _Alignof(type)))

@@ -102,7 +102,7 @@ static ptrdiff_t scalar_start(struct slice line, const struct val *at)
 	if (from < line.len && (line.p[from] == '"' || line.p[from] == '\'')) {
 		from++;
 	}
-	return slice_has_prefix(slice_from(line, from), at->s) ? (ptrdiff_t)from : -1;
+	return slice_has_prefix(slice_from(line, from), val_text(at)) ? (ptrdiff_t)from : -1;
 }
 
 /* Would YAML take the plain text for something else than text? */
@@ -136,9 +136,9 @@ static bool replace(struct line *line, const struct edit *e)
 		return line->now !=
 		       NULL; /* one change of a line is enough; the next run shows the other */
 	}
-	line->now =
-		mem_printf(SLICE_FMT "%s%s%s" SLICE_FMT, (int)from, line->was.p, quote, e->text,
-	                   quote, SLICE_ARG(slice_from(line->was, (size_t)from + e->at->s.len)));
+	line->now = mem_printf(
+		SLICE_FMT "%s%s%s" SLICE_FMT, (int)from, line->was.p, quote, e->text, quote,
+		SLICE_ARG(slice_from(line->was, (size_t)from + val_text(e->at).len)));
 	return true;
 }
 
@@ -179,7 +179,7 @@ static bool insert(struct line *line, const struct edit *e)
 		return line->below || line->now;
 	}
 	if (is_flow(line->was, col)) {
-		size_t end = (size_t)from + e->at->s.len;
+		size_t end = (size_t)from + val_text(e->at).len;
 
 		end += end < line->was.len && (line->was.p[end] == '"' || line->was.p[end] == '\'');
 		line->now = mem_printf(SLICE_FMT ", %s" SLICE_FMT, (int)end, line->was.p, e->text,

@@ -117,6 +117,13 @@ struct slice val_str(const struct val *v)
 	return v->s;
 }
 
+struct slice val_text(const struct val *v)
+{
+	bool has_text = v && (v->type == VAL_STRING || v->type == VAL_INT || v->type == VAL_FLOAT);
+
+	return has_text && v->s.p ? v->s : (struct slice){ "", 0 };
+}
+
 const char *val_cstr(const struct val *v)
 {
 	return val_str(v).p;
@@ -343,10 +350,10 @@ struct val *val_copy(struct arena *a, const struct val *v)
 	if (v->key.p) {
 		copy->key = arena_slice(a, v->key);
 	}
-	if (v->s.p) {
-		copy->s = arena_slice(a, v->s);
-	}
 	if (!is_container(v)) {
+		if (v->s.p) {
+			copy->s = arena_slice(a, v->s);
+		}
 		copy->i = v->i;
 		if (v->type == VAL_FLOAT) {
 			copy->d = v->d;

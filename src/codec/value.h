@@ -36,23 +36,29 @@ struct val {
 	uint32_t line;    /* line from 1, 0 unknown */
 	struct val *next; /* next sibling */
 	struct slice key; /* in an object: the member's name; terminated */
-	struct slice s;   /* string: its text, terminated; number: as written, not terminated,
-	                   * may be empty */
 	union {
-		bool b;
-		int64_t i;
-		double d;
-		struct {
-			struct val *first, *last;
+		struct {                /* not of containers: */
+			struct slice s; /* string: its text, terminated; number: as written, not
+			                   * terminated, may be empty */
+			union {
+				bool b;
+				int64_t i;
+				double d;
+				struct { /* string out of YAML: where the text itself stands; 0
+					  * unknown */
+					uint32_t text_line; /* of its first character; from 1 */
+					uint16_t text_col;  /* likewise */
+					bool is_literal; /* a block (|): its lines are lines of the
+					                  * source, each text_col - 1 columns
+					                  * further right */
+				};
+			};
 		};
-		struct { /* string out of YAML: where the text itself stands; 0 unknown */
-			uint32_t text_line; /* of its first character; from 1 */
-			uint16_t text_col;  /* likewise */
-			bool is_literal;    /* a block (|): its lines are lines of the source, each
-			                  * text_col - 1 columns further right */
+		struct { /* of containers: */
+			struct val *first, *last;
+			uint32_t n; /* children */
 		};
 	};
-	uint32_t n; /* children */
 };
 
 /* ---- documents ---- */
@@ -96,6 +102,9 @@ static inline struct slice val_get_str(const struct val *object, const char *key
 {
 	return val_str(val_get(object, key));
 }
+/* Of a string its text, of a number the text as written (not terminated, may be empty); empty for
+ * all else. */
+struct slice val_text(const struct val *v);
 /* Deep equality; order of object members does not matter; 1 and 1.0 are equal. */
 bool val_eq(const struct val *a, const struct val *b);
 

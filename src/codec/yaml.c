@@ -74,7 +74,7 @@ static int fail_of_parser(struct reader *rd)
  * spent or the nesting becomes too deep. */
 static struct val *copy_sharing(struct reader *rd, const struct val *v, size_t depth)
 {
-	size_t cost = NODE_COST + v->key.len + v->s.len;
+	size_t cost = NODE_COST + v->key.len + val_text(v).len;
 	struct val *copy;
 
 	if (cost > rd->alias_budget || depth > CODEC_MAX_DEPTH || rd->arena->overflowed) {

@@ -43,6 +43,8 @@ static void add_requests(struct strbuf *out, const struct dns_server_stats *s)
 			            code->name, (unsigned long long)s->responses[i]);
 		}
 	}
+	add_plain(out, "counter", "kennel_dns_repeated_total",
+	          "Questions whose answer was at hand as it had gone out before.", s->repeated);
 	add_plain(out, "counter", "kennel_dns_truncated_total",
 	          "Answers that did not fit a datagram.", s->truncated);
 	add_plain(out, "counter", "kennel_dns_dropped_total", "Datagrams that were no questions.",

@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "dns/answer.h"
+#include "dns/memo.h"
 #include "dns/server.h"
 
 struct tcp_conn;
@@ -14,6 +15,8 @@ struct dns_server {
 	struct loop *loop;
 	struct dns_engine engine;
 	struct forwarder *forwarder;
+	struct memo *memo; /* owned; of what the model says */
+	uint64_t names;    /* version of MODEL_NAMES that it holds for */
 	struct udp_listener *udp;
 	struct tcp_listener *tcp;
 	struct list pending; /* struct pending.in_server */

@@ -109,13 +109,15 @@ static uint16_t next_rotation(struct dns_server *s)
 	return (uint16_t)(s->rotate++ * 0x9e3779b1u >> 16);
 }
 
-size_t server_handle(struct dns_server *s, const struct asker *who, const uint8_t *bytes,
-                     size_t size, uint8_t *buf, size_t max)
+/* Makes an answer. *ret_keep: it is the model's own and made in full, and will be the same until that changes. */
+static size_t answer(struct dns_server *s, const struct asker *who, const uint8_t *bytes,
+                     size_t size, uint16_t rotate, uint8_t *buf, size_t max, bool *ret_keep)
 {
 	scoped_arena struct arena a = { 0 };
 	struct answer_next next;
 	struct dns_query q;
 
+	*ret_keep = false;
 	if (!query_parse(&q, bytes, size)) {
 		s->stats.dropped++;
 		return 0;
@@ -124,12 +126,44 @@ size_t server_handle(struct dns_server *s, const struct asker *who, const uint8_
 	if (max > max_of(&q, who)) {
 		max = max_of(&q, who);
 	}
-	if (answer_query(&s->engine, &q, next_rotation(s), &a, buf, max, &size, &next) ==
-	    ANSWER_FORWARD) {
+	if (answer_query(&s->engine, &q, rotate, &a, buf, max, &size, &next) == ANSWER_FORWARD) {
 		size = forward(s, who, &q, &next, buf, max);
+	} else {
+		*ret_keep = s->engine.synced && q.has_question && !q.refusal;
 	}
 	count_reply(s, buf, size);
 	return size;
+}
+
+size_t server_handle(struct dns_server *s, const struct asker *who, const uint8_t *bytes,
+                     size_t size, uint8_t *buf, size_t max)
+{
+	uint64_t names = model_version(s->engine.model, MODEL_NAMES);
+	uint16_t rotate = next_rotation(s);
+	struct memo_key k;
+	size_t n;
+	bool keep;
+
+	if (who->conn) {
+		return answer(s, who, bytes, size, rotate, buf, max, &keep);
+	}
+	if (names != s->names) {
+		s->names = names;
+		memo_forget(s->memo);
+	}
+	memo_key_make(&k, bytes, size);
+	n = max >= MEMO_ANSWER ? memo_find(s->memo, &k, bytes, rotate, buf) : 0;
+	if (n) {
+		s->stats.requests[0]++;
+		s->stats.repeated++;
+		count_reply(s, buf, n);
+		return n;
+	}
+	n = answer(s, who, bytes, size, rotate, buf, max, &keep);
+	if (keep && n) {
+		memo_put(s->memo, &k, rotate, buf, n);
+	}
+	return n;
 }
 
 void server_forget(struct dns_server *s, const struct tcp_conn *conn)
@@ -191,6 +225,7 @@ int dns_server_new(const struct dns_server_config *c, struct dns_server **ret, s
 
 	s->loop = c->loop;
 	dns_engine_init(&s->engine, c->model, 0);
+	s->memo = memo_new();
 	list_init(&s->pending);
 	s->forwarder = forwarder_new(c->loop, c->servers, c->n_servers);
 	forwarder_skip(s->forwarder, is_own_service, s);
@@ -217,6 +252,7 @@ struct dns_server *dns_server_free(struct dns_server *s)
 		forget(p);
 	}
 	forwarder_free(s->forwarder);
+	memo_free(s->memo);
 	free(s);
 	return NULL;
 }
@@ -224,11 +260,13 @@ struct dns_server *dns_server_free(struct dns_server *s)
 void dns_server_set_synced(struct dns_server *s, bool synced)
 {
 	s->engine.synced = synced;
+	memo_forget(s->memo);
 }
 
 void dns_server_set_serial(struct dns_server *s, uint32_t serial)
 {
 	dns_engine_set_serial(&s->engine, serial);
+	memo_forget(s->memo);
 }
 
 size_t dns_server_pending(const struct dns_server *s)

@@ -18,6 +18,7 @@ struct dns_server_config {
 struct dns_server_stats {
 	uint64_t requests[2];           /* UDP, TCP */
 	uint64_t responses[DNS_RCODES]; /* by code */
+	uint64_t repeated;              /* answered out of memory (memo.h) */
 	uint64_t dropped;               /* no questions: too short, or replies */
 	uint64_t truncated;
 	uint64_t connections; /* TCP, accepted so far */

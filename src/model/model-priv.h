@@ -35,6 +35,8 @@ struct space {                    /* known by its object or by what lives in it 
 	const struct val *labels; /* with kubernetes.io/metadata.name, which is always there */
 	VEC(struct pod *) pods;
 	VEC(struct policy *) policies; /* by name */
+	/* derived */
+	struct map selections; /* id of a kind of pods -> struct policy_selection, owned */
 };
 struct space *space_find(const struct model *m, struct slice name); /* or null */
 struct space *space_need(struct model *m, struct slice name);
@@ -182,6 +184,13 @@ struct policy {
 void policy_put(struct model *m, const struct doc *d);
 void policy_remove(struct model *m, const struct doc *d);
 void policy_free(struct policy *p);
+bool policy_selects(const struct policy *p, const struct pod *pod);
+struct policy_selection { /* policies that isolate pods of one kind in one namespace, by name */
+	VEC(const struct policy *) isolating[POLICY_DIRECTIONS];
+};
+/* Borrowed until policies or pods change or the next call. */
+const struct policy_selection *policy_selection_of(const struct pod *p);
+void policy_selections_forget(struct space *s);
 
 /* ---- the compiler's memory (policy-table.c) ---- */
 struct policy_compiler;

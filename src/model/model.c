@@ -54,6 +54,7 @@ static void space_free(struct space *s)
 	arena_fini(&s->arena);
 	vec_fini(&s->pods);
 	vec_fini(&s->policies);
+	policy_selections_forget(s);
 	free(s->name);
 	free(s);
 }

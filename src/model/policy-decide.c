@@ -290,11 +290,6 @@ static bool rule_admits(const struct judge *j, const struct policy *p, size_t nu
 
 /* ---- policies ---- */
 
-static bool policy_selects(const struct policy *p, const struct pod *pod)
-{
-	return p->subject && selector_matches(p->subject, pod->labels);
-}
-
 static void say_unselected(const struct judge *j, const struct policy *p)
 {
 	scoped_strbuf struct strbuf text = { 0 };
@@ -347,13 +342,33 @@ static void say_outcome(const struct judge *j, bool isolated, bool admitted)
 	say(j, j->subject->doc->root, NULL, &text);
 }
 
-/* With a trace every rule is considered; without one the first that admits ends it. */
+/* The first rule that admits ends it. */
+static bool side_admits_unseen(const struct judge *j)
+{
+	const struct policy_selection *x = policy_selection_of(j->subject);
+
+	for (size_t i = 0; i < x->isolating[j->dir].n; i++) {
+		const struct policy *p = x->isolating[j->dir].at[i];
+
+		for (size_t r = 0; r < p->n_rules[j->dir]; r++) {
+			if (rule_admits(j, p, r)) {
+				return true;
+			}
+		}
+	}
+	return !x->isolating[j->dir].n;
+}
+
+/* With a trace every policy and rule is considered. */
 static bool side_admits(const struct judge *j)
 {
 	const struct space *s = j->subject->space;
 	bool isolated = false, admitted = false;
 
-	for (size_t i = 0; i < s->policies.n && (j->t || !admitted); i++) {
+	if (!j->t) {
+		return side_admits_unseen(j);
+	}
+	for (size_t i = 0; i < s->policies.n; i++) {
 		const struct policy *p = s->policies.at[i];
 
 		if (!p->isolates[j->dir] || !policy_selects(p, j->subject)) {
@@ -362,7 +377,7 @@ static bool side_admits(const struct judge *j)
 		}
 		isolated = true;
 		say_isolated(j, p);
-		for (size_t r = 0; r < p->n_rules[j->dir] && (j->t || !admitted); r++) {
+		for (size_t r = 0; r < p->n_rules[j->dir]; r++) {
 			admitted = rule_admits(j, p, r) || admitted;
 		}
 	}

@@ -139,6 +139,7 @@ static void link_policy(struct policy *p)
 {
 	size_t i = 0;
 
+	policy_selections_forget(p->space);
 	vec_push(&p->space->policies, p);
 	while (slice_cmp(p->space->policies.at[i]->name, p->name) < 0) {
 		i++;
@@ -150,6 +151,7 @@ static void link_policy(struct policy *p)
 
 static void unlink_policy(struct policy *p)
 {
+	policy_selections_forget(p->space);
 	for (size_t i = 0; i < p->space->policies.n; i++) {
 		if (p->space->policies.at[i] == p) {
 			vec_remove(&p->space->policies, i);

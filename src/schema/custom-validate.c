@@ -232,7 +232,7 @@ static void check_count(struct checker *c, const struct val *schema, const struc
 static bool same_keys(const struct val *a, const struct val *b, const struct val *keys)
 {
 	val_for_each (keys, it) {
-		if (!val_eq(val_get_slice(a, it->s), val_get_slice(b, it->s))) {
+		if (!val_eq(val_get_slice(a, val_str(it)), val_get_slice(b, val_str(it)))) {
 			return false;
 		}
 	}
@@ -375,7 +375,7 @@ static void check_enum(struct checker *c, const struct val *schema, const struct
 	texts = ARENA_ARRAY(c->wrong->arena, const char *, val_len(values) + 1);
 	val_for_each (values, it) {
 		texts[n++] = it->type == VAL_STRING ? val_cstr(it)
-		                                    : arena_slice(c->wrong->arena, it->s).p;
+		                                    : arena_slice(c->wrong->arena, val_text(it)).p;
 	}
 	bad_unsupported(c, "", v, texts);
 }

@@ -131,7 +131,7 @@ static void set_text(struct decoder *d, struct val *v, struct slice text)
 {
 	v->s = arena_slice(d->arena, text);
 	v->type = VAL_STRING;
-	v->n = 0;
+	v->text_line = 0;
 }
 
 static void decode_quantity(struct decoder *d, const struct type *t, struct val *v)

@@ -163,7 +163,7 @@ static int replace_at(struct json_patch *p, struct slice path, const struct val 
 
 static size_t size_of(const struct val *v)
 {
-	size_t n = v->key.len + v->s.len + 4;
+	size_t n = v->key.len + val_text(v).len + 4;
 
 	val_for_each (v, it) {
 		n += size_of(it);

@@ -9,11 +9,17 @@ struct packing {
 	char *text;        /* the next free byte */
 };
 
+/* Containers have children in its place. */
+static bool has_text(const struct val *v)
+{
+	return v->type != VAL_ARRAY && v->type != VAL_OBJECT && v->s.p;
+}
+
 static void measure(const struct val *v, size_t *nodes, size_t *text)
 {
 	*nodes += 1;
 	*text += v->key.p ? v->key.len + 1 : 0;
-	*text += v->s.p ? v->s.len + 1 : 0;
+	*text += has_text(v) ? v->s.len + 1 : 0;
 	val_for_each (v, it) {
 		measure(it, nodes, text);
 	}
@@ -44,7 +50,9 @@ static struct val *pack(struct packing *p, const struct val *v)
 	copy->col = 0;
 	copy->next = NULL;
 	copy->key = pack_text(p, v->key);
-	copy->s = pack_text(p, v->s);
+	if (has_text(v)) {
+		copy->s = pack_text(p, v->s);
+	}
 	if (v->type == VAL_ARRAY || v->type == VAL_OBJECT) {
 		copy->first = copy->last = NULL;
 		val_for_each (v, it) {

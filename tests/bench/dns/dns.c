@@ -41,20 +41,27 @@ static void put_services(struct model *m)
 	}
 }
 
-static void serve(int port_fd)
+/* port 0: any, which is told to port_fd. */
+static void serve(uint16_t port, int port_fd)
 {
 	struct loop *l = loop_new();
 	struct model *m = model_new();
-	struct dns_server_config c = { .loop = l, .model = m, .address = ip_v4(0x7f000001) };
+	struct dns_server_config c = {
+		.loop = l, .model = m, .address = ip_v4(0x7f000001), .port = port
+	};
 	struct dns_server *s;
-	uint16_t port;
 
 	put_services(m);
 	must(dns_server_new(&c, &s, NULL) == 0);
 	dns_server_set_synced(s, true);
 	port = dns_server_port(s);
-	must(write(port_fd, &port, sizeof(port)) == sizeof(port));
+	must(port_fd < 0 || write(port_fd, &port, sizeof(port)) == sizeof(port));
 	loop_run(l);
+}
+
+static void serve_any(int port_fd)
+{
+	serve(0, port_fd);
 }
 
 static int bound_socket(uint16_t *ret_port)
@@ -249,11 +256,21 @@ static void latency(uint16_t port, double *ret_p50, double *ret_p99)
 	*ret_p99 = took[SINGLES * 99 / 100];
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	uint16_t dns_port, echo_port;
-	pid_t dns = start(serve, &dns_port), peer = start(echo, &echo_port);
 	double plain, rate, p50, p99, peer_p50, peer_p99;
+	pid_t dns, peer;
+
+	if (argc == 3 && strcmp(argv[1], "serve") == 0) {
+		uint64_t port;
+
+		must(slice_to_u64(slice_of(argv[2]), &port) && port <= UINT16_MAX);
+		serve((uint16_t)port, -1);
+		return 0;
+	}
+	dns = start(serve_any, &dns_port);
+	peer = start(echo, &echo_port);
 
 	make_questions(known_name);
 	plain = throughput(echo_port);

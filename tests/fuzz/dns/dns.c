@@ -1,12 +1,13 @@
 /* Why: anybody may send datagrams, and upstream servers are anybody too. A question that parses
  * must get a reply that parses; bytes from upstream must be rewritten into one that parses and
- * fits. */
+ * fits; an answer out of memory must be what would have been made. */
 #include <stdint.h>
 
 #include "base/must.h"
 #include "codec/yaml.h"
 #include "dns/answer.h"
 #include "dns/cache.h"
+#include "dns/memo.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -63,6 +64,55 @@ static void answer(const struct model *m, const struct dns_query *q)
 	must(answer_fits(&next.next, 1, buf, size));
 }
 
+/* 0: not ours. */
+static size_t made(const struct model *m, const uint8_t *question, size_t size, uint8_t *buf)
+{
+	struct dns_engine e;
+	scoped_arena struct arena a = { 0 };
+	struct answer_next next;
+	struct dns_query q;
+
+	dns_engine_init(&e, m, 1);
+	e.synced = true;
+	return query_parse(&q, question, size) && !q.refusal &&
+	                       answer_query(&e, &q, 1, &a, buf, q.payload, &size, &next) ==
+	                               ANSWER_DONE
+	               ? size
+	               : 0;
+}
+
+/* The same question with another id and other letters. */
+static void again(const struct model *m, const uint8_t *data, size_t size)
+{
+	static uint8_t first[MEMO_ANSWER], found[MEMO_ANSWER], wanted[MEMO_ANSWER];
+	uint8_t other[sizeof(((struct memo_key *)0)->bytes) + KNOT_WIRE_HEADER_SIZE];
+	struct memo_key k, k2;
+	struct memo *memo;
+	size_t n;
+
+	memo_key_make(&k, data, size);
+	n = k.size && size <= sizeof(other) ? made(m, data, size, first) : 0;
+	if (!n) {
+		return;
+	}
+	memcpy(other, data, size);
+	other[0] ^= 1;
+	for (size_t i = KNOT_WIRE_HEADER_SIZE; i < KNOT_WIRE_HEADER_SIZE + k.qname_size; i++) {
+		bool letter = (other[i] | 32) >= 'a' && (other[i] | 32) <= 'z';
+
+		other[i] ^= letter ? 32 : 0;
+	}
+	memo_key_make(&k2, other, size);
+	must(k2.size == k.size && k2.hash == k.hash);
+	memo = memo_new();
+	memo_put(memo, &k, 1, first, n);
+	must(memo_find(memo, &k2, other, 1, found) == n);
+	must(made(m, other, size, wanted) == n && memcmp(found, wanted, n) == 0);
+	memo_forget(memo);
+	must(memo_find(memo, &k2, other, 1, found) == 0);
+	memo_free(memo);
+}
+
 static void relay(const uint8_t *data, size_t size)
 {
 	static const uint8_t question[] = "\0\7\1\0\0\1\0\0\0\0\0\0\3www\7example\3com\0\0\1\0";
@@ -91,6 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (query_parse(&q, data, size)) {
 		answer(m, &q);
 	}
+	again(m, data, size);
 	relay(data, size);
 	return 0;
 }
