@@ -420,11 +420,37 @@ static struct val *status_wanted(struct arena *a, const struct lb_service *s)
 	return list;
 }
 
-static bool status_is(const struct val *service, const struct val *want)
+/* What its object should say: null and null when nothing is served and nothing wrong. */
+struct said {
+	const struct val *ingress;
+	const char *error; /* of a condition */
+};
+
+#define CONDITION "LoadBalancerPortsError"
+
+static const struct val *condition_of(const struct val *service)
+{
+	val_for_each (val_path(service, "status.conditions"), it) {
+		if (slice_is(val_get_str(it, "type"), CONDITION)) {
+			return it;
+		}
+	}
+	return NULL;
+}
+
+static bool condition_is(const struct val *service, const char *error)
+{
+	const struct val *have = condition_of(service);
+
+	return error ? slice_is(val_get_str(have, "message"), error) : !have;
+}
+
+static bool status_is(const struct val *service, const struct said *want)
 {
 	const struct val *have = val_path(service, "status.loadBalancer.ingress");
 
-	return want ? val_eq(have, want) : val_len(have) == 0;
+	return condition_is(service, want->error) &&
+	       (want->ingress ? val_eq(have, want->ingress) : val_len(have) == 0);
 }
 
 struct writing {
@@ -482,14 +508,38 @@ static void write_finalizer(struct lb *lb, const struct lb_service *s, bool on)
 	patch(lb, s, NULL, body);
 }
 
-static void write_status(struct lb *lb, const struct lb_service *s, const struct val *want)
+static void add_conditions(struct arena *a, struct val *status, const struct val *service,
+                           const char *error)
+{
+	struct val *list = val_need_array(a, status, "conditions"), *v;
+	char now[TIME_TEXT_SIZE];
+
+	val_for_each (val_path(service, "status.conditions"), it) {
+		if (it != condition_of(service)) {
+			val_append(list, val_copy(a, it))->key = (struct slice){ 0 };
+		}
+	}
+	if (error) {
+		v = val_append(list, val_new_object(a));
+		val_set_cstr(a, v, "type", CONDITION);
+		val_set_cstr(a, v, "status", "True");
+		val_set_cstr(a, v, "reason", "PortNotServed");
+		val_set_cstr(a, v, "message", error);
+		val_set_cstr(a, v, "lastTransitionTime", time_format(clock_wall_us(), now));
+	}
+}
+
+static void write_status(struct lb *lb, const struct lb_service *s, const struct said *want)
 {
 	scoped_arena struct arena a = { 0 };
-	struct val *body = val_new_object(&a);
-	struct val *balancer =
-		val_need_object(&a, val_need_object(&a, body, "status"), "loadBalancer");
+	struct val *body = val_new_object(&a), *status = val_need_object(&a, body, "status");
+	struct val *balancer = val_need_object(&a, status, "loadBalancer");
 
-	val_set(&a, balancer, "ingress", want ? val_copy(&a, want) : val_new_null(&a));
+	val_set(&a, balancer, "ingress",
+	        want->ingress ? val_copy(&a, want->ingress) : val_new_null(&a));
+	if (!condition_is(s->object->root, want->error)) {
+		add_conditions(&a, status, s->object->root, want->error);
+	}
 	patch(lb, s, "status", body);
 }
 
@@ -502,11 +552,12 @@ static bool is_writing(struct lb *lb, struct slice uid)
 	return m && m->writing;
 }
 
-/* Opens what can be; what cannot is an error at the port. True: something is served. */
-static bool open_ports(struct lb *lb, struct lb_service *s)
+/* Opens what can be; what cannot is an error at the port. True: something is served. *ret_why: the
+ * first error, or null. */
+static bool open_ports(struct lb *lb, struct lb_service *s, const char **ret_why)
 {
 	struct err err;
-	const char *why = NULL;
+	const char *why = s->problem;
 	size_t served = 0;
 
 	for (size_t i = 0; i < s->n_ports; i++) {
@@ -525,6 +576,7 @@ static bool open_ports(struct lb *lb, struct lb_service *s)
 	} else if (served) {
 		complain(lb, s, "LoadBalancerHint", s->hint);
 	}
+	*ret_why = why;
 	return served > 0;
 }
 
@@ -546,7 +598,8 @@ static void open_node_ports(struct lb *lb, const struct lb_service *s)
 static void serve_service(struct lb *lb, struct lb_service *s)
 {
 	scoped_arena struct arena a = { 0 };
-	const struct val *object = s->object->root, *want;
+	const struct val *object = s->object->root;
+	struct said want = { 0 };
 	bool served;
 
 	if (!has_finalizer(object)) {
@@ -557,14 +610,11 @@ static void serve_service(struct lb *lb, struct lb_service *s)
 		}
 		return;
 	}
-	served = open_ports(lb, s);
-	if (s->problem) {
-		complain(lb, s, "SyncLoadBalancerFailed", s->problem);
-	}
-	want = served ? status_wanted(&a, s) : NULL;
-	if (!status_is(object, want) && !is_writing(lb, s->uid)) {
-		write_status(lb, s, want);
-		if (want) {
+	served = open_ports(lb, s, &want.error);
+	want.ingress = served ? status_wanted(&a, s) : NULL;
+	if (!status_is(object, &want) && !is_writing(lb, s->uid)) {
+		write_status(lb, s, &want);
+		if (want.ingress) {
 			recorder_event(lb->recorder, object, "Normal", "EnsuredLoadBalancer",
 			               "Ensured load balancer");
 		}
@@ -574,6 +624,7 @@ static void serve_service(struct lb *lb, struct lb_service *s)
 /* Deleted, or of another type now: its ports are closed by the time this is called. */
 static void release_service(struct lb *lb, const struct lb_service *s)
 {
+	static const struct said nothing = { 0 };
 	const struct val *object = s->object->root;
 
 	if (is_writing(lb, s->uid)) {
@@ -582,8 +633,8 @@ static void release_service(struct lb *lb, const struct lb_service *s)
 	if (!has_finalizer(object)) {
 		forget(lb, s->uid);
 	} else if (val_is_null(val_path(object, "metadata.deletionTimestamp")) &&
-	           !status_is(object, NULL)) {
-		write_status(lb, s, NULL);
+	           !status_is(object, &nothing)) {
+		write_status(lb, s, &nothing);
 	} else {
 		recorder_event(lb->recorder, object, "Normal", "DeletedLoadBalancer",
 		               "Deleted load balancer");

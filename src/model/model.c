@@ -238,6 +238,18 @@ void node_remove(struct model *m, const struct doc *d)
 	doc_unref(old);
 }
 
+bool model_node_is_leaving(const struct model *m, struct slice node)
+{
+	const struct doc *d = map_find(&m->nodes, node);
+
+	val_for_each (d ? val_path(d->root, "spec.taints") : NULL, it) {
+		if (slice_is(val_get_str(it, "key"), "ToBeDeletedByClusterAutoscaler")) {
+			return true;
+		}
+	}
+	return d && !val_is_null(val_path(d->root, "metadata.deletionTimestamp"));
+}
+
 struct slice node_zone(const struct model *m, struct slice node)
 {
 	return zone_of(m ? map_find(&m->nodes, node) : NULL);

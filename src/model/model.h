@@ -20,6 +20,8 @@ void model_remove(struct model *m, const struct doc *d);
 /* Changes of what the model means, by area: a number that grows whenever that area changed. */
 enum model_area { MODEL_SERVICES, MODEL_POLICIES, MODEL_PODS, MODEL_NAMES, MODEL_AREAS };
 uint64_t model_version(const struct model *m, enum model_area area);
+/* The node's object is being deleted, or is tainted so by an autoscaler. */
+bool model_node_is_leaving(const struct model *m, struct slice node);
 
 /* ---- protocols ---- */
 enum proto { PROTO_TCP = 6, PROTO_UDP = 17, PROTO_SCTP = 132 };
@@ -36,6 +38,7 @@ struct service_port {
 	struct slice ns, service, name; /* name of the port may be empty */
 	enum proto proto;
 	uint16_t port, node_port;            /* node_port 0: none */
+	uint16_t health_port;                /* spec.healthCheckNodePort; 0: none */
 	int32_t affinity_s;                  /* ClientIP timeout; 0: none */
 	bool internal_local, external_local; /* traffic policies */
 	const struct ip *cluster_ips;        /* those of the service; none when headless */

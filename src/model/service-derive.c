@@ -292,6 +292,7 @@ static struct service_port port_template(const struct model *m, struct service *
 	if (slice_is(type, "LoadBalancer")) {
 		p.lb_ips = balancer.at;
 		p.n_lb_ips = balancer.n;
+		p.health_port = port_number(val_get(spec, "healthCheckNodePort"));
 		p.n_lb_sources = derive_sources(&s->arena, s->doc->root, &p.lb_sources);
 	}
 	if (slice_is(val_get_str(spec, "sessionAffinity"), "ClientIP")) {

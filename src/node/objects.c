@@ -10,7 +10,7 @@
 
 static const int64_t absent_for_us = 5 * US_PER_S; /* how long "there is none" is believed */
 
-enum { PODS, SERVICES, SLICES, POLICIES, NAMESPACES, CONFIGMAPS, SECRETS, COLLECTIONS };
+enum { PODS, SERVICES, SLICES, POLICIES, NAMESPACES, NODES, CONFIGMAPS, SECRETS, COLLECTIONS };
 
 static const struct {
 	const char *kind, *api_version, *plural, *field_selector;
@@ -22,6 +22,7 @@ static const struct {
 	[SLICES] = { "EndpointSlice", "discovery.k8s.io/v1", "endpointslices", NULL, true },
 	[POLICIES] = { "NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", NULL, true },
 	[NAMESPACES] = { "Namespace", "v1", "namespaces", NULL, true },
+	[NODES] = { "Node", "v1", "nodes", NULL, true },
 	[CONFIGMAPS] = { "ConfigMap", "v1", "configmaps", NULL, false },
 	[SECRETS] = { "Secret", "v1", "secrets", "type!=helm.sh/release.v1", false },
 };
