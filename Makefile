@@ -9,6 +9,7 @@
 BUILD ?= build
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 
 .PHONY: all help deps images up down test lint format bench fuzz install clean san
 
@@ -73,8 +74,16 @@ fuzz: $(BUILD)-fuzz/build.ninja
 
 # Builds nothing that is there, so that 'make && sudo make install' leaves no file of root's in the build.
 install:
-	@test -x $(BUILD)/kennel || $(MAKE) --no-print-directory all
-	install -D -m 755 $(BUILD)/kennel $(DESTDIR)$(PREFIX)/bin/kennel
+	@test -x $(BUILD)/kennel -a -e $(BUILD)/src/library/libkennel-analyse.so.1.0.0 || $(MAKE) --no-print-directory all
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/kennel $(BUILD)/kennel-analyse
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/kennel include/kennel/analyse.h
+	install -D -m 644 -t $(DESTDIR)$(LIBDIR) $(BUILD)/src/library/libkennel-analyse.a
+	install -D -m 644 -t $(DESTDIR)$(LIBDIR) $(BUILD)/src/library/libkennel-analyse.so.1.0.0
+	ln -sf libkennel-analyse.so.1.0.0 $(DESTDIR)$(LIBDIR)/libkennel-analyse.so.1
+	ln -sf libkennel-analyse.so.1 $(DESTDIR)$(LIBDIR)/libkennel-analyse.so
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig
+	sed 's|^prefix=.*|prefix=$(PREFIX)|; s|^libdir=.*|libdir=$(LIBDIR)|' $(BUILD)/meson-private/kennel-analyse.pc \
+		>$(DESTDIR)$(LIBDIR)/pkgconfig/kennel-analyse.pc
 
 # Images and logs of tests are root's.
 clean:

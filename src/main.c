@@ -16,12 +16,15 @@
 #include "serve/control.h"
 #include "serve/guard.h"
 #include "serve/home.h"
+#include "serve/nodes.h"
 #include "serve/serve.h"
 
 extern const struct cli_builtin builtin_manifests[]; /* src/cli/builtin, by dev/embed */
 static const int64_t door_timeout_us = 2 * US_PER_S;
 
 /* ---- command line: instances and images are other rooms' business ---- */
+
+_Static_assert(CLI_NODES_MAX == NODES_MAX, "the command line and the supervisor know one limit");
 
 static struct serve_options serve_options_of(const struct cli_instance *i)
 {
@@ -30,6 +33,8 @@ static struct serve_options serve_options_of(const struct cli_instance *i)
 		.home = i->home,
 		.edge_address = i->edge_address,
 		.api_port = i->api_port,
+		.service_dataplane = i->service_dataplane,
+		.nodes = i->nodes,
 	};
 }
 
@@ -174,5 +179,5 @@ int main(int argc, char **argv)
 			return roles[i].run(argc - 1, argv + 1);
 		}
 	}
-	return cli_main(argc, argv, &ops);
+	return cli_main(argc, argv, &cli_kennel, &ops);
 }

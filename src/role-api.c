@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "control/control.h"
 #include "serve/home.h"
+#include "serve/nodes.h"
 
 #define DRAIN_US (2 * US_PER_S)   /* for answers that are under way */
 #define LOOK_US  (20 * US_PER_MS) /* between looks whether they are done */
@@ -27,7 +28,8 @@ enum { FIRST_SOCKET = 3, LAST_SOCKET = 4 };
 
 struct options {
 	const char *name, *home;
-	uid_t uid; /* 0: stay who we are */
+	uid_t uid;        /* 0: stay who we are */
+	uint64_t n_nodes; /* 0: not known */
 };
 
 struct role_api {
@@ -51,6 +53,7 @@ static int read_options(int argc, char **argv, struct options *o, struct err *er
 	static const struct option known[] = { { "name", required_argument, NULL, 'n' },
 		                               { "home", required_argument, NULL, 'h' },
 		                               { "uid", required_argument, NULL, 'u' },
+		                               { "nodes", required_argument, NULL, 'k' },
 		                               { 0 } };
 	uint64_t uid = 0;
 	int c;
@@ -61,14 +64,19 @@ static int read_options(int argc, char **argv, struct options *o, struct err *er
 			o->name = optarg;
 		} else if (c == 'h') {
 			o->home = optarg;
+		} else if (c == 'k' && slice_to_u64(slice_of(optarg), &o->n_nodes) &&
+		           o->n_nodes <= NODES_MAX) {
+			continue;
 		} else if (c != 'u' || !slice_to_u64(slice_of(optarg), &uid) || uid > UINT32_MAX) {
 			return err_raise(err, ERR_USAGE,
-			                 "usage: kennel api --name NAME --home FOLDER [--uid UID]");
+			                 "usage: kennel api --name NAME --home FOLDER [--uid UID] "
+			                 "[--nodes N]");
 		}
 	}
 	if (!o->name || !o->home || optind != argc) {
-		return err_raise(err, ERR_USAGE,
-		                 "usage: kennel api --name NAME --home FOLDER [--uid UID]");
+		return err_raise(
+			err, ERR_USAGE,
+			"usage: kennel api --name NAME --home FOLDER [--uid UID] [--nodes N]");
 	}
 	o->uid = (uid_t)uid;
 	return 0;
@@ -154,13 +162,13 @@ static int open_store(struct role_api *r, struct err *err)
 
 static int open_api(struct role_api *r, struct err *err)
 {
-	scoped_free char *node = mem_printf("%s/run/node.sock", r->options.home);
+	scoped_free char *nodes = mem_printf("%s/run/nodes", r->options.home);
 	struct api_config config = {
 		.store = r->store,
 		.token_key_pem = strbuf_slice(&r->token_key),
 		.edge_cert_pem = strbuf_slice(&r->edge_cert),
 		.edge_key_pem = strbuf_slice(&r->edge_key),
-		.node_socket = node,
+		.node_sockets = nodes,
 		.advertise_port = HOME_API_INSIDE_PORT,
 		.public_address = r->address,
 	};
@@ -179,6 +187,22 @@ static int open_api(struct role_api *r, struct err *err)
 	return api_new(r->loop, &config, &r->api, err);
 }
 
+/* Whether a Node object that this instance once made still has a node behind it. */
+static bool has_node(void *arg, struct slice name)
+{
+	const struct role_api *r = arg;
+
+	for (unsigned i = 0; i < r->options.n_nodes; i++) {
+		struct node_place place;
+
+		node_place(r->options.name, i, &place);
+		if (slice_is(name, place.name)) {
+			return true;
+		}
+	}
+	return r->options.n_nodes == 0;
+}
+
 static void open_control(struct role_api *r)
 {
 	r->control = control_new(
@@ -186,7 +210,8 @@ static void open_control(struct role_api *r)
 		&(struct control_config){
 			.cluster_ca_pem = strbuf_slice(&r->client_ca),
 			.edge_ca_pem = strbuf_slice(&r->edge_cert),
-			.provider = { .arg = r->api, .admit = api_admit, .issue = issue } });
+			.provider = { .arg = r->api, .admit = api_admit, .issue = issue },
+			.nodes = { .arg = r, .has = has_node } });
 }
 
 static bool is_socket(int fd)

@@ -129,8 +129,8 @@ static bool is_outside(const struct call *x)
 	return (x->to.kind == TARGET_OUTSIDE || x->to.kind == TARGET_STORE) && port_of(x);
 }
 
-/* Where a managed database or cache is, as far as files tell: its subnets, else kennel's private ones by their group's name,
- * else nothing. */
+/* Where a managed database or cache is, as far as files tell: the subnets of its group; of a group that nobody wrote and that
+ * is named as kennel's own, kennel's private ones; else nothing. */
 #define KENNEL_GROUP   "private"
 #define KENNEL_SUBNETS "10.0.2.0/23"
 
@@ -147,7 +147,8 @@ static struct cidr_set store_range(struct check *c, struct arena *a, const struc
 			range = cidr_union(a, range, cidr_of(a, p));
 		}
 	}
-	if (!subnets.at.n && !val_bool(val_get(spec, "publiclyAccessible"), false) &&
+	if (!cloud_store_subnet_group(c->subject, store) &&
+	    !val_bool(val_get(spec, "publiclyAccessible"), false) &&
 	    (slice_is(val_get_str(spec, "dbSubnetGroupName"), KENNEL_GROUP) ||
 	     slice_is(val_get_str(spec, "cacheSubnetGroupName"), KENNEL_GROUP)) &&
 	    prefix_parse(SLICE(KENNEL_SUBNETS), &p)) {

@@ -112,8 +112,7 @@ void cloud_store_groups(const struct subject *s, const struct object *store, str
 	            OBJECT_SECURITYGROUP, ret);
 }
 
-void cloud_store_subnets(const struct subject *s, const struct object *store,
-                         struct cloud_list *ret)
+const struct object *cloud_store_subnet_group(const struct subject *s, const struct object *store)
 {
 	enum object_kind id = is_cache(store) ? OBJECT_CACHESUBNETGROUP : OBJECT_DBSUBNETGROUP;
 	const char *own_name = is_cache(store) ? "cacheSubnetGroupName" : "name";
@@ -130,6 +129,14 @@ void cloud_store_subnets(const struct subject *s, const struct object *store,
 			group = o;
 		}
 	}
+	return group;
+}
+
+void cloud_store_subnets(const struct subject *s, const struct object *store,
+                         struct cloud_list *ret)
+{
+	const struct object *group = cloud_store_subnet_group(s, store);
+
 	if (group) {
 		cloud_links(s, group, object_spec(group), "subnetRefs", "subnetIDs", "subnetID",
 		            OBJECT_SUBNET, ret);

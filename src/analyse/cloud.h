@@ -31,6 +31,8 @@ extern const enum object_kind cloud_stores[];          /* ends with OBJECT_OTHER
 uint16_t cloud_store_port(const struct object *store); /* 0: the engine is not known */
 void cloud_store_groups(const struct subject *s, const struct object *store,
                         struct cloud_list *ret);
+/* Its subnet group, by reference or name; null when that is not among the objects. */
+const struct object *cloud_store_subnet_group(const struct subject *s, const struct object *store);
 void cloud_store_subnets(const struct subject *s, const struct object *store,
                          struct cloud_list *ret);
 

@@ -153,3 +153,10 @@ void diff_json(struct strbuf *out, const struct diff *d)
 	json_write_pretty(out, root);
 	strbuf_addc(out, '\n');
 }
+
+const struct diff_form diff_forms[] = {
+	{ "text", diff_text },
+	{ "markdown", diff_markdown },
+	{ "json", diff_json },
+	{ 0 },
+};

@@ -7,6 +7,7 @@
  * port, or the workload itself that came or went. */
 #pragma once
 
+#include "analyse/form.h"
 #include "analyse/matrix-subject.h"
 
 struct diff_side { /* before, or after */
@@ -39,3 +40,9 @@ void diff_fini(struct diff *d);
 void diff_text(struct strbuf *out, const struct diff *d);
 void diff_markdown(struct strbuf *out, const struct diff *d);
 void diff_json(struct strbuf *out, const struct diff *d);
+
+struct diff_form {
+	const char *name;
+	void (*write)(struct strbuf *out, const struct diff *d);
+};
+extern const struct diff_form diff_forms[];

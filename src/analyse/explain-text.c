@@ -294,3 +294,11 @@ void explain_markdown(struct strbuf *out, const struct explanation *x,
 		}
 	}
 }
+
+const struct explain_form explain_forms[] = {
+	{ "text", explain_text },
+	{ "json", explain_json },
+	{ "yaml", explain_yaml },
+	{ "markdown", explain_markdown },
+	{ 0 },
+};

@@ -9,6 +9,7 @@
  * the predictions by explain_observe before writing. */
 #pragma once
 
+#include "analyse/form.h"
 #include "analyse/subject.h"
 #include "base/arena.h"
 #include "base/err.h"
@@ -160,3 +161,10 @@ void explain_json(struct strbuf *out, const struct explanation *x,
                   const struct explain_style *style);
 void explain_yaml(struct strbuf *out, const struct explanation *x,
                   const struct explain_style *style);
+
+struct explain_form {
+	const char *name;
+	void (*write)(struct strbuf *out, const struct explanation *x,
+	              const struct explain_style *style);
+};
+extern const struct explain_form explain_forms[];

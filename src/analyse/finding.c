@@ -1,7 +1,6 @@
 /* Why: findings are collected, ordered with the cause first, and accepted ones left away; see finding.h. */
 #include "analyse/finding.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -39,32 +38,6 @@ void findings_fini(struct findings *f)
 
 /* ---- for rules ---- */
 
-static const char *format(struct check *c, const char *fmt, va_list ap)
-{
-	char few[512], *text;
-	va_list again;
-	int n;
-
-	va_copy(again, ap);
-	n = vsnprintf(few, sizeof(few), fmt, ap); /* NOLINT: callers' formats are checked */
-	if (n >= 0 && (size_t)n < sizeof(few)) {
-		text = arena_dup(&c->found->arena, few, (size_t)n + 1);
-	} else {
-		text = arena_alloc(&c->found->arena, (size_t)(n < 0 ? 0 : n) + 1);
-		vsnprintf(text, (size_t)(n < 0 ? 0 : n) + 1, fmt, again);
-	}
-	va_end(again);
-	return text;
-}
-
-#define FORMAT(c, fmt, ret)                                                                        \
-	do {                                                                                       \
-		va_list ap_;                                                                       \
-		va_start(ap_, fmt);                                                                \
-		(ret) = format((c), (fmt), ap_);                                                   \
-		va_end(ap_);                                                                       \
-	} while (0)
-
 struct finding *check_found(struct check *c, const struct object *o, const struct val *at,
                             const char *cause, ...)
 {
@@ -74,7 +47,7 @@ struct finding *check_found(struct check *c, const struct object *o, const struc
 	f->severity = c->rule->severity;
 	f->object = o;
 	f->at = at;
-	FORMAT(c, cause, f->cause);
+	f->cause = ARENA_FORMAT(&c->found->arena, cause);
 	c->n++;
 	vec_push(&c->found->all, f);
 	return f;
@@ -85,18 +58,18 @@ void finding_shows(struct check *c, struct finding *f, const struct object *o, c
 {
 	struct evidence e = { .object = o, .at = at };
 
-	FORMAT(c, text, e.text);
+	e.text = ARENA_FORMAT(&c->found->arena, text);
 	vec_push(&f->evidence, e);
 }
 
 void finding_symptom(struct check *c, struct finding *f, const char *fmt, ...)
 {
-	FORMAT(c, fmt, f->symptom);
+	f->symptom = ARENA_FORMAT(&c->found->arena, fmt);
 }
 
 void finding_repair(struct check *c, struct finding *f, const char *fmt, ...)
 {
-	FORMAT(c, fmt, f->repair);
+	f->repair = ARENA_FORMAT(&c->found->arena, fmt);
 }
 
 void finding_replace(struct check *c, struct finding *f, const struct object *o,
@@ -104,7 +77,7 @@ void finding_replace(struct check *c, struct finding *f, const struct object *o,
 {
 	struct edit e = { .type = EDIT_REPLACE, .object = o, .at = at };
 
-	FORMAT(c, fmt, e.text);
+	e.text = ARENA_FORMAT(&c->found->arena, fmt);
 	vec_push(&f->edits, e);
 }
 
@@ -113,7 +86,7 @@ void finding_rename(struct check *c, struct finding *f, const struct object *o,
 {
 	struct edit e = { .type = EDIT_RENAME, .object = o, .at = at };
 
-	FORMAT(c, fmt, e.text);
+	e.text = ARENA_FORMAT(&c->found->arena, fmt);
 	vec_push(&f->edits, e);
 }
 
@@ -122,7 +95,7 @@ void finding_insert(struct check *c, struct finding *f, const struct object *o,
 {
 	struct edit e = { .type = EDIT_INSERT, .object = o, .at = at };
 
-	FORMAT(c, fmt, e.text);
+	e.text = ARENA_FORMAT(&c->found->arena, fmt);
 	vec_push(&f->edits, e);
 }
 

@@ -190,3 +190,8 @@ void graph_dot(struct strbuf *out, const struct graph *g)
 	}
 	strbuf_adds(out, "}\n");
 }
+
+const struct graph_form graph_forms[] = {
+	{ "text", graph_text }, { "json", graph_json }, { "dot", graph_dot },
+	{ "svg", graph_svg },   { "html", graph_html }, { 0 },
+};

@@ -7,6 +7,7 @@
  * Never holds a secret: of values out of Secrets there is scheme, host and port (see value.h). */
 #pragma once
 
+#include "analyse/form.h"
 #include "analyse/target.h"
 
 enum graph_node_kind {
@@ -64,3 +65,9 @@ void graph_json(struct strbuf *out, const struct graph *g);
 void graph_dot(struct strbuf *out, const struct graph *g);
 void graph_svg(struct strbuf *out, const struct graph *g);
 void graph_html(struct strbuf *out, const struct graph *g); /* one page that needs nothing else */
+
+struct graph_form {
+	const char *name;
+	void (*write)(struct strbuf *out, const struct graph *g);
+};
+extern const struct graph_form graph_forms[];

@@ -25,6 +25,18 @@ void markup_add(struct strbuf *out, struct slice s)
 	}
 }
 
+void markup_add_lines(struct strbuf *out, struct slice s)
+{
+	struct slice line, rest;
+
+	while (slice_cut(s, '\n', &line, &rest)) {
+		markup_add(out, line);
+		strbuf_adds(out, "&#10;");
+		s = rest;
+	}
+	markup_add(out, s);
+}
+
 void markup_add_short(struct strbuf *out, const char *text, size_t max)
 {
 	struct slice s = slice_of(text);

@@ -6,6 +6,8 @@
 
 /* With < > & " written as entities; control characters, which XML has no place for, are left away. */
 void markup_add(struct strbuf *out, struct slice s);
+/* The same with line ends kept, as a reference that both an attribute and a text may hold. */
+void markup_add_lines(struct strbuf *out, struct slice s);
 /* At most 'max' characters (not bytes), "…" behind them when there are more. */
 void markup_add_short(struct strbuf *out, const char *text, size_t max);
 /* About how wide so many characters are drawn at a size of 11 px. */

@@ -1,6 +1,5 @@
 /* Why: the matrix for a person at a terminal, and as lines for a spreadsheet; see matrix-view.h. */
-#include "analyse/matrix-view.h"
-
+#include "analyse/verify.h"
 #include "base/mem.h"
 
 enum { FROM_WIDTH = 34, TO_WIDTH = 44, WIDTH_MIN = 12 };
@@ -243,5 +242,26 @@ void matrix_csv(struct strbuf *out, const struct matrix_view *v)
 				          e->ports);
 			}
 		}
+	}
+}
+
+const struct matrix_form matrix_forms[] = {
+	{ "text", NULL, matrix_text },
+	{ "csv", matrix_csv, NULL },
+	{ "json", NULL, matrix_json },
+	{ "dot", matrix_dot, NULL },
+	{ "svg", matrix_svg, NULL },
+	{ "html", NULL, matrix_html },
+	{ "expectations", verify_expectations, NULL },
+	{ 0 },
+};
+
+void matrix_write(struct strbuf *out, const struct matrix_form *form, const struct matrix_view *v,
+                  const struct matrix_notes *notes)
+{
+	if (form->write) {
+		form->write(out, v);
+	} else {
+		form->write_noted(out, v, notes);
 	}
 }

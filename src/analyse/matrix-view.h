@@ -3,6 +3,7 @@
  * a flow out. */
 #pragma once
 
+#include "analyse/form.h"
 #include "analyse/matrix.h"
 #include "base/strbuf.h"
 
@@ -44,3 +45,13 @@ void matrix_dot(struct strbuf *out, const struct matrix_view *v);
 void matrix_svg(struct strbuf *out, const struct matrix_view *v);
 /* One page that needs nothing else: its data is what matrix_json writes. */
 void matrix_html(struct strbuf *out, const struct matrix_view *v, const struct matrix_notes *notes);
+
+struct matrix_form {
+	const char *name;
+	void (*write)(struct strbuf *out, const struct matrix_view *v);
+	void (*write_noted)(struct strbuf *out, const struct matrix_view *v,
+	                    const struct matrix_notes *notes); /* or this one */
+};
+extern const struct matrix_form matrix_forms[];
+void matrix_write(struct strbuf *out, const struct matrix_form *form, const struct matrix_view *v,
+                  const struct matrix_notes *notes);

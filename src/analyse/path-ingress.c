@@ -11,7 +11,10 @@
 #include "codec/json.h"
 
 #define NGINX_CONTROLLER "k8s.io/ingress-nginx"
-enum { FOREIGN_MAX = 4 /* Ingresses of another class that are told */ };
+enum {
+	FOREIGN_MAX = 4, /* Ingresses of another class that are told */
+	HOSTS_MAX = 8,   /* hosts that have a rule, where the asked one has none */
+};
 
 /* ---- the controller ---- */
 
@@ -197,6 +200,32 @@ static const struct object *note_foreign(struct walk *w, struct explain_step *s,
 	return first;
 }
 
+/* Which hosts there are, for one who asked for another. */
+static void note_hosts(struct walk *w, struct explain_step *s, const struct routing *r)
+{
+	scoped_strbuf struct strbuf hosts = { 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->table.n_hosts; i++) {
+		const struct ingress_host *h = &r->table.hosts[i];
+
+		if (h->host.len && n++ < HOSTS_MAX) {
+			strbuf_addf(&hosts, "%s" SLICE_FMT " (%s)", n > 1 ? ", " : "",
+			            SLICE_ARG(h->host), path_name_of(w, h->of->owner));
+		}
+	}
+	if (n > HOSTS_MAX) {
+		strbuf_addf(&hosts, " and %zu more", n - HOSTS_MAX);
+	}
+	if (n) {
+		step_note(w, s, NOTE_FACT, NULL, NULL, "host%s with a rule: %s", n == 1 ? "" : "s",
+		          strbuf_str(&hosts));
+	} else {
+		step_note(w, s, NOTE_FACT, NULL, NULL,
+		          "no Ingress that this controller serves has a rule for any host");
+	}
+}
+
 static void say_no_host(struct walk *w, struct explain_step *s, const struct routing *r,
                         struct slice host)
 {
@@ -232,6 +261,7 @@ static void say_no_host(struct walk *w, struct explain_step *s, const struct rou
 		step_repair(w, s, "Add a rule with host: " SLICE_FMT " to an Ingress.",
 		            SLICE_ARG(host));
 	}
+	note_hosts(w, s, r);
 }
 
 const struct ingress_path *path_rule(struct walk *w, struct explain_path *p,

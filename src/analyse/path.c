@@ -1,44 +1,16 @@
 /* Why: steps and paths are put together the same way by all parts of the walk; see path.h. */
 #include "analyse/path.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "analyse/finding.h"
 #include "base/mem.h"
 
-static const char *format(struct walk *w, const char *fmt, va_list ap)
-{
-	char few[512], *text;
-	va_list again;
-	int n;
-
-	va_copy(again, ap);
-	n = vsnprintf(few, sizeof(few), fmt, ap); /* NOLINT: callers' formats are checked */
-	if (n >= 0 && (size_t)n < sizeof(few)) {
-		text = arena_dup(&w->x->arena, few, (size_t)n + 1);
-	} else {
-		text = arena_alloc(&w->x->arena, (size_t)(n < 0 ? 0 : n) + 1);
-		vsnprintf(text, (size_t)(n < 0 ? 0 : n) + 1, fmt, again);
-	}
-	va_end(again);
-	return text;
-}
-
-#define FORMAT(w, fmt, ret)                                                                        \
-	do {                                                                                       \
-		va_list ap_;                                                                       \
-		va_start(ap_, fmt);                                                                \
-		(ret) = format((w), (fmt), ap_);                                                   \
-		va_end(ap_);                                                                       \
-	} while (0)
-
 struct explain_path *path_new(struct walk *w, bool is_alternative, const char *title, ...)
 {
 	struct explain_path *p = ARENA_NEW(&w->x->arena, struct explain_path);
 
-	FORMAT(w, title, p->title);
+	p->title = ARENA_FORMAT(&w->x->arena, title);
 	p->is_alternative = is_alternative;
 	vec_push(&w->x->paths, p);
 	return p;
@@ -61,7 +33,7 @@ struct explain_step *path_step(struct walk *w, struct explain_path *p, enum expl
 	struct explain_step *s = ARENA_NEW(&w->x->arena, struct explain_step);
 
 	s->hop = hop;
-	FORMAT(w, says, s->says);
+	s->says = ARENA_FORMAT(&w->x->arena, says);
 	vec_push(&p->steps, s);
 	vec_push(&w->x->steps, s);
 	return s;
@@ -72,7 +44,7 @@ void step_note(struct walk *w, struct explain_step *s, enum explain_note_type ty
 {
 	struct explain_note n = { .type = type, .object = o, .at = at };
 
-	FORMAT(w, text, n.text);
+	n.text = ARENA_FORMAT(&w->x->arena, text);
 	vec_push(&s->notes, n);
 }
 
@@ -83,7 +55,7 @@ void step_breaks(struct walk *w, struct explain_step *s, const char *id, const c
 	}
 	s->verdict = EXPLAIN_BROKEN;
 	s->id = id;
-	FORMAT(w, cause, s->cause);
+	s->cause = ARENA_FORMAT(&w->x->arena, cause);
 }
 
 void step_unsure(struct walk *w, struct explain_step *s, const char *cause, ...)
@@ -92,13 +64,13 @@ void step_unsure(struct walk *w, struct explain_step *s, const char *cause, ...)
 		return;
 	}
 	s->verdict = EXPLAIN_UNSURE;
-	FORMAT(w, cause, s->cause);
+	s->cause = ARENA_FORMAT(&w->x->arena, cause);
 }
 
 void step_repair(struct walk *w, struct explain_step *s, const char *repair, ...)
 {
 	if (!s->repair) {
-		FORMAT(w, repair, s->repair);
+		s->repair = ARENA_FORMAT(&w->x->arena, repair);
 	}
 }
 

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/mem.h"
+#include "base/strbuf.h"
 
 #define NAMESPACES                                                                                 \
 	"apiVersion: v1\nkind: Namespace\nmetadata: {name: default}\n---\n"                        \
@@ -203,5 +204,21 @@ const struct profile *profile_find(struct slice name)
 			return &profiles[i];
 		}
 	}
+	return NULL;
+}
+
+const struct profile *profile_by_name(const char *name, struct err *err)
+{
+	const struct profile *found = name ? profile_find(slice_of(name)) : profile_default();
+	scoped_strbuf struct strbuf all = { 0 };
+
+	if (found) {
+		return found;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(profiles); i++) {
+		strbuf_addf(&all, "%s%s", i ? ", " : "", profiles[i].name);
+	}
+	(void)err_raise(err, ERR_USAGE, "there is no profile %s; there are %s", name,
+	                strbuf_str(&all));
 	return NULL;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "base/ip.h"
 #include "base/slice.h"
 
@@ -35,6 +36,8 @@ struct profile {
 	const char *assumed;
 };
 
+/* By name, or the default one for null. Failure: null and ERR_USAGE, with the names there are. */
+const struct profile *profile_by_name(const char *name, struct err *err);
 /* By name; null when there is none of that name. */
 const struct profile *profile_find(struct slice name);
 /* What is assumed when nobody says anything. */

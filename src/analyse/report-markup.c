@@ -1,34 +1,13 @@
 /* Why: findings where other programs show them: JUnit XML for build servers, Markdown for pull requests; and the
  * page of the catalogue (docs/checks.md). */
+#include "analyse/markup.h"
 #include "analyse/report.h"
 
 /* ---- JUnit ---- */
 
-/* XML 1.0 has no place for most control characters, not even escaped. */
 static void xml(struct strbuf *out, const char *text)
 {
-	for (; *text; text++) {
-		switch (*text) {
-		case '<':
-			strbuf_adds(out, "&lt;");
-			break;
-		case '>':
-			strbuf_adds(out, "&gt;");
-			break;
-		case '&':
-			strbuf_adds(out, "&amp;");
-			break;
-		case '"':
-			strbuf_adds(out, "&quot;");
-			break;
-		case '\n':
-			strbuf_adds(out, "&#10;");
-			break;
-		default:
-			strbuf_addc(out,
-			            (unsigned char)*text < 0x20 && *text != '\t' ? ' ' : *text);
-		}
-	}
+	markup_add_lines(out, slice_of(text));
 }
 
 static void junit_failure(struct strbuf *out, const struct finding *f)

@@ -144,3 +144,13 @@ void rule_text(struct strbuf *out, const struct rule *r)
 		strbuf_adds(out, "\n  Reported only when --profile names the target's facts.\n");
 	}
 }
+
+const struct report_form report_forms[] = {
+	{ "text", report_text, catalogue_text },
+	{ "json", report_json, catalogue_json },
+	{ "yaml", report_yaml, catalogue_yaml },
+	{ "sarif", report_sarif, NULL },
+	{ "junit", report_junit, NULL },
+	{ "markdown", report_markdown, catalogue_markdown },
+	{ 0 },
+};

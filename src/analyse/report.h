@@ -1,6 +1,7 @@
 /* What: findings and the catalogue as text for people and for machines. All append to 'out'. */
 #pragma once
 
+#include "analyse/form.h"
 #include "analyse/rule.h"
 
 struct report {
@@ -24,3 +25,10 @@ void catalogue_markdown(struct strbuf *out); /* docs/checks.md */
 void catalogue_json(struct strbuf *out);
 void catalogue_yaml(struct strbuf *out);
 void rule_text(struct strbuf *out, const struct rule *r);
+
+struct report_form {
+	const char *name;
+	void (*report)(struct strbuf *out, const struct report *r);
+	void (*catalogue)(struct strbuf *out); /* null: not in this form */
+};
+extern const struct report_form report_forms[];

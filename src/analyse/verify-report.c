@@ -1,4 +1,5 @@
 /* Why: the verdicts as a person reads them and as test runners do; see verify.h. */
+#include "analyse/markup.h"
 #include "analyse/verify.h"
 #include "codec/json.h"
 
@@ -49,30 +50,6 @@ void verify_tap(struct strbuf *out, const struct verify *v)
 
 /* ---- junit ---- */
 
-static void add_xml(struct strbuf *out, const char *text)
-{
-	for (; *text; text++) {
-		switch (*text) {
-		case '<':
-			strbuf_adds(out, "&lt;");
-			break;
-		case '>':
-			strbuf_adds(out, "&gt;");
-			break;
-		case '&':
-			strbuf_adds(out, "&amp;");
-			break;
-		case '"':
-			strbuf_adds(out, "&quot;");
-			break;
-		default:
-			if ((unsigned char)*text >= 0x20 || *text == '\n') {
-				strbuf_addc(out, *text);
-			}
-		}
-	}
-}
-
 void verify_junit(struct strbuf *out, const struct verify *v)
 {
 	strbuf_addf(out,
@@ -85,18 +62,18 @@ void verify_junit(struct strbuf *out, const struct verify *v)
 		const struct verify_case *c = &v->cases.at[i];
 
 		strbuf_adds(out, "<testcase classname=\"");
-		add_xml(out, c->file);
+		markup_add_lines(out, slice_of(c->file));
 		strbuf_adds(out, "\" name=\"");
-		add_xml(out, c->name);
+		markup_add_lines(out, slice_of(c->name));
 		strbuf_addf(out, "\" file=\"");
-		add_xml(out, c->file);
+		markup_add_lines(out, slice_of(c->file));
 		strbuf_addf(out, "\" line=\"%u\"", c->line);
 		if (c->ok) {
 			strbuf_adds(out, "/>\n");
 			continue;
 		}
 		strbuf_adds(out, ">\n<failure message=\"not as expected\">");
-		add_xml(out, c->why);
+		markup_add_lines(out, slice_of(c->why));
 		strbuf_adds(out, "</failure>\n</testcase>\n");
 	}
 	strbuf_adds(out, "</testsuite>\n</testsuites>\n");
@@ -258,3 +235,11 @@ void verify_expectations(struct strbuf *out, const struct matrix_view *v)
 	strbuf_adds(out, v->n_entries ? "" : "  []\n");
 	strbuf_adds(out, "everything else: deny\n");
 }
+
+const struct verify_form verify_forms[] = {
+	{ "text", verify_text },
+	{ "tap", verify_tap },
+	{ "junit", verify_junit },
+	{ "json", verify_json },
+	{ 0 },
+};

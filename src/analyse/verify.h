@@ -20,6 +20,7 @@
  * A file that is wrong in itself is told with line and column and nothing is judged. */
 #pragma once
 
+#include "analyse/form.h"
 #include "analyse/place.h"
 
 enum verify_expect { VERIFY_ALLOW, VERIFY_DENY, VERIFY_ONLY };
@@ -76,3 +77,9 @@ void verify_junit(struct strbuf *out, const struct verify *v);
 void verify_json(struct strbuf *out, const struct verify *v);
 /* Expectations that describe a matrix as it is: each flow with 'only', everything else denied. */
 void verify_expectations(struct strbuf *out, const struct matrix_view *v);
+
+struct verify_form {
+	const char *name;
+	void (*write)(struct strbuf *out, const struct verify *v);
+};
+extern const struct verify_form verify_forms[];

@@ -31,7 +31,7 @@ struct api {
 	struct registry *registry;
 	struct http_server *server; /* owned */
 	struct strbuf token_key, edge_cert, edge_key;
-	char *node_socket, *public_address; /* owned; may be null */
+	char *node_sockets, *public_address; /* owned; may be null */
 	struct ip advertise_ip;
 	uint16_t advertise_port;
 	struct kinds kinds;
@@ -44,12 +44,16 @@ struct api {
 	uint64_t next_snapshot;
 	struct list tunnels; /* struct tunnel.in_api */
 	size_t n_tunnels;
-	struct map documents;     /* struct document by name; dropped when a definition changes */
-	struct map metrics;       /* struct metric by labels */
-	struct http_client *node; /* owned; made when usage is first asked for */
+	struct map documents; /* struct document by name; dropped when a definition changes */
+	struct map metrics;   /* struct metric by labels */
+	struct map nodes;     /* struct http_client by node, made when usage is first asked for */
 	struct loop_defer aggregate; /* roles are to be put together again */
 	bool draining;
 };
+
+/* Path of a node's socket, on the heap; null: there are none. */
+char *api_node_socket(const struct api *api, struct slice node);
+void usage_fini(struct api *api);
 
 static inline int64_t api_wall_us(const struct api *api)
 {

@@ -113,7 +113,7 @@ static struct api *api_make(struct loop *l, const struct api_config *c)
 	strbuf_add_slice(&api->token_key, c->token_key_pem);
 	strbuf_add_slice(&api->edge_cert, c->edge_cert_pem);
 	strbuf_add_slice(&api->edge_key, c->edge_key_pem);
-	api->node_socket = copy(c->node_socket);
+	api->node_sockets = copy(c->node_sockets);
 	api->public_address = copy(c->public_address);
 	api->advertise_ip = c->advertise_ip;
 	api->advertise_port = c->advertise_port;
@@ -180,9 +180,7 @@ struct api *api_free(struct api *api)
 	}
 	watches_end(api);
 	tunnels_end(api);
-	if (api->node) {
-		http_client_free(api->node);
-	}
+	usage_fini(api);
 	store_commit(api->store); /* answers that wait for it need us */
 	if (api->server) {
 		http_server_free(api->server);
@@ -196,7 +194,7 @@ struct api *api_free(struct api *api)
 	strbuf_fini(&api->token_key);
 	strbuf_fini(&api->edge_cert);
 	strbuf_fini(&api->edge_key);
-	free(api->node_socket);
+	free(api->node_sockets);
 	free(api->public_address);
 	free(api);
 	return NULL;

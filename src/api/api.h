@@ -18,8 +18,9 @@ struct api_config {
 	const struct tls_server *tls; /* null: plain (tests) */
 	struct slice token_key_pem;   /* P-256 key that signs tokens of service accounts */
 	struct slice edge_cert_pem, edge_key_pem; /* CA that browsers trust; may be empty */
-	const char *node_socket; /* where the node agent serves logs and exec; null: nowhere */
-	struct ip advertise_ip;  /* where pods reach this server: endpoint of default/kubernetes */
+	const char *
+		node_sockets; /* folder of NODE.sock, where each node serves logs and exec; null: none */
+	struct ip advertise_ip; /* where pods reach this server: endpoint of default/kubernetes */
 	uint16_t advertise_port;
 	const char *public_address; /* "127.0.0.1:6443", told by /api; may be null */
 };

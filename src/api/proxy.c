@@ -51,7 +51,7 @@ struct slice proxy_path(struct slice raw_target)
 /* ---- the connection ---- */
 
 struct destination {
-	struct slice scheme, ns, pod, ip;
+	struct slice scheme, ns, pod, node, ip;
 	uint16_t port;
 };
 
@@ -82,7 +82,7 @@ static int pass_on(struct call *c, const struct destination *to)
 	strbuf_addf(&dial, "?port=%u%s", to->port, slice_is(to->scheme, "https") ? "&tls=1" : "");
 	strbuf_add_slice(&path, rest.len ? rest : SLICE("/"));
 	return tunnel_proxy(
-		c, strbuf_slice(&dial),
+		c, to->node, strbuf_slice(&dial),
 		arena_printf(c->arena,
 	                     slice_find(to->ip, ':') >= 0 ? "[" SLICE_FMT "]:%u" : SLICE_FMT ":%u",
 	                     SLICE_ARG(to->ip), to->port),
@@ -143,6 +143,7 @@ int proxy_pod(struct call *c)
 		                 "pod \"" SLICE_FMT "\" has no port \"" SLICE_FMT "\"",
 		                 SLICE_ARG(to.pod), SLICE_ARG(port));
 	}
+	to.node = val_str(val_path(d->root, "spec.nodeName"));
 	to.ip = val_str(val_path(d->root, "status.podIP"));
 	if (!to.ip.len) {
 		return fail_code(c, ERR_UNAVAILABLE, "pod \"" SLICE_FMT "\" has no address yet",
@@ -205,6 +206,7 @@ static bool pick(void *arg, const struct doc *d)
 		if (val_bool(val_path(e, "conditions.ready"), true) &&
 		    slice_is(val_get_str(ref, "kind"), "Pod") && chance_u32() % ++p->seen == 0) {
 			p->to->ip = val_str(val_at(val_get(e, "addresses"), 0));
+			p->to->node = val_get_str(e, "nodeName");
 			p->to->pod = val_get_str(ref, "name");
 			p->to->port = port;
 		}

@@ -315,12 +315,13 @@ static void add_head(struct strbuf *out, const struct call *c, struct slice targ
 	}
 }
 
-static int open_tunnel(struct call *c, struct slice head, struct slice inner)
+static int open_tunnel(struct call *c, struct slice node, struct slice head, struct slice inner)
 {
-	struct stream_target to = { .unix_path = c->api->node_socket };
+	scoped_free char *path = api_node_socket(c->api, node);
+	struct stream_target to = { .unix_path = path };
 	struct tunnel *t;
 
-	if (!c->api->node_socket) {
+	if (!path) {
 		return fail_code(c, ERR_UNAVAILABLE,
 		                 "error dialing backend: there is no node agent");
 	}
@@ -444,7 +445,8 @@ static int run(struct call *c, const char *what, bool needs_container)
 	add_head(&head, c, strbuf_slice(&target), "node");
 	strbuf_adds(&head,
 	            slice_is(c->http->method, "POST") ? "Content-Length: 0\r\n\r\n" : "\r\n");
-	return open_tunnel(c, strbuf_slice(&head), SLICE(""));
+	return open_tunnel(c, val_str(val_path(pod, "spec.nodeName")), strbuf_slice(&head),
+	                   SLICE(""));
 }
 
 static int run_upgrade(struct call *c, const char *what, bool needs_container)
@@ -473,7 +475,8 @@ int tunnel_forward(struct call *c)
 	return run_upgrade(c, "portForward", false);
 }
 
-int tunnel_proxy(struct call *c, struct slice dial, const char *host, struct slice path)
+int tunnel_proxy(struct call *c, struct slice node, struct slice dial, const char *host,
+                 struct slice path)
 {
 	scoped_strbuf struct strbuf head = { 0 }, inner = { 0 };
 	struct slice method = c->http->method, body = c->http->body, uri, rest;
@@ -491,5 +494,5 @@ int tunnel_proxy(struct call *c, struct slice dial, const char *host, struct sli
 	}
 	strbuf_adds(&inner, "\r\n");
 	strbuf_add_slice(&inner, body);
-	return open_tunnel(c, strbuf_slice(&head), strbuf_slice(&inner));
+	return open_tunnel(c, node, strbuf_slice(&head), strbuf_slice(&inner));
 }

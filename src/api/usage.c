@@ -9,14 +9,17 @@
 #include "base/mem.h"
 #include "codec/json.h"
 
-#define WINDOW "15s" /* what the node's rates are means of */
+#define WINDOW          "15s" /* what the node's rates are means of */
+#define NODE_TIMEOUT_US (5 * US_PER_S)
 
 struct reading {
 	struct call *call;
 	struct selection selection;
 	bool is_pods;
 	const char *now;
-	struct val *items; /* array of NodeMetrics or PodMetrics */
+	size_t n_asked, n_read; /* nodes whose answer is awaited; that answered */
+	const char *failed;     /* what the last one said that did not; null: all did */
+	struct val *items;      /* array of NodeMetrics or PodMetrics */
 };
 
 static struct val *usage_of(struct arena *a, const struct val *measured)
@@ -133,58 +136,107 @@ static int answer_items(struct reading *r)
 	return call_answer_json_take(c, 200, &text);
 }
 
-static int read_summary(struct reading *r, const struct http_answer *answer)
+/* ---- asking the nodes ---- */
+
+char *api_node_socket(const struct api *api, struct slice node)
+{
+	return api->node_sockets && !memchr(node.p, '/', node.len)
+	               ? mem_printf("%s/" SLICE_FMT ".sock", api->node_sockets, SLICE_ARG(node))
+	               : NULL;
+}
+
+static struct http_client *client_of(struct api *api, struct slice node)
+{
+	struct http_client *client = map_find(&api->nodes, node);
+
+	if (!client) {
+		scoped_free char *path = api_node_socket(api, node);
+
+		client = http_client_new(
+			api->loop, &(struct http_client_config){ .target = { .unix_path = path },
+		                                                 .host = "node" });
+		map_set(&api->nodes, node, client);
+	}
+	return client;
+}
+
+void usage_fini(struct api *api)
+{
+	for (struct map_iter it = { 0 }; map_next(&api->nodes, &it);) {
+		http_client_free(it.value);
+	}
+	map_fini(&api->nodes);
+}
+
+static void read_summary(struct reading *r, const struct http_answer *answer)
 {
 	struct call *c = r->call;
-	char now[TIME_TEXT_SIZE];
 	struct val *summary;
 
 	if (answer->status != 200 || json_parse(c->arena, answer->body, 0, &summary, NULL) < 0) {
-		return fail_code(c, ERR_UNAVAILABLE, "error dialing backend: %s",
-		                 answer->why ? answer->why->msg : "the node gave no figures");
+		r->failed = arena_strdup(c->arena, answer->why ? answer->why->msg
+		                                               : "the node gave no figures");
+		return;
 	}
-	r->now = time_format(api_wall_us(c->api), now);
+	r->n_read++;
 	if (!r->is_pods) {
 		read_node(r, val_get(summary, "node"));
-	} else {
-		val_for_each (val_get(summary, "pods"), it) {
-			read_pod(r, it);
-		}
+		return;
+	}
+	val_for_each (val_get(summary, "pods"), it) {
+		read_pod(r, it);
+	}
+}
+
+/* A node that is silent has no figures; the others' are told. */
+static int answer(struct reading *r)
+{
+	if (!r->n_read) {
+		return fail_code(r->call, ERR_UNAVAILABLE, "error dialing backend: %s",
+		                 r->failed ? r->failed : "there is no node agent");
 	}
 	return answer_items(r);
 }
 
-static void on_summary(void *arg, const struct http_answer *answer)
+static void on_summary(void *arg, const struct http_answer *said)
 {
 	struct reading *r = arg;
 
-	if (read_summary(r, answer) < 0) {
+	read_summary(r, said);
+	if (--r->n_asked == 0 && answer(r) < 0) {
 		call_answer_failure(r->call);
 	}
+}
+
+static bool ask_node(void *arg, const struct doc *d)
+{
+	struct reading *r = arg;
+	struct slice name = val_str(val_path(d->root, "metadata.name"));
+
+	r->n_asked++;
+	http_call(client_of(r->call->api, name),
+	          &(struct http_call_spec){ .method = "GET",
+	                                    .target = "/stats/summary",
+	                                    .timeout_us = NODE_TIMEOUT_US },
+	          on_summary, r);
+	return true;
 }
 
 int usage_read(struct call *c)
 {
 	struct reading *r = ARENA_NEW(c->arena, struct reading);
-	struct http_client_config config = { .target = { .unix_path = c->api->node_socket },
-		                             .host = "node" };
+	char now[TIME_TEXT_SIZE];
 	int result = selection_read(c, c->arena, &r->selection);
 
 	if (result < 0) {
 		return result;
 	}
-	if (!c->api->node_socket) {
-		return fail_code(c, ERR_UNAVAILABLE,
-		                 "error dialing backend: there is no node agent");
-	}
 	r->call = c;
 	r->is_pods = c->kind->namespaced;
 	r->items = val_new_array(c->arena);
-	if (!c->api->node) {
-		c->api->node = http_client_new(c->api->loop, &config);
+	r->now = arena_strdup(c->arena, time_format(api_wall_us(c->api), now));
+	if (c->api->node_sockets) {
+		store_each(c->api->store, c->api->kinds.node, SLICE(""), ask_node, r);
 	}
-	http_call(c->api->node,
-	          &(struct http_call_spec){ .method = "GET", .target = "/stats/summary" },
-	          on_summary, r);
-	return 0;
+	return r->n_asked ? 0 : answer(r);
 }

@@ -99,20 +99,25 @@ struct slice arena_slice(struct arena *a, struct slice s)
 	return (struct slice){ p, s.len };
 }
 
-char *arena_printf(struct arena *a, const char *fmt, ...)
+char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 {
-	va_list ap, again;
-	char *p;
+	char few[512], *p;
+	va_list again;
 	int n;
 
-	va_start(ap, fmt);
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
-	va_end(ap);
+	n = vsnprintf(few, sizeof(few), fmt, ap);
 	p = arena_alloc_aligned(a, (size_t)(n < 0 ? 0 : n) + 1, 1);
-	if (n > 0) {
+	if (n > 0 && (size_t)n < sizeof(few)) {
+		memcpy(p, few, (size_t)n);
+	} else if (n > 0) {
 		vsnprintf(p, (size_t)n + 1, fmt, again);
 	}
 	va_end(again);
 	return p;
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+	return ARENA_FORMAT(a, fmt);
 }

@@ -4,6 +4,7 @@
  * still safe to write, and arena_overflowed turns true; the one check at the end fails the request. */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -28,6 +29,18 @@ void *arena_dup(struct arena *a, const void *bytes, size_t size);
 char *arena_strdup(struct arena *a, const char *s);
 struct slice arena_slice(struct arena *a, struct slice s); /* a terminated copy */
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+/* The text of a variadic function's own format and arguments. */
+#define ARENA_FORMAT(a, fmt)                                                                       \
+	__extension__({                                                                            \
+		va_list ap_;                                                                       \
+		char *text_;                                                                       \
+		va_start(ap_, fmt);                                                                \
+		text_ = arena_vprintf((a), (fmt), ap_);                                            \
+		va_end(ap_);                                                                       \
+		text_;                                                                             \
+	})
 #define ARENA_NEW(a, type) ((type *)arena_alloc_aligned((a), sizeof(type), _Alignof(type)))
 #define ARENA_ARRAY(a, type, n)                                                                    \
 	((type *)arena_alloc_aligned((a), sizeof(type) * (n), _Alignof(type)))

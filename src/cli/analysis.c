@@ -5,18 +5,8 @@
 
 int analysis_profile(const struct cli_parsed *p, const struct profile **ret, struct err *err)
 {
-	const char *name = cli_value(p, "profile", NULL);
-	scoped_strbuf struct strbuf all = { 0 };
-	const struct profile *one;
-
-	*ret = name ? profile_find(slice_of(name)) : profile_default();
-	if (*ret) {
-		return 0;
-	}
-	for (unsigned i = 0; (one = profile_at(i)); i++) {
-		strbuf_addf(&all, "%s%s", i ? ", " : "", one->name);
-	}
-	return err_raise(err, ERR_USAGE, "--profile %s: %s", name, strbuf_str(&all));
+	*ret = profile_by_name(cli_value(p, "profile", NULL), err);
+	return *ret ? 0 : err_while(err, -(int)ERR_USAGE, "--profile");
 }
 
 bool analysis_tell_problems(const struct gathered *g)

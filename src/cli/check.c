@@ -1,25 +1,22 @@
 /* Why: `kennel check`: what is wrong with these manifests, or with what runs, before a user finds out. Reads, asks
  * analyse/, prints; decides nothing itself. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "analyse/report.h"
 #include "base/mem.h"
-#include "cli/command.h"
+#include "cli/analysis.h"
 #include "cli/edits.h"
-#include "cli/gather.h"
 #include "codec/json.h"
-#include "codec/yaml.h"
+#include "manifest/text.h"
 
 static const struct cli_option options[] = {
 	{ "filename", 'f', "FILE",
 	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
-	{ "kubeconfig", 0, "FILE", "read a running cluster instead" },
+	{ "kubeconfig", 0, "FILE", "read a running cluster instead", true },
 	{ "output", 'o', "FORMAT", "text (default), json, yaml, sarif, junit or markdown" },
 	{ "severity", 0, "LEAST", "info (default), warn or error: milder findings are left away" },
-	{ "profile", 0, "NAME",
-	  "facts of the target: eks, eks-strict, calico, cilium, k3s, kind or none" },
+	{ "profile", 0, "NAME", ANALYSIS_PROFILE_HELP },
 	{ "baseline", 0, "FILE",
 	  "an earlier report (-o json): what it tells is known and left away" },
 	{ "fix-dry-run", 0, NULL, "print mechanical repairs as a patch, change nothing" },
@@ -27,40 +24,14 @@ static const struct cli_option options[] = {
 	{ 0 },
 };
 
-typedef void report_fn(struct strbuf *out, const struct report *r);
-struct format {
-	const char *name;
-	report_fn *report;
-	void (*catalogue)(struct strbuf *out); /* null: not in this format */
-};
-static const struct format formats[] = {
-	{ "text", report_text, catalogue_text },
-	{ "json", report_json, catalogue_json },
-	{ "yaml", report_yaml, catalogue_yaml },
-	{ "sarif", report_sarif, NULL },
-	{ "junit", report_junit, NULL },
-	{ "markdown", report_markdown, catalogue_markdown },
-};
-
 struct wish {
-	const struct format *format;
+	const struct report_form *form;
 	const struct profile *profile;
 	struct findings_filter filter;
 	struct arena arena; /* of the baseline */
 };
 
 /* ---- what is wanted ---- */
-
-static int read_format(struct wish *w, const char *name, struct err *err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
-		if (strcmp(name, formats[i].name) == 0) {
-			w->format = &formats[i];
-			return 0;
-		}
-	}
-	return err_raise(err, ERR_USAGE, "-o %s: text, json, yaml, sarif, junit or markdown", name);
-}
 
 static int read_severity(struct wish *w, const char *name, struct err *err)
 {
@@ -73,37 +44,16 @@ static int read_severity(struct wish *w, const char *name, struct err *err)
 	return err_raise(err, ERR_USAGE, "--severity %s: info, warn or error", name);
 }
 
-static int read_profile(struct wish *w, const char *name, struct err *err)
-{
-	scoped_strbuf struct strbuf all = { 0 };
-	const struct profile *p;
-
-	w->profile = name ? profile_find(slice_of(name)) : profile_default();
-	if (w->profile) {
-		return 0;
-	}
-	for (unsigned i = 0; (p = profile_at(i)); i++) {
-		strbuf_addf(&all, "%s%s", i ? ", " : "", p->name);
-	}
-	return err_raise(err, ERR_USAGE, "--profile %s: %s", name, strbuf_str(&all));
-}
+enum { BASELINE_MAX = 256 << 20 };
 
 static int read_baseline(struct wish *w, const char *path, struct err *err)
 {
-	scoped_file FILE *f = path ? fopen(path, "re") : NULL;
 	scoped_strbuf struct strbuf text = { 0 };
 	struct val *v = NULL;
-	size_t n;
-	int r;
+	int r = path ? text_read(path, BASELINE_MAX, &text, err) : 0;
 
-	if (!path) {
-		return 0;
-	}
-	if (!f) {
-		return err_sys(err, "open %s", path);
-	}
-	while ((n = fread(strbuf_reserve(&text, 65536), 1, 65536, f)) > 0) {
-		strbuf_added(&text, n);
+	if (r < 0 || !path) {
+		return r;
 	}
 	r = json_parse(&w->arena, strbuf_slice(&text), 0, &v, err);
 	if (r < 0) {
@@ -119,13 +69,12 @@ static int read_baseline(struct wish *w, const char *path, struct err *err)
 
 static int read_wish(struct wish *w, const struct cli_parsed *p, struct err *err)
 {
-	int r = read_format(w, cli_value(p, "output", "text"), err);
+	int r;
 
+	w->form = form_find(report_forms, cli_value(p, "output", "text"), err);
+	r = w->form ? read_severity(w, cli_value(p, "severity", "info"), err) : -(int)err->code;
 	if (r == 0) {
-		r = read_severity(w, cli_value(p, "severity", "info"), err);
-	}
-	if (r == 0) {
-		r = read_profile(w, cli_value(p, "profile", NULL), err);
+		r = analysis_profile(p, &w->profile, err);
 	}
 	return r < 0 ? r : read_baseline(w, cli_value(p, "baseline", NULL), err);
 }
@@ -136,12 +85,12 @@ static int print_list(const struct wish *w, struct err *err)
 {
 	scoped_strbuf struct strbuf out = { 0 };
 
-	if (!w->format->catalogue) {
+	if (!w->form->catalogue) {
 		(void)err_raise(err, ERR_USAGE, "--list -o %s: text, json, yaml or markdown",
-		                w->format->name);
+		                w->form->name);
 		return cli_fail(err);
 	}
-	w->format->catalogue(&out);
+	w->form->catalogue(&out);
 	fputs(strbuf_str(&out), stdout);
 	return 0;
 }
@@ -176,7 +125,7 @@ static void print_report(const struct wish *w, const struct gathered *g,
 		.colours = cli_is_terminal(1),
 	};
 
-	w->format->report(&out, &r);
+	w->form->report(&out, &r);
 	fwrite(strbuf_str(&out), 1, out.size, stdout);
 }
 
@@ -237,10 +186,10 @@ const struct cli_command cli_check = {
 	.name = "check",
 	.words = "[explain ID]",
 	.summary = "Find out why A will not reach B, from manifests or a running cluster",
-	.details = "Without -f and --kubeconfig the running instance is looked at.\n"
-		   "Exit status: 0 nothing found, 1 findings, 2 usage, or input that could not be "
+	.details = "Exit status: 0 nothing found, 1 findings, 2 usage, or input that could not be "
 		   "read (the rest is\n"
 		   "checked all the same).",
+	.live_details = CLI_WITHOUT_FILES,
 	.options = options,
 	.takes_instance = true,
 	.run = run,

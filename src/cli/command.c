@@ -13,19 +13,10 @@
 #define KENNEL_VERSION "unknown"
 #endif
 
-static const struct cli_command *const commands[] = { &cli_up,        &cli_down,   &cli_status,
-	                                              &cli_check,     &cli_matrix, &cli_diff,
-	                                              &cli_explain,   &cli_verify, &cli_graph,
-	                                              &cli_kubeconfig };
-
-/* Listed by --help beside the commands above; their own rooms run them (main.c). */
-static const char *const elsewhere[][2] = {
-	{ "image", "Load, list, pull and remove images of an instance" },
-};
-
 static const struct cli_option instance_options[] = {
-	{ "name", 0, "NAME", "instance (default kennel); several run side by side" },
-	{ "home", 0, "DIR", "its home folder (default /var/lib/kennel, /var/lib/kennel-NAME)" },
+	{ "name", 0, "NAME", "instance (default kennel); several run side by side", true },
+	{ "home", 0, "DIR", "its home folder (default /var/lib/kennel, /var/lib/kennel-NAME)",
+	  true },
 	{ 0 },
 };
 static const struct cli_option help_option[] = {
@@ -44,29 +35,30 @@ int cli_fail(const struct err *err)
 	return err_code_exit(err->code);
 }
 
-static void usage(FILE *out)
+static void usage(FILE *out, const struct cli_program *p)
 {
+	fprintf(out, "%s %s: %s\n\nUsage: %s COMMAND [OPTION]...\n\n", p->name, KENNEL_VERSION,
+	        p->about, p->name);
+	for (size_t i = 0; p->commands[i]; i++) {
+		fprintf(out, "  %-12s %s\n", p->commands[i]->name, p->commands[i]->summary);
+	}
+	for (size_t i = 0; p->elsewhere && p->elsewhere[i][0]; i++) {
+		fprintf(out, "  %-12s %s\n", p->elsewhere[i][0], p->elsewhere[i][1]);
+	}
 	fprintf(out,
-	        "kennel %s: a Kubernetes application's whole network on one machine\n\n"
-	        "Usage: kennel COMMAND [OPTION]...\n\n",
-	        KENNEL_VERSION);
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(elsewhere); i++) {
-		fprintf(out, "  %-12s %s\n", elsewhere[i][0], elsewhere[i][1]);
-	}
-	fputs("\n'kennel COMMAND --help' tells more. Exit status: 0 ok, 1 the answer is no, 2 "
-	      "usage or "
-	      "environment.\n",
-	      out);
+	        "\n'%s COMMAND --help' tells more. Exit status: 0 ok, 1 the answer is no, 2 "
+	        "usage or environment.\n",
+	        p->name);
 }
 
-static void print_options(const struct cli_option *o)
+static void print_options(const struct cli_program *p, const struct cli_option *o)
 {
 	for (; o && o->name; o++) {
 		char text[64];
 
+		if (o->live && !p->live) {
+			continue;
+		}
 		snprintf(text, sizeof(text), "%s%c%s--%s%s%s", o->letter ? "-" : "",
 		         o->letter ? o->letter : ' ', o->letter ? ", " : "   ", o->name,
 		         o->argument ? " " : "", o->argument ? o->argument : "");
@@ -74,18 +66,24 @@ static void print_options(const struct cli_option *o)
 	}
 }
 
-static void help(const struct cli_command *c)
+static void help(const struct cli_program *p, const struct cli_command *c)
 {
-	printf("%s\n\nUsage: kennel %s [OPTION]...%s%s\n\n", c->summary, c->name,
+	printf("%s\n\nUsage: %s %s [OPTION]...%s%s\n\n", c->summary, p->name, c->name,
 	       *c->words ? " " : "", c->words);
 	if (c->details) {
-		printf("%s\n\n", c->details);
+		printf("%s\n", c->details);
 	}
-	print_options(c->options);
+	if (c->live_details && p->live) {
+		printf("%s\n", c->live_details);
+	}
+	if (c->details || (c->live_details && p->live)) {
+		printf("\n");
+	}
+	print_options(p, c->options);
 	if (c->takes_instance) {
-		print_options(instance_options);
+		print_options(p, instance_options);
 	}
-	print_options(help_option);
+	print_options(p, help_option);
 }
 
 static const struct cli_option *find_in(const struct cli_option *o, struct slice name, char letter)
@@ -140,6 +138,13 @@ static int parse(const struct cli_command *c, int argc, char **argv, struct cli_
 			                 "%s: no option %s; 'kennel %s --help' lists them", c->name,
 			                 argv[i], c->name);
 		}
+		if (o->live && !p->program->live) {
+			return err_raise(
+				err, ERR_USAGE,
+				"%s: --%s asks a running cluster; %s reads files only (what "
+				"'kubectl get -o yaml' prints is one)",
+				c->name, o->name, p->program->name);
+		}
 		if (!o->argument && attached) {
 			return err_raise(err, ERR_USAGE, "%s: --%s takes no value", c->name,
 			                 o->name);
@@ -186,8 +191,9 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 {
 	const char *name = cli_value(p, "name", "kennel"), *home = cli_value(p, "home", NULL),
 		   *edge = cli_value(p, "edge-address", "127.0.0.1"),
-		   *port = cli_value(p, "api-port", "0");
-	uint64_t port_number;
+		   *port = cli_value(p, "api-port", "0"), *nodes = cli_value(p, "nodes", NULL),
+		   *dataplane = cli_value(p, "service-dataplane", "auto");
+	uint64_t port_number, n_nodes = 0;
 	struct ip_ranges ranges;
 
 	if (!name_is_valid(name)) {
@@ -202,10 +208,21 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 	if (!slice_to_u64(slice_of(port), &port_number) || port_number > 65535) {
 		return err_raise(err, ERR_USAGE, "--api-port %s: not a port (1 to 65535)", port);
 	}
+	if (strcmp(dataplane, "auto") != 0 && strcmp(dataplane, "ebpf") != 0 &&
+	    strcmp(dataplane, "nftables") != 0) {
+		return err_raise(err, ERR_USAGE, "--service-dataplane %s: auto, ebpf or nftables",
+		                 dataplane);
+	}
+	if (nodes &&
+	    (!slice_to_u64(slice_of(nodes), &n_nodes) || n_nodes < 1 || n_nodes > CLI_NODES_MAX)) {
+		return err_raise(err, ERR_USAGE, "--nodes %s: 1 to %d", nodes, CLI_NODES_MAX);
+	}
 	*ret = (struct cli_instance){
 		.name = name,
+		.nodes = (unsigned)n_nodes,
 		.edge_address = edge,
 		.api_port = (uint16_t)port_number,
+		.service_dataplane = dataplane,
 	};
 	if (home && home[0] == '/') {
 		ret->home = mem_strdup(home);
@@ -226,44 +243,48 @@ void cli_instance_fini(struct cli_instance *i)
 	*i = (struct cli_instance){ 0 };
 }
 
-int cli_main(int argc, char **argv, const struct cli_ops *ops)
+static int run(const struct cli_command *c, int argc, char **argv,
+               const struct cli_program *program, const struct cli_ops *ops)
+{
+	struct cli_parsed p = { .program = program };
+	struct err err = { 0 };
+	int status;
+
+	if (parse(c, argc, argv, &p, &err) < 0) {
+		status = cli_fail(&err);
+	} else if (cli_has(&p, "help")) {
+		help(program, c);
+		status = 0;
+	} else if (p.words.n && !*c->words) {
+		(void)err_raise(&err, ERR_USAGE, "%s: what is '%s'? It takes options only", c->name,
+		                p.words.at[0]);
+		status = cli_fail(&err);
+	} else {
+		status = c->run(c, &p, ops);
+	}
+	vec_fini(&p.words);
+	vec_fini(&p.options);
+	vec_fini(&p.values);
+	return status;
+}
+
+int cli_main(int argc, char **argv, const struct cli_program *program, const struct cli_ops *ops)
 {
 	const char *name = argc > 1 ? argv[1] : "--help";
-	struct err err = { 0 };
 
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-		usage(stdout);
+		usage(stdout, program);
 		return argc > 1 ? 0 : 2;
 	}
 	if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
-		printf("kennel %s\n", KENNEL_VERSION);
+		printf("%s %s\n", program->name, KENNEL_VERSION);
 		return 0;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		const struct cli_command *c = commands[i];
-		struct cli_parsed p = { 0 };
-		int status;
-
-		if (strcmp(c->name, name) != 0) {
-			continue;
+	for (size_t i = 0; program->commands[i]; i++) {
+		if (strcmp(program->commands[i]->name, name) == 0) {
+			return run(program->commands[i], argc - 2, argv + 2, program, ops);
 		}
-		if (parse(c, argc - 2, argv + 2, &p, &err) < 0) {
-			status = cli_fail(&err);
-		} else if (cli_has(&p, "help")) {
-			help(c);
-			status = 0;
-		} else if (p.words.n && !*c->words) {
-			(void)err_raise(&err, ERR_USAGE, "%s: what is '%s'? It takes options only",
-			                c->name, p.words.at[0]);
-			status = cli_fail(&err);
-		} else {
-			status = c->run(c, &p, ops);
-		}
-		vec_fini(&p.words);
-		vec_fini(&p.options);
-		vec_fini(&p.values);
-		return status;
 	}
-	fprintf(stderr, "kennel: no command '%s'; 'kennel --help' lists them\n", name);
+	fprintf(stderr, "kennel: no command '%s'; '%s --help' lists them\n", name, program->name);
 	return 2;
 }

@@ -12,29 +12,19 @@ static const struct cli_option options[] = {
 	{ 0 },
 };
 
-typedef void report_fn(struct strbuf *out, const struct diff *d);
-static const struct {
-	const char *name;
-	report_fn *report;
-} forms[] = { { "text", diff_text }, { "markdown", diff_markdown }, { "json", diff_json } };
-
 struct wish {
-	report_fn *report;
+	const struct diff_form *form;
 	const struct profile *profile;
 	bool fail_opened, fail_closed;
 };
 
 static int read_wish(struct wish *w, const struct cli_parsed *p, struct err *err)
 {
-	const char *form = cli_value(p, "output", "text"), *fail = cli_value(p, "fail-on", NULL);
+	const char *fail = cli_value(p, "fail-on", NULL);
 
-	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-		if (strcmp(form, forms[i].name) == 0) {
-			w->report = forms[i].report;
-		}
-	}
-	if (!w->report) {
-		return err_raise(err, ERR_USAGE, "-o %s: text, markdown or json", form);
+	w->form = form_find(diff_forms, cli_value(p, "output", "text"), err);
+	if (!w->form) {
+		return -(int)err->code;
 	}
 	w->fail_opened = fail && (strcmp(fail, "opened") == 0 || strcmp(fail, "any") == 0);
 	w->fail_closed = fail && (strcmp(fail, "closed") == 0 || strcmp(fail, "any") == 0);
@@ -62,7 +52,8 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 	(void)c;
 	(void)ops;
 	for (size_t i = 0; i < 2 && r == 0; i++) {
-		r = gather_path(&sides[i].gathered, p->words.at[i], w.profile, &err);
+		r = gather_path(&sides[i].gathered, p->words.at[i], w.profile,
+		                p->program->live ? p->program->live->build : NULL, &err);
 		if (r == 0) {
 			incomplete = analysis_tell_problems(&sides[i].gathered) || incomplete;
 			analysis_make(&sides[i], pool);
@@ -71,7 +62,7 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 	if (r == 0) {
 		diff_run(&d, &(struct diff_side){ sides[0].gathered.subject, sides[0].matrix },
 		         &(struct diff_side){ sides[1].gathered.subject, sides[1].matrix });
-		w.report(&out, &d);
+		w.form->write(&out, &d);
 		r = analysis_print(&out, &err);
 	}
 	status = r < 0 || incomplete                                         ? 2

@@ -8,8 +8,9 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
+#include "manifest/text.h"
 
-enum { CONTEXT = 3 };
+enum { CONTEXT = 3, FILE_MAX = 512 << 20 };
 
 struct line {
 	struct slice was;
@@ -40,14 +41,9 @@ static void file_free(struct file *f)
 
 static void read_lines(struct file *f)
 {
-	scoped_file FILE *in = fopen(f->name, "re");
 	struct slice rest;
-	size_t n;
 
-	while (in && (n = fread(strbuf_reserve(&f->text, 65536), 1, 65536, in)) > 0) {
-		strbuf_added(&f->text, n);
-	}
-	f->is_readable = in && !ferror(in) && !strbuf_failed(&f->text);
+	f->is_readable = text_read(f->name, FILE_MAX, &f->text, NULL) == 0;
 	rest = strbuf_slice(&f->text);
 	while (rest.len) {
 		struct slice line, tail;
@@ -105,6 +101,20 @@ static ptrdiff_t scalar_start(struct slice line, const struct val *at)
 	return slice_has_prefix(slice_from(line, from), val_text(at)) ? (ptrdiff_t)from : -1;
 }
 
+/* How long the scalar that starts there is: what is no string (true, null) may come without its text. */
+static size_t scalar_len(struct slice line, size_t from, const struct val *at)
+{
+	size_t n = 0;
+
+	if (val_text(at).len || at->type == VAL_STRING) {
+		return val_text(at).len;
+	}
+	while (from + n < line.len && !strchr(" \t\r,}]#", line.p[from + n])) {
+		n++;
+	}
+	return n;
+}
+
 /* Would YAML take the plain text for something else than text? */
 static bool needs_quotes(const char *text)
 {
@@ -138,7 +148,8 @@ static bool replace(struct line *line, const struct edit *e)
 	}
 	line->now = mem_printf(
 		SLICE_FMT "%s%s%s" SLICE_FMT, (int)from, line->was.p, quote, e->text, quote,
-		SLICE_ARG(slice_from(line->was, (size_t)from + val_text(e->at).len)));
+		SLICE_ARG(slice_from(line->was,
+	                             (size_t)from + scalar_len(line->was, (size_t)from, e->at))));
 	return true;
 }
 
@@ -179,7 +190,7 @@ static bool insert(struct line *line, const struct edit *e)
 		return line->below || line->now;
 	}
 	if (is_flow(line->was, col)) {
-		size_t end = (size_t)from + val_text(e->at).len;
+		size_t end = (size_t)from + scalar_len(line->was, (size_t)from, e->at);
 
 		end += end < line->was.len && (line->was.p[end] == '"' || line->was.p[end] == '\'');
 		line->now = mem_printf(SLICE_FMT ", %s" SLICE_FMT, (int)end, line->was.p, e->text,

@@ -1,64 +1,36 @@
 /* Why: `kennel explain`: why A reaches B or not, hop by hop, from manifests or from what runs; with --live, what each
  * hop does is put beside what was predicted. Reads, asks analyse/, prints; decides nothing itself. */
 #include <stdio.h>
-#include <string.h>
 
 #include "analyse/explain.h"
 #include "base/mem.h"
-#include "cli/command.h"
-#include "cli/explain-live.h"
-#include "cli/gather.h"
+#include "cli/analysis.h"
 
 static const struct cli_option options[] = {
 	{ "filename", 'f', "FILE",
 	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
-	{ "kubeconfig", 0, "FILE", "read a running cluster instead" },
+	{ "kubeconfig", 0, "FILE", "read a running cluster instead", true },
 	{ "output", 'o', "FORMAT", "text (default), json, yaml or markdown" },
-	{ "profile", 0, "NAME",
-	  "facts of the target: eks, eks-strict, calico, cilium, k3s, kind or none" },
+	{ "profile", 0, "NAME", ANALYSIS_PROFILE_HELP },
 	{ "all", 0, NULL, "show everything that was considered" },
 	{ "live", 0, NULL,
 	  "probe each hop of the running instance, and show what was seen beside what was "
-	  "predicted" },
+	  "predicted",
+	  true },
 	{ 0 },
 };
 
-typedef void explain_writer(struct strbuf *out, const struct explanation *x,
-                            const struct explain_style *style);
-static const struct {
-	const char *name;
-	explain_writer *write;
-} formats[] = {
-	{ "text", explain_text },
-	{ "json", explain_json },
-	{ "yaml", explain_yaml },
-	{ "markdown", explain_markdown },
-};
-
 struct wish {
-	explain_writer *write;
+	const struct explain_form *form;
 	const struct profile *profile;
 	struct explain_style style;
 };
 
 static int read_wish(struct wish *w, const struct cli_parsed *p, struct err *err)
 {
-	const char *format = cli_value(p, "output", "text"),
-		   *profile = cli_value(p, "profile", NULL);
-
-	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
-		if (strcmp(format, formats[i].name) == 0) {
-			w->write = formats[i].write;
-		}
-	}
-	if (!w->write) {
-		return err_raise(err, ERR_USAGE, "-o %s: text, json, yaml or markdown", format);
-	}
-	w->profile = profile ? profile_find(slice_of(profile)) : profile_default();
-	if (!w->profile) {
-		return err_raise(err, ERR_USAGE,
-		                 "--profile %s: eks, eks-strict, calico, cilium, k3s, kind or none",
-		                 profile);
+	w->form = form_find(explain_forms, cli_value(p, "output", "text"), err);
+	if (!w->form) {
+		return -(int)err->code;
 	}
 	if (p->words.n != 2) {
 		return err_raise(err, ERR_USAGE,
@@ -67,14 +39,7 @@ static int read_wish(struct wish *w, const struct cli_parsed *p, struct err *err
 	}
 	w->style = (struct explain_style){ .colours = cli_is_terminal(1),
 		                           .everything = cli_has(p, "all") };
-	return 0;
-}
-
-static void tell_problems(const struct gathered *g)
-{
-	for (size_t i = 0; i < g->manifests.problems.n; i++) {
-		fprintf(stderr, "kennel: left out: %s\n", g->manifests.problems.at[i]);
-	}
+	return analysis_profile(p, &w->profile, err);
 }
 
 static int observe(struct explanation *x, const struct cli_parsed *p, const struct cli_ops *ops,
@@ -84,7 +49,7 @@ static int observe(struct explanation *x, const struct cli_parsed *p, const stru
 	int r = cli_instance_of(p, &instance, err);
 
 	if (r == 0) {
-		r = explain_live(x, &instance, ops, err);
+		r = p->program->live->explain(x, &instance, ops, err);
 		cli_instance_fini(&instance);
 	}
 	return r;
@@ -102,8 +67,10 @@ static int explain(const struct wish *w, struct gathered *g, const struct cli_pa
 		r = observe(&x, p, ops, err);
 	}
 	if (r == 0) {
-		w->write(&out, &x, &w->style);
-		fwrite(strbuf_str(&out), 1, out.size, stdout);
+		w->form->write(&out, &x, &w->style);
+		r = analysis_print(&out, err);
+	}
+	if (r == 0) {
 		r = x.reaches && !x.disagrees ? 0 : 1;
 	}
 	explanation_fini(&x);
@@ -122,7 +89,7 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 		r = gather(&g, p, w.profile, &err);
 	}
 	if (r == 0) {
-		tell_problems(&g);
+		(void)analysis_tell_problems(&g);
 		r = explain(&w, &g, p, ops, &err);
 	}
 	gathered_fini(&g);
@@ -141,11 +108,11 @@ const struct cli_command cli_explain = {
 		   "namespace:label=value\n"
 		   "DST: a URL, host:port, an address, [kind/]name[:port], a database's name or "
 		   "endpoint, database, cache\n"
-		   "Without -f and --kubeconfig the running instance is looked at.\n"
-		   "With --live (as root) the instance is probed; with -f too, the files' "
-		   "prediction is held against it.\n"
 		   "Exit status: 0 it reaches, 1 it does not or what was seen disagrees, 2 usage, "
 		   "or nothing to read.",
+	.live_details = CLI_WITHOUT_FILES
+	"\nWith --live (as root) the instance is probed; with -f too, the files' "
+	"prediction is held against it.",
 	.options = options,
 	.takes_instance = true,
 	.run = run,

@@ -4,7 +4,7 @@
 
 #include "analyse/subject.h"
 #include "cli/command.h"
-#include "cli/manifest.h"
+#include "manifest/manifest.h"
 
 struct gathered {
 	struct manifests
@@ -17,7 +17,7 @@ struct gathered {
  * no instance runs. Call gathered_fini in any case. */
 MUST_USE int gather(struct gathered *g, const struct cli_parsed *p, const struct profile *profile,
                     struct err *err);
-/* The same for one path. */
+/* The same for one path. build: see manifests_init. */
 MUST_USE int gather_path(struct gathered *g, const char *path, const struct profile *profile,
-                         struct err *err);
+                         manifests_build_fn *build, struct err *err);
 void gathered_fini(struct gathered *g); /* accepts zeroed */

@@ -1,6 +1,4 @@
 /* Why: `kennel graph`: who depends on whom, read out of values, with the place where each dependency is written. */
-#include <string.h>
-
 #include "analyse/graph.h"
 #include "base/mem.h"
 #include "cli/analysis.h"
@@ -8,34 +6,14 @@
 static const struct cli_option options[] = {
 	{ "filename", 'f', "FILE",
 	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
-	{ "kubeconfig", 0, "FILE", "read a running cluster instead" },
+	{ "kubeconfig", 0, "FILE", "read a running cluster instead", true },
 	{ "output", 'o', "FORMAT", "text (default), json, dot, svg or html" },
 	{ "namespace", 'n', "NAME", "only what is in this namespace or concerns it" },
 	{ "profile", 0, "NAME", ANALYSIS_PROFILE_HELP },
 	{ 0 },
 };
 
-struct form {
-	const char *name;
-	void (*write)(struct strbuf *out, const struct graph *g);
-};
-static const struct form forms[] = {
-	{ "text", graph_text }, { "json", graph_json }, { "dot", graph_dot },
-	{ "svg", graph_svg },   { "html", graph_html },
-};
-
-static int read_form(const char *name, const struct form **ret, struct err *err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-		if (strcmp(name, forms[i].name) == 0) {
-			*ret = &forms[i];
-			return 0;
-		}
-	}
-	return err_raise(err, ERR_USAGE, "-o %s: text, json, dot, svg or html", name);
-}
-
-static int print(struct subject *s, const struct form *form, const char *ns, struct err *err)
+static int print(struct subject *s, const struct graph_form *form, const char *ns, struct err *err)
 {
 	scoped_strbuf struct strbuf out = { 0 };
 	struct graph *g;
@@ -53,14 +31,15 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 {
 	struct gathered gathered = { 0 };
 	const struct profile *profile = NULL;
-	const struct form *form = NULL;
+	const struct graph_form *form = NULL;
 	struct err err = { 0 };
 	bool incomplete = false;
-	int r = read_form(cli_value(p, "output", "text"), &form, &err);
+	int r;
 
 	(void)c;
 	(void)ops;
-	r = r ? r : analysis_profile(p, &profile, &err);
+	form = form_find(graph_forms, cli_value(p, "output", "text"), &err);
+	r = form ? analysis_profile(p, &profile, &err) : -(int)err.code;
 	r = r ? r : gather(&gathered, p, profile, &err);
 	if (r == 0) {
 		incomplete = analysis_tell_problems(&gathered);
@@ -81,6 +60,7 @@ const struct cli_command cli_graph = {
 	.details = "URLs, DSNs and host:port in variables, ConfigMaps, Secrets, arguments and "
 		   "server configuration. Nothing\n"
 		   "secret is printed. Exit status: 0, or 2 when some input could not be read.",
+	.live_details = CLI_WITHOUT_FILES,
 	.options = options,
 	.takes_instance = true,
 	.run = run,

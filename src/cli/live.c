@@ -29,42 +29,58 @@ bool live_reached(enum live_outcome o)
 
 /* ---- life ---- */
 
+static char *socket_of(const struct live *l, struct slice node)
+{
+	return mem_printf("%s/" SLICE_FMT ".sock", l->sockets, SLICE_ARG(node));
+}
+
 int live_open(struct live *l, const struct cli_instance *i, struct err *err)
 {
-	scoped_free char *kubeconfig = mem_printf("%s/kubeconfig", i->home);
-	struct http_client_config config = { .host = "node", .max_connections = PLACES_AT_ONCE };
+	scoped_free char *kubeconfig = mem_printf("%s/kubeconfig", i->home), *socket = NULL;
 	int r;
 
-	*l = (struct live){ .socket = mem_printf("%s/run/node.sock", i->home) };
-	if (access(l->socket, R_OK | W_OK) < 0) {
+	/* The first node bears the instance's name. */
+	*l = (struct live){ .sockets = mem_printf("%s/run/nodes", i->home),
+		            .first = mem_strdup(i->name) };
+	socket = socket_of(l, slice_of(l->first));
+	if (access(socket, R_OK | W_OK) < 0) {
 		return errno == ENOENT
 		               ? err_raise(err, ERR_UNAVAILABLE, "instance %s does not run: no %s",
-		                           i->name, l->socket)
-		               : err_sys(err, "packets are sent by the node, as root: %s",
-		                         l->socket);
+		                           i->name, socket)
+		               : err_sys(err, "packets are sent by the node, as root: %s", socket);
 	}
 	r = caller_open(&l->caller, kubeconfig, err);
-	if (r == 0) {
-		r = caller_ask(&l->caller, "GET", "/api/v1/pods", NULL, NULL, &l->pods, err);
+	return r < 0 ? r : caller_ask(&l->caller, "GET", "/api/v1/pods", NULL, NULL, &l->pods, err);
+}
+
+static struct http_client *client_of(struct live *l, struct slice node)
+{
+	struct http_client *client = map_find(&l->nodes, node);
+
+	if (!client) {
+		scoped_free char *path = socket_of(l, node);
+		struct http_client_config config = { .target = { .unix_path = path },
+			                             .host = "node",
+			                             .max_connections = PLACES_AT_ONCE };
+
+		client = http_client_new(l->caller.loop, &config);
+		map_set(&l->nodes, node, client);
 	}
-	if (r < 0) {
-		return r;
-	}
-	config.target.unix_path = l->socket;
-	l->node = http_client_new(l->caller.loop, &config);
-	return 0;
+	return client;
 }
 
 void live_close(struct live *l)
 {
-	if (l->node) {
-		l->node = http_client_free(l->node);
+	for (struct map_iter it = { 0 }; map_next(&l->nodes, &it);) {
+		http_client_free(it.value);
 	}
+	map_fini(&l->nodes);
 	doc_unref(l->pods);
 	if (l->caller.loop) {
 		caller_close(&l->caller);
 	}
-	free(l->socket);
+	free(l->sockets);
+	free(l->first);
 	*l = (struct live){ 0 };
 }
 
@@ -171,6 +187,15 @@ static void add_flow(struct strbuf *body, const struct live_flow *f)
 	strbuf_adds(body, f->wants ? ",\"receive\":true}" : "}");
 }
 
+/* Whom to ask: the node where the pod is; for what is not a pod's, the first one. */
+static struct slice node_of(const struct live *l, const struct live_ask *ask)
+{
+	const struct val *pod = ask->pod.len ? live_pod(l, ask->ns, ask->pod, NULL, NULL) : NULL;
+	struct slice node = val_str(val_path(pod, "spec.nodeName"));
+
+	return node.len ? node : slice_of(l->first);
+}
+
 static void send_portion(struct run *run, struct live_ask *ask, size_t from)
 {
 	scoped_strbuf struct strbuf body = { 0 }, target = { 0 };
@@ -195,7 +220,7 @@ static void send_portion(struct run *run, struct live_ask *ask, size_t from)
 	spec.body = strbuf_slice(&body);
 	spec.timeout_us = 120 * US_PER_S;
 	run->n_open++;
-	(void)http_call(run->live->node, &spec, on_answer, p);
+	(void)http_call(client_of(run->live, node_of(run->live, ask)), &spec, on_answer, p);
 }
 
 static void start_more(struct run *run)

@@ -4,6 +4,7 @@
  * Everything here waits for its answer. */
 #pragma once
 
+#include "base/map.h"
 #include "cli/caller.h"
 #include "cli/command.h"
 #include "model/model.h"
@@ -35,9 +36,9 @@ struct live_ask {             /* flows from one place */
 
 struct live {
 	struct caller caller;
-	struct http_client *node;
-	char *socket;     /* owned */
-	struct doc *pods; /* share; a PodList */
+	struct map nodes;      /* struct http_client by node, owned */
+	char *sockets, *first; /* owned: folder of the nodes' sockets; name of the first node */
+	struct doc *pods;      /* share; a PodList */
 };
 /* Opens an instance and reads its pods. Failure: a sentence for the user (not running, not root). live_close in any
  * case. */

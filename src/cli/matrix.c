@@ -1,7 +1,5 @@
 /* Why: `kennel matrix`: who can reach whom on which ports, all of it, in the form one needs. Reads, asks analyse/,
  * prints. */
-#include <string.h>
-
 #include "analyse/verify.h"
 #include "base/mem.h"
 #include "cli/analysis.h"
@@ -9,7 +7,7 @@
 static const struct cli_option options[] = {
 	{ "filename", 'f', "FILE",
 	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
-	{ "kubeconfig", 0, "FILE", "read a running cluster instead" },
+	{ "kubeconfig", 0, "FILE", "read a running cluster instead", true },
 	{ "output", 'o', "FORMAT",
 	  "text (default), csv, json, dot, svg, html or expectations (for 'verify')" },
 	{ "from", 0, "PLACE",
@@ -18,34 +16,6 @@ static const struct cli_option options[] = {
 	{ "profile", 0, "NAME", ANALYSIS_PROFILE_HELP },
 	{ 0 },
 };
-
-struct form {
-	const char *name;
-	void (*write)(struct strbuf *out, const struct matrix_view *v);
-	void (*write_noted)(struct strbuf *out, const struct matrix_view *v,
-	                    const struct matrix_notes *notes);
-};
-static const struct form forms[] = {
-	{ "text", NULL, matrix_text },
-	{ "csv", matrix_csv, NULL },
-	{ "json", NULL, matrix_json },
-	{ "dot", matrix_dot, NULL },
-	{ "svg", matrix_svg, NULL },
-	{ "html", NULL, matrix_html },
-	{ "expectations", verify_expectations, NULL },
-};
-
-static int read_form(const char *name, const struct form **ret, struct err *err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-		if (strcmp(name, forms[i].name) == 0) {
-			*ret = &forms[i];
-			return 0;
-		}
-	}
-	return err_raise(err, ERR_USAGE, "-o %s: text, csv, json, dot, svg, html or expectations",
-	                 name);
-}
 
 static int read_side(struct analysis *a, const struct cli_parsed *p, const char *option,
                      struct ends *ends, bool *ret_given, struct err *err)
@@ -66,7 +36,7 @@ static int read_side(struct analysis *a, const struct cli_parsed *p, const char 
 	return 0;
 }
 
-static int print(struct analysis *a, const struct cli_parsed *p, const struct form *form,
+static int print(struct analysis *a, const struct cli_parsed *p, const struct matrix_form *form,
                  struct err *err)
 {
 	struct matrix_notes notes = matrix_notes_of_subject(&a->arena, a->gathered.subject);
@@ -81,11 +51,7 @@ static int print(struct analysis *a, const struct cli_parsed *p, const struct fo
 		return r;
 	}
 	v = matrix_view_new(a->matrix, has_from ? &from : NULL, has_to ? &to : NULL);
-	if (form->write) {
-		form->write(&out, v);
-	} else {
-		form->write_noted(&out, v, &notes);
-	}
+	matrix_write(&out, form, v, &notes);
 	matrix_view_free(v);
 	return analysis_print(&out, err);
 }
@@ -94,14 +60,15 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 {
 	struct analysis a = { 0 };
 	const struct profile *profile = NULL;
-	const struct form *form = NULL;
+	const struct matrix_form *form = NULL;
 	struct err err = { 0 };
 	bool incomplete = false;
-	int r = read_form(cli_value(p, "output", "text"), &form, &err);
+	int r;
 
 	(void)c;
 	(void)ops;
-	r = r ? r : analysis_profile(p, &profile, &err);
+	form = form_find(matrix_forms, cli_value(p, "output", "text"), &err);
+	r = form ? analysis_profile(p, &profile, &err) : -(int)err.code;
 	r = r ? r : gather(&a.gathered, p, profile, &err);
 	if (r == 0) {
 		incomplete = analysis_tell_problems(&a.gathered);
@@ -120,10 +87,10 @@ const struct cli_command cli_matrix = {
 	.name = "matrix",
 	.words = "",
 	.summary = "Show who can reach whom on which ports",
-	.details = "Exact, for all workloads and the world outside, after network policies. "
-		   "Without -f and --kubeconfig the\n"
-		   "running instance is looked at. Exit status: 0, or 2 when some input could not "
-		   "be read.",
+	.details = "Exact, for all workloads and the world outside, after network policies. Exit "
+		   "status: 0, or 2 when some\n"
+		   "input could not be read.",
+	.live_details = CLI_WITHOUT_FILES,
 	.options = options,
 	.takes_instance = true,
 	.run = run,

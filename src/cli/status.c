@@ -56,6 +56,12 @@ static void print_text(const struct cli_instance *i, const struct val *status,
 	printf("instance  %s\nhome      %s\napi       https://127.0.0.1:%lld\nedge      %s\n",
 	       i->name, i->home, (long long)val_int(val_get(status, "apiPort"), 0),
 	       val_cstr(val_get(status, "edgeAddress")));
+	if (val_get(status, "serviceDataplane")) {
+		const char *why = val_cstr(val_get(status, "serviceDataplaneReason"));
+
+		printf("services  %s%s%s%s\n", val_cstr(val_get(status, "serviceDataplane")),
+		       *why ? " (" : "", why, *why ? ")" : "");
+	}
 	if (pods_err) {
 		printf("pods      unknown: %s\n", pods_err->msg);
 	} else {

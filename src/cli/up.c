@@ -9,10 +9,11 @@
 #include "base/mem.h"
 #include "cli/caller.h"
 #include "cli/command.h"
-#include "cli/manifest.h"
+#include "cli/kustomize.h"
 #include "cli/progress.h"
 #include "cli/readiness.h"
 #include "codec/json.h"
+#include "manifest/manifest.h"
 
 static const struct cli_option options[] = {
 	{ "filename", 'f', "FILE",
@@ -24,6 +25,11 @@ static const struct cli_option options[] = {
 	  "(default 127.0.0.1)" },
 	{ "api-port", 0, "PORT",
 	  "port of the API server on loopback (default 6443 or the next free)" },
+	{ "service-dataplane", 0, "KIND",
+	  "how pods' sockets find a service's endpoint: ebpf, nftables, or auto (default: ebpf "
+	  "where "
+	  "the kernel lets us)" },
+	{ "nodes", 0, "N", "how many nodes the cluster has (default: as last time, at first 1)" },
 	{ "timeout", 0, "SECONDS",
 	  "how long to wait until all is up (default 300; 0: do not wait)" },
 	{ 0 },
@@ -424,8 +430,8 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 		return cli_fail(&err);
 	}
 	progress_init(&u.progress);
-	manifests_init(&u.given);
-	manifests_init(&u.builtin);
+	manifests_init(&u.given, kustomize_build);
+	manifests_init(&u.builtin, NULL);
 	if (read_manifests(&u, p, &err) < 0) {
 		status = cli_fail(&err);
 	} else if (u.given.problems.n || u.builtin.problems.n) {

@@ -2,6 +2,7 @@
  * destination declares, and the ends of each range, where mistakes live. */
 #include "cli/verify-live.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "analyse/narrate.h"
@@ -333,4 +334,38 @@ int verify_live_requests(struct verify *v, struct subject *s, const struct cli_i
 		}
 	}
 	return 0;
+}
+
+int verify_running(struct verify *v, struct analysis *a, const struct cli_parsed *p,
+                   const struct cli_ops *ops, struct err *err)
+{
+	struct cli_instance instance = { 0 };
+	struct verify_live result = { 0 };
+	struct live live = { 0 };
+	uint64_t timeout_ms;
+	int r;
+
+	if (!slice_to_u64(slice_of(cli_value(p, "timeout", "500")), &timeout_ms) ||
+	    timeout_ms < 1 || timeout_ms > 2500) {
+		return err_raise(err, ERR_USAGE, "--timeout: 1 to 2500 milliseconds");
+	}
+	r = cli_instance_of(p, &instance, err);
+	if (r < 0) {
+		return r;
+	}
+	r = live_open(&live, &instance, err);
+	r = r ? r
+	      : verify_live(v, a->gathered.subject, a->matrix, &live, (int)timeout_ms, &result,
+	                    err);
+	live_close(&live);
+	r = r ? r : verify_live_requests(v, a->gathered.subject, &instance, ops, &result, err);
+	cli_instance_fini(&instance);
+	if (r == 0) {
+		fprintf(stderr,
+		        "%zu flows and requests tried, %zu not as predicted; not tried: %zu pairs "
+		        "without a pod here; "
+		        "without an answer (UDP): %zu\n",
+		        result.n_flows, result.n_disagree, result.n_skipped, result.n_silent);
+	}
+	return r;
 }

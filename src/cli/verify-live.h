@@ -2,6 +2,7 @@
 #pragma once
 
 #include "analyse/verify.h"
+#include "cli/analysis.h"
 #include "cli/live.h"
 
 struct verify_live {
@@ -19,3 +20,6 @@ MUST_USE int verify_live(struct verify *v, struct subject *s, struct matrix *m, 
 MUST_USE int verify_live_requests(struct verify *v, struct subject *s,
                                   const struct cli_instance *instance, const struct cli_ops *ops,
                                   struct verify_live *ret, struct err *err);
+/* The same as `kennel verify --live` does it, with its options; the sum of what was seen on standard error. */
+MUST_USE int verify_running(struct verify *v, struct analysis *a, const struct cli_parsed *p,
+                            const struct cli_ops *ops, struct err *err);

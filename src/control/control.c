@@ -12,7 +12,7 @@ static const struct controller_type *const types[] = {
 	&control_namespace,    &control_serviceaccount, &control_deployment, &control_replicaset,
 	&control_scheduler,    &control_endpointslice,  &control_endpoints,  &control_mirror,
 	&control_node,         &control_podgc,          &control_garbage,    &control_certificate,
-	&control_event_expiry, &control_fieldexport,
+	&control_event_expiry, &control_fieldexport,    &control_eviction,
 };
 
 static enum queue_result look(void *arg, struct slice key, int64_t *again_us)

@@ -38,10 +38,19 @@ struct control_provider {
 	             struct strbuf *key_pem, struct err *err);
 };
 
+/* Which nodes there are. */
+struct control_nodes {
+	void *arg;
+	/* Whether a node of ours (NODE_PROVIDER) of that name still has a machine behind it; its object goes
+	 * otherwise. Null: they all have. */
+	bool (*has)(void *arg, struct slice name);
+};
+
 struct control_config {
 	struct slice cluster_ca_pem; /* copied; content of every namespace's kube-root-ca.crt */
 	struct slice edge_ca_pem;    /* copied; ca.crt of issued secrets; may be empty */
 	struct control_provider provider;
+	struct control_nodes nodes;
 	int64_t node_grace_us; /* a node silent for longer is not ready; 0: 40 s */
 	int64_t event_ttl_us;  /* 0: one hour */
 };

@@ -80,7 +80,7 @@ struct amounts fit_allocatable(const struct val *node)
 
 /* ---- taints ---- */
 
-static bool toleration_accepts(const struct val *t, const struct val *taint)
+bool fit_toleration_accepts(const struct val *t, const struct val *taint)
 {
 	struct slice effect = val_get_str(t, "effect"), key = val_get_str(t, "key");
 
@@ -99,7 +99,7 @@ static bool toleration_accepts(const struct val *t, const struct val *taint)
 bool fit_tolerates(const struct val *pod, const struct val *taint)
 {
 	val_for_each (val_path(pod, "spec.tolerations"), it) {
-		if (toleration_accepts(it, taint)) {
+		if (fit_toleration_accepts(it, taint)) {
 			return true;
 		}
 	}
@@ -190,6 +190,20 @@ bool fit_selects_node(const struct val *pod, const struct val *node)
 		any |= term_holds(it, node);
 	}
 	return any;
+}
+
+int64_t fit_preference(const struct val *pod, const struct val *node)
+{
+	int64_t sum = 0;
+
+	val_for_each (val_path(pod, "spec.affinity.nodeAffinity."
+	                            "preferredDuringSchedulingIgnoredDuringExecution"),
+	              it) {
+		if (term_holds(val_get(it, "preference"), node)) {
+			sum += val_int(val_get(it, "weight"), 0);
+		}
+	}
+	return sum;
 }
 
 /* ---- all together ---- */

@@ -23,7 +23,10 @@ void amounts_add(struct amounts *to, struct amounts more);
  */
 const char *fit_refusal(struct arena *a, const struct val *pod, const struct val *node,
                         struct amounts used);
+bool fit_toleration_accepts(const struct val *toleration, const struct val *taint);
 /* Does any toleration of the pod accept the taint? */
 bool fit_tolerates(const struct val *pod, const struct val *taint);
+/* Weight of the preferred node affinity that the node has: more is better. */
+int64_t fit_preference(const struct val *pod, const struct val *node);
 /* nodeSelector and required node affinity alone. */
 bool fit_selects_node(const struct val *pod, const struct val *node);

@@ -2,10 +2,12 @@
  * Source: reference 8.13 "Scheduled", "FailedScheduling" */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "control/fit.h"
+#include "control/placing.h"
 #include "control/pods.h"
 
 #define NAME "default-scheduler"
+
+enum score { SCORE_TAINTS, SCORE_NODE, SCORE_SPREAD, SCORE_AFFINITY, SCORE_FREE, SCORES };
 
 static bool is_waiting(const struct val *pod)
 {
@@ -25,26 +27,65 @@ static void seen(struct controller *c, const struct store_event *e)
 			controller_add_object(c, object);
 		} else if (e->type == STORE_DELETED || !pod_is_active(object)) {
 			queue_kick(&c->queue); /* there is room for another one */
+		} else if (e->old && is_waiting(e->old->root)) {
+			queue_kick(&c->queue); /* others may want to be near it */
 		}
 	} else if (e->kind == k->node) {
 		queue_kick(&c->queue);
 	}
 }
 
-static struct amounts used_on(struct work *w, const struct val *node)
+/* ---- who is where ---- */
+
+struct candidate {
+	const struct val *node;
+	struct amounts used;
+	const char *why;            /* it does not fit; null: it does */
+	int64_t raw[SCORES], score; /* by each score; all together */
+};
+
+struct round {
+	struct placing p;
+	struct candidate *at; /* in the order of p.nodes */
+	const struct val **nodes;
+	struct placed *placed;
+};
+
+static struct candidate *candidate_of(struct round *r, struct slice node)
 {
-	struct docs pods = work_list(w, w->kinds->pod, SLICE(""), NULL, NULL);
-	struct amounts used = { 0 };
-
-	for (size_t i = 0; i < pods.n; i++) {
-		const struct val *pod = pods.at[i]->root;
-
-		if (slice_eq(val_str(val_path(pod, "spec.nodeName")), meta_name(node)) &&
-		    !pod_is_finished(pod)) {
-			amounts_add(&used, fit_requests(pod));
+	for (size_t i = 0; i < r->p.n_nodes; i++) {
+		if (slice_eq(meta_name(r->nodes[i]), node)) {
+			return &r->at[i];
 		}
 	}
-	return used;
+	return NULL;
+}
+
+/* One walk over all pods, however many nodes there are. */
+static void gather(struct work *w, const struct val *pod, struct round *r)
+{
+	struct docs nodes = work_list(w, w->kinds->node, SLICE(""), NULL, NULL),
+		    pods = work_list(w, w->kinds->pod, SLICE(""), NULL, NULL);
+
+	r->nodes = arena_alloc(w->arena, (nodes.n + 1) * sizeof(*r->nodes));
+	r->at = arena_alloc(w->arena, (nodes.n + 1) * sizeof(*r->at));
+	r->placed = arena_alloc(w->arena, (pods.n + 1) * sizeof(*r->placed));
+	r->p = (struct placing){ .w = w, .pod = pod, .n_nodes = nodes.n };
+	for (size_t i = 0; i < nodes.n; i++) {
+		r->nodes[i] = nodes.at[i]->root;
+		r->at[i] = (struct candidate){ .node = r->nodes[i] };
+	}
+	for (size_t i = 0; i < pods.n; i++) {
+		const struct val *other = pods.at[i]->root;
+		struct candidate *c = candidate_of(r, val_str(val_path(other, "spec.nodeName")));
+
+		if (c && !pod_is_finished(other)) {
+			amounts_add(&c->used, fit_requests(other));
+			r->placed[r->p.n_placed++] = (struct placed){ other, c->node };
+		}
+	}
+	r->p.nodes = r->nodes;
+	r->p.placed = r->placed;
 }
 
 static bool is_any_address(struct slice ip)
@@ -62,33 +103,30 @@ static bool same_host_port(const struct val *a, const struct val *b)
 	       (is_any_address(x) || is_any_address(y) || slice_eq(x, y));
 }
 
-/* Ports of the host that a running pod took from a node. */
-static bool host_ports_clash(struct work *w, const struct val *pod, const struct val *node)
+static bool takes_host_port(const struct val *pod, const struct val *port)
 {
-	struct docs pods;
-
 	val_for_each (val_path(pod, "spec.containers"), c) {
 		val_for_each (val_get(c, "ports"), p) {
-			int64_t port = val_int(val_get(p, "hostPort"), 0);
+			if (same_host_port(p, port)) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
 
-			if (!port) {
+/* Ports of the host that a running pod took from a node. */
+static bool host_ports_clash(const struct placing *p, const struct val *node)
+{
+	val_for_each (val_path(p->pod, "spec.containers"), c) {
+		val_for_each (val_get(c, "ports"), port) {
+			if (!val_int(val_get(port, "hostPort"), 0)) {
 				continue;
 			}
-			pods = work_list(w, w->kinds->pod, SLICE(""), NULL, NULL);
-			for (size_t i = 0; i < pods.n; i++) {
-				const struct val *other = pods.at[i]->root;
-
-				if (!slice_eq(val_str(val_path(other, "spec.nodeName")),
-				              meta_name(node)) ||
-				    pod_is_finished(other)) {
-					continue;
-				}
-				val_for_each (val_path(other, "spec.containers"), oc) {
-					val_for_each (val_get(oc, "ports"), op) {
-						if (same_host_port(op, p)) {
-							return true;
-						}
-					}
+			for (size_t i = 0; i < p->n_placed; i++) {
+				if (p->placed[i].node == node &&
+				    takes_host_port(p->placed[i].pod, port)) {
+					return true;
 				}
 			}
 		}
@@ -96,8 +134,10 @@ static bool host_ports_clash(struct work *w, const struct val *pod, const struct
 	return false;
 }
 
+/* ---- which of those that fit ---- */
+
 /* Share of the node that stays free, in thousandths: the emptier node is better. */
-static int64_t score(const struct val *node, struct amounts used)
+static int64_t free_share(const struct val *node, struct amounts used)
 {
 	struct amounts have = fit_allocatable(node);
 	int64_t cpu = have.cpu_milli > 0 ? 1000 - used.cpu_milli * 1000 / have.cpu_milli : 0;
@@ -107,6 +147,67 @@ static int64_t score(const struct val *node, struct amounts used)
 
 	return cpu + memory - used.pods;
 }
+
+static int64_t soft_taints(const struct val *pod, const struct val *node)
+{
+	int64_t n = 0;
+
+	val_for_each (val_path(node, "spec.taints"), it) {
+		n += slice_is(val_get_str(it, "effect"), "PreferNoSchedule") &&
+		     !fit_tolerates(pod, it);
+	}
+	return n;
+}
+
+/* Adds to every candidate 0 to 100 times the weight, by where it stands between the worst and the best. */
+static void add_score(struct round *r, enum score which, int64_t weight)
+{
+	int64_t min = INT64_MAX, max = INT64_MIN;
+
+	for (size_t i = 0; i < r->p.n_nodes; i++) {
+		if (!r->at[i].why) {
+			min = r->at[i].raw[which] < min ? r->at[i].raw[which] : min;
+			max = r->at[i].raw[which] > max ? r->at[i].raw[which] : max;
+		}
+	}
+	for (size_t i = 0; i < r->p.n_nodes && max > min; i++) {
+		r->at[i].score += (r->at[i].raw[which] - min) * 100 * weight / (max - min);
+	}
+}
+
+static const struct val *best_of(struct round *r)
+{
+	/* The weights of the scheduler's default profile. */
+	static const int64_t weights[SCORES] = { [SCORE_TAINTS] = 3,
+		                                 [SCORE_NODE] = 2,
+		                                 [SCORE_SPREAD] = 2,
+		                                 [SCORE_AFFINITY] = 2,
+		                                 [SCORE_FREE] = 1 };
+	const struct candidate *best = NULL;
+
+	for (size_t i = 0; i < r->p.n_nodes; i++) {
+		struct candidate *c = &r->at[i];
+
+		if (!c->why) {
+			c->raw[SCORE_TAINTS] = -soft_taints(r->p.pod, c->node);
+			c->raw[SCORE_NODE] = fit_preference(r->p.pod, c->node);
+			c->raw[SCORE_SPREAD] = -spread_crowd(&r->p, c->node);
+			c->raw[SCORE_AFFINITY] = affinity_score(&r->p, c->node);
+			c->raw[SCORE_FREE] = free_share(c->node, c->used);
+		}
+	}
+	for (int i = 0; i < SCORES; i++) {
+		add_score(r, (enum score)i, weights[i]);
+	}
+	for (size_t i = 0; i < r->p.n_nodes; i++) {
+		if (!r->at[i].why && (!best || r->at[i].score > best->score)) {
+			best = &r->at[i];
+		}
+	}
+	return best ? best->node : NULL;
+}
+
+/* ---- why none ---- */
 
 struct reasons {
 	struct {
@@ -130,32 +231,35 @@ static void add_reason(struct reasons *r, const char *text)
 	}
 }
 
+static const char *refusal(const struct round *r, const struct candidate *c)
+{
+	const char *why = fit_refusal(r->p.w->arena, r->p.pod, c->node, c->used);
+
+	if (!why && !condition_is_true(val_path(c->node, "status.conditions"), "Ready")) {
+		why = "node(s) were not ready";
+	}
+	if (!why && host_ports_clash(&r->p, c->node)) {
+		why = "node(s) didn't have free ports for the requested pod ports";
+	}
+	if (!why) {
+		why = spread_refusal(&r->p, c->node);
+	}
+	return why ? why : affinity_refusal(&r->p, c->node);
+}
+
 static const struct val *pick_node(struct work *w, const struct val *pod, struct reasons *reasons)
 {
-	struct docs nodes = work_list(w, w->kinds->node, SLICE(""), NULL, NULL);
-	const struct val *best = NULL;
-	int64_t best_score = 0;
+	struct round r = { 0 };
 
-	reasons->nodes = nodes.n;
-	for (size_t i = 0; i < nodes.n; i++) {
-		const struct val *node = nodes.at[i]->root;
-		struct amounts used = used_on(w, node);
-		const char *why = fit_refusal(w->arena, pod, node, used);
-
-		if (!why && !condition_is_true(val_path(node, "status.conditions"), "Ready")) {
-			why = "node(s) were not ready";
-		}
-		if (!why && host_ports_clash(w, pod, node)) {
-			why = "node(s) didn't have free ports for the requested pod ports";
-		}
-		if (why) {
-			add_reason(reasons, why);
-		} else if (!best || score(node, used) > best_score) {
-			best = node;
-			best_score = score(node, used);
+	gather(w, pod, &r);
+	reasons->nodes = r.p.n_nodes;
+	for (size_t i = 0; i < r.p.n_nodes; i++) {
+		r.at[i].why = refusal(&r, &r.at[i]);
+		if (r.at[i].why) {
+			add_reason(reasons, r.at[i].why);
 		}
 	}
-	return best;
+	return best_of(&r);
 }
 
 static struct val *conditions_of(struct work *w, struct val *pod)

@@ -21,6 +21,7 @@
 #define SETTLE_US (100 * US_PER_MS)
 
 struct gateway;
+struct sockets;
 struct teardown;
 
 /* A pod's or host's link that is to go. */
@@ -33,8 +34,8 @@ struct gone {
 
 struct dataplane {
 	struct loop *loop;              /* given */
-	struct dataplane_config config; /* given; node_name copied */
-	char *node_name;                /* owned */
+	struct dataplane_config config; /* given; node_name and link copied */
+	char *node_name, *link;         /* owned */
 	/* the node's side */
 	struct netlink node_route; /* links of the node */
 	struct netlink node_flows; /* tracked flows of the node */
@@ -48,6 +49,8 @@ struct dataplane {
 	/* services */
 	const struct balancer_provider *balancer;
 	void *balancer_state; /* owned by the balancer */
+	struct sockets
+		*sockets; /* what pods open gets its endpoint here; null: as packets. Owned */
 	/* policies */
 	uint64_t pods_version, rules_version;
 	bool unsettled; /* no generation in the kernel: every packet is judged */

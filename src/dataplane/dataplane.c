@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "dataplane/dataplane-priv.h"
+#include "dataplane/socket-programs.h"
+#include "dataplane/sockets.h"
 
 #define TABLE "kennel"
 
@@ -40,6 +42,8 @@ int dataplane_new(struct loop *l, const struct dataplane_config *c, struct datap
 	d->config = *c;
 	d->node_name = slice_dup(c->node_name);
 	d->config.node_name = slice_of(d->node_name);
+	d->link = mem_strdup(c->link);
+	d->config.link = d->link;
 	d->must_read = true;
 	for (int i = 0; i < NODE_SETS; i++) {
 		mirror_init(&d->mirrors[i], &node_sets[i]);
@@ -56,7 +60,7 @@ int dataplane_new(struct loop *l, const struct dataplane_config *c, struct datap
 	if (r == 0) {
 		r = vpc_prepare(d, err);
 	}
-	if (r == 0 && c->host_ns > 0) {
+	if (r == 0 && c->leads && c->host_ns > 0) {
 		r = gateway_new(d, &d->gateway, err);
 	}
 	if (r < 0) {
@@ -76,6 +80,7 @@ struct dataplane *dataplane_free(struct dataplane *d)
 	d->gateway = gateway_free(d->gateway);
 	teardown_fini(d);
 	hosts_fini(d);
+	d->sockets = sockets_close(d->sockets);
 	d->balancer->stop(d->balancer_state);
 	for (int i = 0; i < NODE_SETS; i++) {
 		mirror_fini(&d->mirrors[i]);
@@ -89,8 +94,27 @@ struct dataplane *dataplane_free(struct dataplane *d)
 	netlink_close(&d->node_flows);
 	netlink_close(&d->vpc_route);
 	free(d->node_name);
+	free(d->link);
 	free(d);
 	return NULL;
+}
+
+int dataplane_balance_sockets(struct dataplane *d, int cgroup_fd, struct err *err)
+{
+	int r = sockets_open(d, cgroup_fd, &d->sockets, err);
+
+	if (r == 0) {
+		r = sockets_serve(d->sockets, d->config.node_ns, true, err);
+		if (r < 0) {
+			d->sockets = sockets_close(d->sockets);
+		}
+	}
+	return r < 0 ? err_while(err, r, "balance sockets by eBPF") : 0;
+}
+
+int dataplane_leave_sockets(int cgroup_fd, struct err *err)
+{
+	return socket_programs_remove(cgroup_fd, err);
 }
 
 int dataplane_sync(struct dataplane *d, struct err *err)
@@ -117,7 +141,10 @@ int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *
 {
 	int r = nft_each_counter(d->node_nft, fn, arg, err);
 
-	return r < 0 ? r : nft_each_counter(d->vpc_nft, fn, arg, err);
+	if (d->sockets) {
+		fn(arg, "balance-socket", sockets_balanced(d->sockets), 0);
+	}
+	return r < 0 || !d->config.leads ? r : nft_each_counter(d->vpc_nft, fn, arg, err);
 }
 
 /* ---- drops ---- */

@@ -2,8 +2,9 @@
  * pods.
  *
  * Layout (design.md section 5): namespace 'vpc' (a bridge per subnet, routes, NAT, security
- * groups), namespace 'node' (pods on routed /32 veths, services and policies in nftables). All
- * calls are made from the node role, whose own process lives in the node namespace. */
+ * groups), a namespace for each node (pods on routed /32 veths, services and policies in nftables).
+ * All calls are made from a node's role, whose own process lives in that node's namespace. Each node
+ * has a dataplane; one of them leads: it alone writes the router's rules and attaches hosts. */
 #pragma once
 
 #include "base/err.h"
@@ -16,9 +17,12 @@ struct dataplane;
 struct dataplane_config {
 	const char *instance; /* --name */
 	int vpc_ns, node_ns;  /* open descriptors of the two namespaces, borrowed */
+	bool leads;           /* owns the router's rules, the hosts and the way to the internet */
+	const char *link;     /* the router's end of the node's link; unique among the nodes */
 	struct slice node_name;
-	struct ip node_ip;           /* 10.0.2.10 */
+	struct ip node_ip;           /* 10.0.2.10, in one of the VPC's subnets */
 	struct prefix pod_range;     /* 10.244.0.0/24 of this node */
+	struct prefix cluster_range; /* 10.244.0.0/16: the pods of all nodes */
 	struct prefix service_range; /* 10.1.0.0/16 */
 	struct ip dns_ip;            /* 10.0.0.10 */
 	struct ip api_ip;          /* of the API server's listener inside, for default/kubernetes */
@@ -37,6 +41,14 @@ struct dataplane_config {
  * everything (all lists came). */
 MUST_USE int dataplane_new(struct loop *l, const struct dataplane_config *c, struct dataplane **ret,
                            struct err *err);
+/* From now on sockets of processes below cgroup_fd (a cgroup2 folder, borrowed) that ask for a service
+ * get their endpoint at connect(2) and sendmsg(2), by eBPF, wherever they are in a pod's or the
+ * node's network; nftables stays for all others. Call it before the first sync. Programs of an
+ * earlier run are taken over. Failure: ERR_FORBIDDEN, ERR_IO: not to be had here; all stays as it
+ * was. */
+MUST_USE int dataplane_balance_sockets(struct dataplane *d, int cgroup_fd, struct err *err);
+/* Takes the programs of an earlier run off the cgroup. Failure: ERR_IO. */
+MUST_USE int dataplane_leave_sockets(int cgroup_fd, struct err *err);
 struct dataplane *dataplane_free(struct dataplane *d); /* leaves the kernel as it is */
 /* Renders what changed since the last call, as one transaction; call it after the model changed
  * (defer to the end of the turn). Failure: ERR_IO; the next call tries everything again. */
@@ -51,7 +63,7 @@ MUST_USE int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid, str
                                   int netns_fd, struct err *err);
 void dataplane_pod_detach(struct dataplane *d, struct slice pod_uid,
                           struct ip ip); /* queued, batched */
-/* A host in a private subnet (database, cache): eth0 with ip/24 on the subnet's bridge. */
+/* A host in a private subnet (database, cache), of the dataplane that leads: eth0 with ip/24 on the subnet's bridge. */
 MUST_USE int dataplane_host_attach(struct dataplane *d, struct slice id, struct ip ip, int netns_fd,
                                    struct err *err);
 void dataplane_host_detach(struct dataplane *d, struct slice id);
@@ -69,7 +81,8 @@ MUST_USE int dataplane_host_rules(struct dataplane *d, struct slice id, struct i
 
 /* Packets and bytes by what was done with them, since the namespaces were made: drop-egress,
  * drop-ingress (a policy), drop-unknown-pod (no policies known yet), drop-security-group,
- * refuse-no-endpoint and others. */
+ * refuse-no-endpoint and others; balance-socket counts sockets and datagrams that got an endpoint by
+ * eBPF. */
 typedef void dataplane_counter_fn(void *arg, const char *name, uint64_t packets, uint64_t bytes);
 MUST_USE int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *arg,
                                     struct err *err);

@@ -252,6 +252,14 @@ void mirror_committed(struct mirror *m)
 	}
 }
 
+void mirror_each_dirty(const struct mirror *m, mirror_change_fn *fn, void *arg)
+{
+	list_for_each (&m->dirty, e, struct mirror_element, in_dirty) {
+		fn(arg, &e->key, e->wanted ? e->wanted_value : NULL,
+		   e->in_kernel ? e->kernel_value : NULL);
+	}
+}
+
 void mirror_each_in_kernel(const struct mirror *m, mirror_fn *fn, void *arg)
 {
 	for (struct map_iter it = { 0 }; map_next(&m->elements, &it);) {
@@ -259,6 +267,17 @@ void mirror_each_in_kernel(const struct mirror *m, mirror_fn *fn, void *arg)
 
 		if (e->in_kernel) {
 			fn(arg, &e->key, e->kernel_value);
+		}
+	}
+}
+
+void mirror_each_wanted(const struct mirror *m, mirror_fn *fn, void *arg)
+{
+	for (struct map_iter it = { 0 }; map_next(&m->elements, &it);) {
+		const struct mirror_element *e = it.value;
+
+		if (e->wanted) {
+			fn(arg, &e->key, e->wanted_value);
 		}
 	}
 }

@@ -54,7 +54,12 @@ bool mirror_is_dirty(const struct mirror *m);
 /* Queues the difference, deletions first. Returns how many elements it writes. */
 size_t mirror_queue(struct mirror *m, struct nft *n);
 void mirror_committed(struct mirror *m);
+/* The difference, element by element; null: not wished, not in the kernel. */
+typedef void mirror_change_fn(void *arg, const struct mirror_key *k, const void *wanted,
+                              const void *in_kernel);
+void mirror_each_dirty(const struct mirror *m, mirror_change_fn *fn, void *arg);
 
 /* Every element the kernel had when it was loaded or has by our hand. */
 typedef void mirror_fn(void *arg, const struct mirror_key *k, const void *value);
 void mirror_each_in_kernel(const struct mirror *m, mirror_fn *fn, void *arg);
+void mirror_each_wanted(const struct mirror *m, mirror_fn *fn, void *arg);

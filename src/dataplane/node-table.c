@@ -224,13 +224,17 @@ static void masquerading(struct nft *n, const struct node_table_config *c)
 	nft_rule_in(n, 0, &node_sets[SET_CLUSTER_IPS]);
 	nft_rule_saddr(n, 0);
 	nft_rule_not_equal(n, 0, c->node_ip.bytes, 4);
-	in_prefix(n, c->pod_range, false);
+	in_prefix(n, c->cluster_range, false);
 	nft_rule_masquerade(n);
 
+	/* Pods leave the cluster by the node's address; among themselves, on whatever node, they
+	 * are seen as who they are. */
 	nft_rule_begin(n, chain);
 	link_is(n, NFT_META_OIFNAME, NODE_LINK);
 	nft_rule_saddr(n, 0);
-	in_prefix(n, c->pod_range, true);
+	in_prefix(n, c->cluster_range, true);
+	nft_rule_daddr(n, 0);
+	in_prefix(n, c->cluster_range, false);
 	nft_rule_masquerade(n);
 }
 

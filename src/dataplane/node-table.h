@@ -72,7 +72,7 @@ extern const struct nft_set node_dropped_egress, node_dropped_ingress;
 #define COUNT_ACCEPT       "accept-new"
 
 struct node_table_config {
-	struct prefix pod_range, service_range;
+	struct prefix cluster_range, service_range; /* pods of all nodes; services */
 	struct ip node_ip, dns_ip;
 };
 /* Queues table, sets, chains and rules. */

@@ -3,6 +3,7 @@
 #include <linux/rtnetlink.h>
 
 #include "dataplane/dataplane-priv.h"
+#include "dataplane/sockets.h"
 #include "host/link.h"
 #include "host/route.h"
 
@@ -123,6 +124,9 @@ static int attach(struct dataplane *d, struct slice uid, struct ip ip, int netns
 	if (r == 0) {
 		r = far_end_configure(&(struct far_end){ netns_fd, ip, gateway_ip(), 32, node_mac },
 		                      err);
+	}
+	if (r == 0 && d->sockets) {
+		r = sockets_serve(d->sockets, netns_fd, false, err);
 	}
 	return r < 0 ? r : link_wait_running(&d->node_route, name, err);
 }

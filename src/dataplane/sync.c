@@ -1,6 +1,7 @@
 /* Why: one transaction per sync: plan, compare with what the kernel has, write the difference. */
 #include "base/log.h"
 #include "dataplane/dataplane-priv.h"
+#include "dataplane/sockets.h"
 #include "dataplane/stamp.h"
 
 #define RETRY_US (1 * US_PER_S)
@@ -9,7 +10,7 @@
 
 static void queue_rules(struct dataplane *d)
 {
-	struct node_table_config c = { d->config.pod_range, d->config.service_range,
+	struct node_table_config c = { d->config.cluster_range, d->config.service_range,
 		                       d->config.node_ip, d->config.dns_ip };
 
 	node_table_queue(d->node_nft, &c);
@@ -116,6 +117,11 @@ static int commit(struct dataplane *d, struct err *err)
 	d->stats.transactions++;
 	d->stats.elements += elements;
 	d->must_rebuild = false;
+	if (d->sockets && rebuilds) {
+		sockets_doubt(d->sockets, true);
+	} else if (d->sockets) {
+		sockets_commit(d->sockets);
+	}
 	for (int i = 0; i < NODE_SETS; i++) {
 		mirror_committed(&d->mirrors[i]);
 	}
@@ -133,9 +139,15 @@ static int commit(struct dataplane *d, struct err *err)
 
 static void on_settle(struct loop_timer *t);
 
+static bool is_in_doubt(const struct dataplane *d)
+{
+	return d->sockets && sockets_is_in_doubt(d->sockets);
+}
+
 static void settle_later(struct dataplane *d, int64_t delay_us)
 {
-	if (d->must_read || d->unsettled || d->balancer->has_to_settle(d->balancer_state)) {
+	if (d->must_read || is_in_doubt(d) || d->unsettled ||
+	    d->balancer->has_to_settle(d->balancer_state)) {
 		loop_timer_start(d->loop, &d->settle, delay_us, on_settle);
 	}
 }
@@ -157,6 +169,9 @@ static void on_settle(struct loop_timer *t)
 		if (any) {
 			r = commit(d, &err);
 		}
+		if (r == 0 && is_in_doubt(d)) {
+			r = sockets_mend(d->sockets, &err);
+		}
 	}
 	if (r < 0) {
 		log_odd("Settling the node's rules failed, trying again error=%s", err.msg);
@@ -169,6 +184,9 @@ int sync_node(struct dataplane *d, struct err *err)
 	bool all = !d->knows_all, reread = all || d->must_read;
 	int r = 0;
 
+	if (d->sockets && reread) {
+		sockets_doubt(d->sockets, false);
+	}
 	if (d->must_read) {
 		r = sync_read(d, err);
 		if (r < 0) {
@@ -188,6 +206,9 @@ int sync_node(struct dataplane *d, struct err *err)
 		settle_later(d, SETTLE_US);
 	} else if (d->balancer->has_to_follow_up(d->balancer_state)) {
 		r = d->balancer->committed(d->balancer_state, err);
+	}
+	if (r == 0 && is_in_doubt(d)) {
+		r = sockets_mend(d->sockets, err);
 	}
 	if (!loop_timer_is_armed(&d->settle)) {
 		settle_later(d, SETTLE_US);

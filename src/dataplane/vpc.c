@@ -16,8 +16,6 @@
 /* 100.126.0.0/16, see client_source (edge/listener.h) */
 #define CLIENT_RANGE     0x647e0000u
 #define CLIENT_RANGE_LEN 16
-#define NODE_SUBNET      2
-#define NODE_PORT        "node" /* the router's end of the node's link */
 
 static struct prefix vpc_range(void)
 {
@@ -163,9 +161,10 @@ static int make_bridges(struct dataplane *d, struct err *err)
 static int make_node_link(struct dataplane *d, struct err *err)
 {
 	struct netlink *nl = &d->vpc_route;
+	int bridge = d->subnet_index[vpc_subnet_of(d->config.node_ip)];
 	struct link_info port;
 	bool far = false;
-	int r = link_find(nl, NODE_PORT, &port, err);
+	int r = link_find(nl, d->config.link, &port, err);
 
 	if (r == 0) {
 		r = far_end_find(d->config.node_ns, &far, err);
@@ -175,21 +174,21 @@ static int make_node_link(struct dataplane *d, struct err *err)
 		}
 	}
 	if (r >= 0 && !far) {
-		link_queue_veth(nl, &(struct veth_spec){ .name = NODE_PORT,
+		link_queue_veth(nl, &(struct veth_spec){ .name = d->config.link,
 		                                         .peer_name = NODE_LINK,
-		                                         .master = d->subnet_index[NODE_SUBNET],
+		                                         .master = bridge,
 		                                         .peer_ns_fd = d->config.node_ns,
 		                                         .mtu = DATAPLANE_MTU });
 		r = netlink_send(nl, err);
 	}
 	if (r == 0) {
-		r = link_find(nl, NODE_PORT, &port, err);
+		r = link_find(nl, d->config.link, &port, err);
 	}
 	if (r != 0) {
-		return r < 0 ? r : err_raise(err, ERR_IO, "link %s is gone", NODE_PORT);
+		return r < 0 ? r : err_raise(err, ERR_IO, "link %s is gone", d->config.link);
 	}
-	if (port.master != d->subnet_index[NODE_SUBNET]) {
-		link_queue_master(nl, port.index, d->subnet_index[NODE_SUBNET]);
+	if (port.master != bridge) {
+		link_queue_master(nl, port.index, bridge);
 	}
 	link_queue_isolated(nl, port.index);
 	link_queue_up(nl, port.index);
@@ -253,12 +252,43 @@ static int make_rules(struct dataplane *d, struct err *err)
 	return r < 0 ? r : stamp_write(d->vpc_nft, NULL, digest, err);
 }
 
-int vpc_prepare(struct dataplane *d, struct err *err)
+/* The node's end of its link, and the ways to its pods on both sides. */
+static int make_node_ways(struct dataplane *d, int subnet, struct err *err)
 {
-	char bridge[IFNAMSIZ];
-	int r = vpc_settings(d, err);
+	const struct dataplane_config *c = &d->config;
+	int r = far_end_configure(&(struct far_end){ c->node_ns, c->node_ip, vpc_router_of(subnet),
+	                                             SUBNET_LEN, NULL },
+	                          err);
 
 	if (r == 0) {
+		/* An address that no pod has (any more) must not be looked for outside. */
+		route_queue(&d->node_route,
+		            &(struct route){ .to = c->pod_range, .unreachable = true });
+		r = netlink_send(&d->node_route, err);
+	}
+	if (r == 0) {
+		route_queue(&d->vpc_route,
+		            &(struct route){ .to = c->cluster_range, .unreachable = true });
+		route_queue(&d->vpc_route, &(struct route){ .to = c->pod_range,
+		                                            .via = c->node_ip,
+		                                            .index = d->subnet_index[subnet] });
+		r = netlink_send(&d->vpc_route, err);
+	}
+	return r;
+}
+
+int vpc_prepare(struct dataplane *d, struct err *err)
+{
+	int subnet = vpc_subnet_of(d->config.node_ip);
+	char bridge[IFNAMSIZ];
+	int r;
+
+	if (subnet < 0) {
+		return err_raise(err, ERR_INVALID,
+		                 "the node's address lies in no subnet of the VPC");
+	}
+	r = vpc_settings(d, err);
+	if (r == 0 && d->config.leads) {
 		r = make_rules(d, err);
 	}
 	if (r == 0) {
@@ -271,20 +301,10 @@ int vpc_prepare(struct dataplane *d, struct err *err)
 		r = make_node_link(d, err);
 	}
 	if (r == 0) {
-		r = far_end_configure(&(struct far_end){ d->config.node_ns, d->config.node_ip,
-		                                         vpc_router_of(NODE_SUBNET), SUBNET_LEN,
-		                                         NULL },
-		                      err);
+		r = make_node_ways(d, subnet, err);
 	}
 	if (r == 0) {
-		/* An address that no pod has (any more) must not be looked for outside. */
-		route_queue(&d->node_route,
-		            &(struct route){ .to = d->config.pod_range, .unreachable = true });
-		r = netlink_send(&d->node_route, err);
+		r = link_wait_running(&d->vpc_route, d->config.link, err);
 	}
-	if (r == 0) {
-		r = link_wait_running(&d->vpc_route, NODE_PORT, err);
-	}
-	return r < 0 ? r
-	             : link_wait_running(&d->vpc_route, vpc_bridge_name(NODE_SUBNET, bridge), err);
+	return r < 0 ? r : link_wait_running(&d->vpc_route, vpc_bridge_name(subnet, bridge), err);
 }

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -71,4 +72,20 @@ void netns_leave(struct netns_visit *v)
 	}
 	must(setns(v->home_fd, CLONE_NEWNET) == 0);
 	close(take_fd(&v->home_fd));
+}
+
+int netns_cookie(int fd, uint64_t *ret, struct err *err)
+{
+	scoped_visit struct netns_visit v = { -1 };
+	scoped_fd int any = -1;
+	socklen_t size = sizeof(*ret);
+	int r = netns_enter(&v, fd, err);
+
+	if (r < 0) {
+		return r;
+	}
+	any = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return any < 0 || getsockopt(any, SOL_SOCKET, SO_NETNS_COOKIE, ret, &size) < 0
+	               ? err_sys(err, "ask a network namespace for its number")
+	               : 0;
 }

@@ -4,6 +4,8 @@
  * leave. */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 /* A fresh namespace that lives as long as its descriptor (or something in it). The caller owns
@@ -11,6 +13,10 @@
 MUST_USE int netns_new(int *ret_fd, struct err *err);
 /* Opens the namespace kept at 'path'. The caller owns *ret_fd. Failure: ERR_NOTFOUND, ERR_IO. */
 MUST_USE int netns_open(const char *path, int *ret_fd, struct err *err);
+
+/* The number that the kernel gives a namespace and never again (SO_NETNS_COOKIE, Linux 5.14).
+ * Failure: ERR_IO. */
+MUST_USE int netns_cookie(int fd, uint64_t *ret, struct err *err);
 
 struct netns_visit {
 	int home_fd; /* where the thread came from; -1: not visiting. Owned */

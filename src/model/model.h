@@ -14,7 +14,8 @@ struct model;
 struct model *model_new(void);
 struct model *model_free(struct model *m);
 /* Puts an object in (or replaces it); remove takes it out. Objects carry apiVersion and kind; kinds
- * that mean nothing to the network are ignored. The document is kept by reference. */
+ * that mean nothing to the network are ignored. The document is kept by reference. Removing a pod
+ * that was made anew under its name (another uid) leaves the new one. */
 void model_put(struct model *m, const struct doc *d);
 void model_remove(struct model *m, const struct doc *d);
 /* Changes of what the model means, by area: a number that grows whenever that area changed. */
@@ -128,6 +129,9 @@ enum name_result name_lookup(const struct model *m, struct slice name, enum name
 void model_set_cluster_domain(struct model *m, struct slice domain); /* default cluster.local */
 struct slice
 model_cluster_domain(const struct model *m); /* lower case, without final dot; borrowed */
+
+/* ---- nodes ---- */
+#define NODE_PROVIDER "kennel://" /* how spec.providerID of a Node of ours begins */
 
 /* ---- hosts outside the cluster (ACK databases and caches) ---- */
 #define HOST_ADDRESS_ANNOTATION                                                                    \

@@ -255,10 +255,13 @@ void pod_remove(struct model *m, const struct doc *d)
 	struct key k;
 	struct slice key = key_make(&k, val_str(val_path(d->root, "metadata.namespace")),
 	                            val_str(val_path(d->root, "metadata.name")));
-	struct pod *p = map_remove(&m->pods, key);
+	struct pod *p = map_find(&m->pods, key);
+	struct slice uid = val_str(val_path(d->root, "metadata.uid"));
 	struct space *s;
 
-	if (p) {
+	/* Made anew under the same name meanwhile, maybe elsewhere: that one stays. */
+	if (p && (!uid.len || slice_eq(uid, val_str(val_path(p->doc->root, "metadata.uid"))))) {
+		(void)map_remove(&m->pods, key);
 		s = p->space;
 		host_ports_remove(m, p);
 		unlink_pod(m, p);

@@ -23,16 +23,22 @@ struct agent {
 	struct runtime *runtime;
 	struct image_store *images;
 	struct pods *pods;
-	const char *instance;  /* --name */
-	const char *home;      /* --home, H */
-	const char *node_name; /* of the Node object */
-	const char *exe;       /* path of the running executable */
-	const char *run_dir;   /* "/run/kennel/N" */
-	const char *cgroup;    /* "/kennel-N" */
-	uid_t api_uid;         /* owner of H/run/node.sock */
+	const char *instance; /* --name */
+	const char *home;     /* --home, H */
+	const char
+		*pods_dir; /* of this node's pods: "H/pods", or below a folder of the node's own */
+	const char *node_name;     /* of the Node object */
+	const char *region, *zone; /* where the node is; null: nowhere in particular */
+	bool leads;                /* has what there is once an instance: router, managed servers */
+	const char *exe;           /* path of the running executable */
+	const char *instance_dir;  /* "/run/kennel/N" */
+	const char *run_dir;       /* of this node: the same, or a folder of its own in it */
+	const char *cgroup;        /* "/kennel-N", or below it */
+	uid_t api_uid;             /* owner of H/run/nodes/NODE.sock */
 	struct ip node_ip, dns_ip;
-	struct loop_defer sync; /* agent_sync */
-	bool model_is_complete; /* every list has come: from now on the kernel follows the model */
+	struct prefix pod_range; /* a /24 */
+	struct loop_defer sync;  /* agent_sync */
+	bool model_is_complete;  /* every list has come: from now on the kernel follows the model */
 };
 
 /* dataplane_sync once at the end of this turn; failures are logged and tried again. Nothing before the model is

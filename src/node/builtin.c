@@ -3,6 +3,8 @@
 #include "node/builtin.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,7 +48,7 @@ static const char NSSWITCH[] =
 	"passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\n"
 	"protocols: files\n";
 
-int builtin_make(const char *home, struct err *err)
+static int make_root(const char *home, struct err *err)
 {
 	const struct {
 		const char *name;
@@ -98,4 +100,21 @@ size_t builtin_mounts(const char *exe, struct arena *a, struct spec_mount *at)
 	}
 	at[n++] = (struct spec_mount){ exe, "/kennel/kennel", NULL, "bind,rprivate,ro" };
 	return n;
+}
+
+int builtin_make(const char *home, struct err *err)
+{
+	scoped_free char *images = mem_printf("%s/images", home),
+			 *path = mem_printf("%s/lock", images);
+	scoped_fd int lock = -1;
+	int r = dir_make(images, 0700, err);
+
+	if (r < 0) {
+		return r;
+	}
+	lock = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (lock < 0 || flock(lock, LOCK_EX) < 0) {
+		return err_sys(err, "lock %s", path);
+	}
+	return make_root(home, err);
 }

@@ -368,10 +368,8 @@ bool image_store_was_pulled(const struct image_store *s, struct slice name)
 	return array_has(val_get(s->index->root, "pulled"), strbuf_slice(&full));
 }
 
-/* Whether a pod's container stands on this image: H/pods/<uid>/containers/<name>/image names it. */
-static bool image_is_used(const struct image_store *s, const char *id)
+static bool is_used_below(const char *pods, const char *id)
 {
-	scoped_free char *pods = mem_printf("%s/pods", s->home);
 	scoped_dir DIR *d = opendir(pods);
 	const struct dirent *e;
 
@@ -391,6 +389,23 @@ static bool image_is_used(const struct image_store *s, const char *id)
 		}
 	}
 	return false;
+}
+
+/* Whether a pod's container of any node stands on this image: H/pods/<uid>/containers/<name>/image names it, and
+ * likewise below H/nodeK. */
+static bool image_is_used(const struct image_store *s, const char *id)
+{
+	scoped_free char *first = mem_printf("%s/pods", s->home);
+	scoped_dir DIR *d = opendir(s->home);
+	bool used = is_used_below(first, id);
+	const struct dirent *e;
+
+	while (!used && d && (e = readdir(d))) {
+		scoped_free char *pods = mem_printf("%s/%s/pods", s->home, e->d_name);
+
+		used = strncmp(e->d_name, "node", 4) == 0 && is_used_below(pods, id);
+	}
+	return used;
 }
 
 int image_store_remove(struct image_store *s, const char *name, struct err *err)

@@ -12,8 +12,9 @@
 #include "node/file.h"
 #include "node/managed-priv.h"
 
-/* Servers live in the second private subnet; the first addresses of a subnet are the VPC's own. */
-enum { FIRST_HOST = 10, LAST_HOST = 250 };
+/* Servers live in the second private subnet; the first addresses of a subnet are the VPC's own and the
+ * nodes'. */
+enum { FIRST_HOST = 32, LAST_HOST = 250 };
 static const char subnet[] = "10.0.3.0/24";
 
 /* ---- items ---- */

@@ -10,11 +10,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "host/cgroup2.h"
 #include "node/agent.h"
 #include "node/builtin.h"
 #include "node/file.h"
@@ -25,6 +27,8 @@
 #include "node/registration.h"
 #include "node/server.h"
 
+enum { POD_RANGE_LEN = 24 }; /* what the last byte of an address tells apart (pod-priv.h) */
+
 struct role {
 	struct agent agent;
 	struct registration *registration;
@@ -34,15 +38,73 @@ struct role {
 	struct health_ports *health_ports;
 	struct loop_timer sync_again;
 	int vpc_ns, node_ns, host_ns;
-	char *exe, *run_dir, *cgroup; /* owned */
+	char *exe, *pods_dir, *instance_dir, *run_dir, *cgroup; /* owned */
 };
 
 /* ---- options ---- */
 
 struct options {
-	const char *name, *home, *kubeconfig;
+	const char *name, *home, *kubeconfig, *service_dataplane;
+	const char *role, *node; /* name of this role, and of the Node object */
+	const char *region, *zone;
+	struct ip address;
+	struct prefix pods;
+	bool leads;
 	uid_t api_uid;
 };
+
+static int parse_option(struct options *o, int c, struct err *err)
+{
+	int64_t uid = 0;
+
+	switch (c) {
+	case 'n':
+		o->name = optarg;
+		return 0;
+	case 'h':
+		o->home = optarg;
+		return 0;
+	case 'k':
+		o->kubeconfig = optarg;
+		return 0;
+	case 'r':
+		o->role = optarg;
+		return 0;
+	case 'o':
+		o->node = optarg;
+		return 0;
+	case 'g':
+		o->region = optarg;
+		return 0;
+	case 'z':
+		o->zone = optarg;
+		return 0;
+	case 'l':
+		o->leads = true;
+		return 0;
+	case 's':
+		o->service_dataplane = optarg;
+		return 0;
+	case 'a':
+		return ip_parse(slice_of(optarg), &o->address)
+		               ? 0
+		               : err_raise(err, ERR_USAGE, "--address %s: no address", optarg);
+	case 'p':
+		return prefix_parse(slice_of(optarg), &o->pods) && o->pods.len == POD_RANGE_LEN &&
+		                       o->pods.ip.family == IP_V4
+		               ? 0
+		               : err_raise(err, ERR_USAGE, "--pods %s: not a /24 of IPv4 addresses",
+		                           optarg);
+	case 'u':
+		if (!slice_to_i64(slice_of(optarg), &uid) || uid < 0) {
+			return err_raise(err, ERR_USAGE, "--api-uid takes a number");
+		}
+		o->api_uid = (uid_t)uid;
+		return 0;
+	default:
+		return err_raise(err, ERR_USAGE, "unknown option");
+	}
+}
 
 static int parse_options(int argc, char **argv, struct options *o, struct err *err)
 {
@@ -51,38 +113,33 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 		{ "home", required_argument, NULL, 'h' },
 		{ "kubeconfig", required_argument, NULL, 'k' },
 		{ "api-uid", required_argument, NULL, 'u' },
+		{ "service-dataplane", required_argument, NULL, 's' },
+		{ "role", required_argument, NULL, 'r' },
+		{ "node", required_argument, NULL, 'o' },
+		{ "address", required_argument, NULL, 'a' },
+		{ "pods", required_argument, NULL, 'p' },
+		{ "region", required_argument, NULL, 'g' },
+		{ "zone", required_argument, NULL, 'z' },
+		{ "lead", no_argument, NULL, 'l' },
 		{ 0 },
 	};
-	int64_t uid = 0;
-	int c;
+	int c, r = 0;
 
-	*o = (struct options){ .name = "kennel" };
+	*o = (struct options){ .name = "kennel", .role = "node", .service_dataplane = "auto" };
 	optind = 1;
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		switch (c) {
-		case 'n':
-			o->name = optarg;
-			break;
-		case 'h':
-			o->home = optarg;
-			break;
-		case 'k':
-			o->kubeconfig = optarg;
-			break;
-		case 'u':
-			if (!slice_to_i64(slice_of(optarg), &uid) || uid < 0) {
-				return err_raise(err, ERR_USAGE, "--api-uid takes a number");
-			}
-			break;
-		default:
-			return err_raise(err, ERR_USAGE, "unknown option");
-		}
+	while (r == 0 && (c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		r = parse_option(o, c, err);
 	}
-	if (!o->home || o->home[0] != '/' || !o->kubeconfig) {
+	if (r < 0) {
+		return r;
+	}
+	if (!o->home || o->home[0] != '/' || !o->kubeconfig || !o->address.family ||
+	    !o->pods.ip.family) {
 		return err_raise(err, ERR_USAGE,
-		                 "needs --name N --home H --kubeconfig F --api-uid U");
+		                 "needs --name N --home H --kubeconfig F --api-uid U --role R "
+		                 "--node N --address A --pods P; knows --region R --zone Z --lead");
 	}
-	o->api_uid = (uid_t)uid;
+	o->node = o->node ? o->node : o->name;
 	return 0;
 }
 
@@ -121,7 +178,7 @@ void agent_sync(struct agent *a)
 
 static int open_namespace(const struct role *r, const char *name, int *ret_fd, struct err *err)
 {
-	scoped_free char *path = mem_printf("%s/netns/%s", r->run_dir, name);
+	scoped_free char *path = mem_printf("%s/netns/%s", r->instance_dir, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0) {
@@ -140,11 +197,14 @@ static int open_host_namespace(struct role *r, struct err *err)
 	return r->host_ns < 0 ? err_sys(err, "open network namespace %s", path) : 0;
 }
 
-static int make_dataplane(struct role *r, struct err *err)
+static int make_dataplane(struct role *r, const struct options *o, struct err *err)
 {
 	struct agent *a = &r->agent;
 	struct dataplane_config c = {
 		.instance = a->instance,
+		.leads = o->leads,
+		.link = o->role,
+		.pod_range = o->pods,
 		.node_name = slice_of(a->node_name),
 		.node_ip = a->node_ip,
 		.dns_ip = a->dns_ip,
@@ -154,7 +214,7 @@ static int make_dataplane(struct role *r, struct err *err)
 	int ret = open_namespace(r, "vpc", &r->vpc_ns, err);
 
 	if (ret == 0) {
-		ret = open_namespace(r, "node", &r->node_ns, err);
+		ret = open_namespace(r, o->role, &r->node_ns, err);
 	}
 	if (ret == 0) {
 		ret = open_host_namespace(r, err);
@@ -165,9 +225,57 @@ static int make_dataplane(struct role *r, struct err *err)
 	c.vpc_ns = r->vpc_ns;
 	c.node_ns = r->node_ns;
 	c.host_ns = r->host_ns;
-	(void)prefix_parse(SLICE("10.244.0.0/24"), &c.pod_range);
+	(void)prefix_parse(SLICE("10.244.0.0/16"), &c.cluster_range);
 	(void)prefix_parse(SLICE("10.1.0.0/16"), &c.service_range);
 	return dataplane_new(a->loop, &c, &a->dataplane, err);
+}
+
+/* This process and all that it starts get into the node's cgroup, below which the kernel looks at
+ * sockets; where the runtime places containers by version 2, it places them below it as well. */
+static int balance_sockets(struct role *r, struct err *err)
+{
+	scoped_free char *own = mem_printf("%s/node", r->cgroup);
+	scoped_fd int all = -1, here = -1;
+	int ret = cgroup2_open(r->cgroup, true, &all, err);
+
+	if (ret == 0) {
+		ret = cgroup2_open(own, true, &here, err);
+	}
+	if (ret == 0) {
+		ret = cgroup2_enter(here, err);
+	}
+	return ret < 0 ? ret : dataplane_balance_sockets(r->agent.dataplane, all, err);
+}
+
+/* By packets alone from now on; sockets that earlier programs led somewhere stay there. */
+static int leave_sockets(struct role *r, struct err *err)
+{
+	scoped_fd int all = -1;
+	int ret = cgroup2_open(r->cgroup, false, &all, NULL);
+
+	return ret < 0 ? 0 : dataplane_leave_sockets(all, err);
+}
+
+static int choose_service_dataplane(struct role *r, const struct options *o, struct err *err)
+{
+	scoped_free char *path = mem_printf("%s/run/service-dataplane", o->home), *text = NULL;
+	struct err why = { 0 };
+	int ret;
+
+	if (strcmp(o->service_dataplane, "nftables") == 0) {
+		ret = leave_sockets(r, err);
+		text = mem_strdup("nftables\nas asked for\n");
+	} else if ((ret = balance_sockets(r, &why)) == 0) {
+		text = mem_strdup("ebpf\n");
+	} else if (strcmp(o->service_dataplane, "ebpf") == 0) {
+		return err_raise(err, why.code, "--service-dataplane ebpf: %s", why.msg);
+	} else {
+		log_odd("Services are balanced by nftables alone, eBPF is not to be had error=%s",
+		        why.msg);
+		ret = 0;
+		text = mem_printf("nftables\n%s\n", why.msg);
+	}
+	return ret < 0 ? ret : file_write(path, slice_of(text), 0644, err);
 }
 
 static char *own_path(void)
@@ -181,25 +289,38 @@ static char *own_path(void)
 static int make_base(struct role *r, const struct options *o, struct err *err)
 {
 	struct agent *a = &r->agent;
-	scoped_free char *pods = mem_printf("%s/pods", o->home),
-			 *logs = mem_printf("%s/logs/pods", o->home),
-			 *run = mem_printf("%s/run", o->home);
+	scoped_free char *logs = mem_printf("%s/logs/pods", o->home),
+			 *run = mem_printf("%s/run/nodes", o->home);
+	/* The first node stands where an instance of one node always had it. */
+	const char *below = o->leads ? "" : "/", *own = o->leads ? "" : o->role;
 	int ret;
 
 	r->exe = own_path();
-	r->run_dir = mem_printf("/run/kennel/%s", o->name);
-	r->cgroup = mem_printf("/kennel-%s", o->name);
+	r->pods_dir = mem_printf("%s%s%s/pods", o->home, below, own);
+	r->instance_dir = mem_printf("/run/kennel/%s", o->name);
+	r->run_dir = mem_printf("%s%s%s", r->instance_dir, below, own);
+	/* no node's below another's: programs on a cgroup see the sockets of all below it */
+	r->cgroup = mem_printf("/kennel-%s/%s", o->name, o->role);
 	*a = (struct agent){ .loop = loop_new(),
 		             .instance = o->name,
 		             .home = o->home,
-		             .node_name = o->name,
+		             .pods_dir = r->pods_dir,
+		             .node_name = o->node,
+		             .region = o->region,
+		             .zone = o->zone,
+		             .leads = o->leads,
 		             .exe = r->exe,
+		             .instance_dir = r->instance_dir,
 		             .run_dir = r->run_dir,
 		             .cgroup = r->cgroup,
-		             .api_uid = o->api_uid };
-	(void)ip_parse(SLICE("10.0.2.10"), &a->node_ip);
+		             .api_uid = o->api_uid,
+		             .node_ip = o->address,
+		             .pod_range = o->pods };
 	(void)ip_parse(SLICE("10.0.0.10"), &a->dns_ip);
-	ret = dir_make(pods, 0700, err);
+	ret = dir_make(r->pods_dir, 0700, err);
+	if (ret == 0) {
+		ret = dir_make(r->run_dir, 0711, err);
+	}
 	if (ret == 0) {
 		ret = dir_make(logs, 0700, err);
 	}
@@ -218,7 +339,7 @@ static int make_base(struct role *r, const struct options *o, struct err *err)
 static int make_parts(struct role *r, const struct options *o, struct err *err)
 {
 	struct agent *a = &r->agent;
-	scoped_free char *socket = mem_printf("%s/run/node.sock", o->home);
+	scoped_free char *socket = mem_printf("%s/run/nodes/%s.sock", o->home, o->node);
 	int ret = client_new(a->loop, o->kubeconfig, "kennel-node", &a->client, err);
 
 	if (ret < 0) {
@@ -226,14 +347,19 @@ static int make_parts(struct role *r, const struct options *o, struct err *err)
 	}
 	a->recorder = recorder_new(a->client, "kubelet", a->node_name);
 	a->model = model_new();
-	ret = make_dataplane(r, err);
+	ret = make_dataplane(r, o, err);
+	if (ret == 0) {
+		ret = choose_service_dataplane(r, o, err);
+	}
 	if (ret < 0) {
 		return ret;
 	}
-	ret = managed_new(a, &r->managed,
-	                  err); /* takes up its containers before pods sweep the strays */
-	if (ret < 0) {
-		return ret;
+	if (a->leads) {
+		/* takes up its containers before pods sweep the strays */
+		ret = managed_new(a, &r->managed, err);
+		if (ret < 0) {
+			return ret;
+		}
 	}
 	(void)pods_new(a);
 	ret = server_new(a, socket, &r->server, err);
@@ -285,6 +411,8 @@ static void free_parts(struct role *r)
 		close(r->host_ns);
 	}
 	free(r->exe);
+	free(r->pods_dir);
+	free(r->instance_dir);
 	free(r->run_dir);
 	free(r->cgroup);
 }
@@ -319,7 +447,7 @@ int node_main(int argc, char **argv)
 	if (ret < 0) {
 		fprintf(stderr, "kennel node: %s\n", err.msg);
 	} else {
-		log_info("Node role runs name=%s", o.name);
+		log_info("Node role runs name=%s node=%s", o.name, o.node);
 		loop_run(r.agent.loop);
 	}
 	free_parts(&r);

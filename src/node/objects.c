@@ -10,7 +10,18 @@
 
 static const int64_t absent_for_us = 5 * US_PER_S; /* how long "there is none" is believed */
 
-enum { PODS, SERVICES, SLICES, POLICIES, NAMESPACES, NODES, CONFIGMAPS, SECRETS, COLLECTIONS };
+enum {
+	PODS,
+	OTHER_PODS,
+	SERVICES,
+	SLICES,
+	POLICIES,
+	NAMESPACES,
+	NODES,
+	CONFIGMAPS,
+	SECRETS,
+	COLLECTIONS
+};
 
 static const struct {
 	const char *kind, *api_version, *plural, *field_selector;
@@ -18,6 +29,7 @@ static const struct {
 } WATCHED[COLLECTIONS] = {
 	[PODS] = { "Pod", "v1", "pods", NULL,
 	           false }, /* the pods' own file feeds the model: it knows addresses first */
+	[OTHER_PODS] = { "Pod", "v1", "pods", NULL, true },
 	[SERVICES] = { "Service", "v1", "services", NULL, true },
 	[SLICES] = { "EndpointSlice", "discovery.k8s.io/v1", "endpointslices", NULL, true },
 	[POLICIES] = { "NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", NULL, true },
@@ -45,8 +57,8 @@ struct objects {
 	struct agent *agent;
 	struct objects_events events;
 	struct collection all[COLLECTIONS];
-	char *own_pods;       /* owned: field selector */
-	struct map questions; /* "kind/ns/name" -> struct question */
+	char *own_pods, *other_pods; /* owned: field selectors */
+	struct map questions;        /* "kind/ns/name" -> struct question */
 	bool is_synced;
 };
 
@@ -81,12 +93,23 @@ static void forget_question(struct objects *o, const char *kind, struct slice ns
 	}
 }
 
+/* A pod of another node: of those only their addresses count. */
+static bool is_elsewhere(const struct objects *o, const struct doc *d)
+{
+	struct slice node = val_str(val_path(d->root, "spec.nodeName"));
+
+	return node.len && !slice_is(node, o->agent->node_name);
+}
+
 static void on_changed(void *arg, const struct doc *old, const struct doc *now)
 {
 	struct collection *c = arg;
 	struct objects *o = c->objects;
 	const struct doc *d = now ? now : old;
 
+	if (c->which == OTHER_PODS && !is_elsewhere(o, d)) {
+		return;
+	}
 	if (WATCHED[c->which].for_model) {
 		if (now) {
 			model_put(o->agent->model, now);
@@ -143,21 +166,25 @@ struct objects *objects_new(struct agent *a, const struct objects_events *e)
 	o->agent = a;
 	o->events = *e;
 	o->own_pods = mem_printf("spec.nodeName=%s", a->node_name);
+	/* A pod without a node must not come here: it would leave for a node in another list's turn. */
+	o->other_pods = mem_printf("spec.nodeName!=%s,spec.nodeName!=", a->node_name);
 	for (int i = 0; i < COLLECTIONS; i++) {
 		struct collection *c = &o->all[i];
 
 		c->objects = o;
 		c->which = i;
 		c->replica = replica_new(
-			a->client, &(struct replica_spec){
-					   .api_version = WATCHED[i].api_version,
-					   .plural = WATCHED[i].plural,
-					   .field_selector = i == PODS ? o->own_pods
-		                                                       : WATCHED[i].field_selector,
-					   .changed = on_changed,
-					   .synced = on_synced,
-					   .arg = c,
-				   });
+			a->client,
+			&(struct replica_spec){
+				.api_version = WATCHED[i].api_version,
+				.plural = WATCHED[i].plural,
+				.field_selector = i == PODS         ? o->own_pods
+		                                  : i == OTHER_PODS ? o->other_pods
+		                                                    : WATCHED[i].field_selector,
+				.changed = on_changed,
+				.synced = on_synced,
+				.arg = c,
+			});
 	}
 	return o;
 }
@@ -183,6 +210,7 @@ struct objects *objects_free(struct objects *o)
 	}
 	map_fini(&o->questions);
 	free(o->own_pods);
+	free(o->other_pods);
 	free(o);
 	return NULL;
 }

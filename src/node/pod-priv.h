@@ -115,7 +115,7 @@ struct pods {
 	struct pulls *pulls;
 	struct server *server; /* told about starts and ends; null in tests */
 	struct map by_uid;     /* -> struct pod, owned */
-	uint8_t used[256];     /* last byte of addresses of 10.244.0.0/24 */
+	uint8_t used[256];     /* last byte of addresses of the node's range */
 	unsigned next_address;
 	char *host_hosts, *host_resolv; /* owned: the host's files as the node found them */
 	int64_t node_cpu_milli, node_memory_bytes;

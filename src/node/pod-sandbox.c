@@ -17,11 +17,6 @@ enum { FIRST_ADDRESS = 2, LAST_ADDRESS = 254 };
 
 /* ---- addresses ---- */
 
-static struct ip address_of(unsigned last)
-{
-	return ip_v4(0x0af40000u + last); /* 10.244.0.0/24 */
-}
-
 static bool take_address(struct pods *pods, struct pod *p)
 {
 	for (unsigned i = 0; i <= LAST_ADDRESS - FIRST_ADDRESS; i++) {
@@ -32,7 +27,7 @@ static bool take_address(struct pods *pods, struct pod *p)
 			pods->used[last] = 1;
 			pods->next_address = last - FIRST_ADDRESS +
 			                     1; /* a fresh pod never gets what one just left */
-			p->ip = address_of(last);
+			p->ip = prefix_nth(pods->agent->pod_range, last);
 			return true;
 		}
 	}
@@ -61,7 +56,10 @@ static int choose_address(struct pod *p, struct err *err)
 		return 0;
 	}
 	if (p->ip.family == IP_NONE && !take_address(p->pods, p)) {
-		return err_raise(err, ERR_LIMIT, "no address is left in 10.244.0.0/24");
+		char range[PREFIX_TEXT_SIZE];
+
+		return err_raise(err, ERR_LIMIT, "no address is left in %s",
+		                 prefix_format(p->pods->agent->pod_range, range));
 	}
 	set_text(p);
 	return file_write(path, slice_of(p->ip_text), 0644, err);

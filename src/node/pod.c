@@ -175,7 +175,7 @@ struct pod *pod_new(struct pods *pods, const struct doc *d)
 	p->uid = slice_dup(val_get_str(meta, "uid"));
 	p->ns = slice_dup(val_get_str(meta, "namespace"));
 	p->name = slice_dup(val_get_str(meta, "name"));
-	p->dir = mem_printf("%s/pods/%s", pods->agent->home, p->uid);
+	p->dir = mem_printf("%s/%s", pods->agent->pods_dir, p->uid);
 	p->pins = mem_printf("%s/pods/%s", pods->agent->run_dir, p->uid);
 	p->host_network = val_bool(val_path(d->root, "spec.hostNetwork"), false);
 	p->cgroup = cgroup_of(p);

@@ -110,7 +110,7 @@ static void remove_left(struct pods *pods, const char *uid)
 {
 	static const char *const tiers[] = { "", "burstable/", "besteffort/" };
 	struct agent *a = pods->agent;
-	scoped_free char *dir = mem_printf("%s/pods/%s", a->home, uid),
+	scoped_free char *dir = mem_printf("%s/%s", a->pods_dir, uid),
 			 *pins = mem_printf("%s/pods/%s", a->run_dir, uid),
 			 *ip_path = mem_printf("%s/ip", dir);
 	scoped_strbuf struct strbuf text = { 0 };
@@ -148,11 +148,10 @@ static void remove_left_folders(struct pods *pods, const char *folder)
 static void on_synced(void *arg)
 {
 	struct pods *pods = arg;
-	scoped_free char *folders = mem_printf("%s/pods", pods->agent->home),
-			 *pins = mem_printf("%s/pods", pods->agent->run_dir);
+	scoped_free char *pins = mem_printf("%s/pods", pods->agent->run_dir);
 
 	runtime_remove_strays(pods->agent->runtime);
-	remove_left_folders(pods, folders);
+	remove_left_folders(pods, pods->agent->pods_dir);
 	remove_left_folders(pods, pins);
 	pods->agent->model_is_complete =
 		true; /* pods of the first list were taken up, and put into it, before */

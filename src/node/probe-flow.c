@@ -354,7 +354,7 @@ void probe_flow_serve_node(struct server *s, struct http_request *r)
 
 void probe_flow_serve_vpc(struct server *s, struct http_request *r)
 {
-	scoped_free char *path = mem_printf("%s/netns/vpc", s->agent->run_dir);
+	scoped_free char *path = mem_printf("%s/netns/vpc", s->agent->instance_dir);
 	struct probing *p = read_request(s, r);
 	struct err err;
 

@@ -20,8 +20,7 @@ static const int64_t renew_us = 10 * US_PER_S;
 enum {
 	RENEWALS_PER_STATUS = 30,
 	LEASE_SECONDS = 40,
-	MAX_PODS =
-		250, /* a /24 of addresses; the one node is the whole cluster, so it takes all a /24 holds */
+	MAX_PODS = 250, /* a /24 of addresses: a workstation's node takes all it holds */
 	LEAST_MEMORY_KB = 100 << 10,
 	LEAST_DISK_BYTES = 512 << 20,
 	LEAST_PIDS = 100,
@@ -34,6 +33,7 @@ struct registration {
 	struct backoff backoff;
 	bool is_created;
 	int renewals;          /* since the status was written */
+	int64_t renewed_us;    /* when the node last said that it lives */
 	unsigned pressure;     /* as written */
 	char *runtime_version; /* owned: "crun://1.8.1" */
 	struct doc *node;      /* as last answered: transition times */
@@ -312,6 +312,7 @@ static void on_renewed(void *arg, const struct client_answer *a)
 	}
 	backoff_reset(&r->backoff);
 	r->renewals++;
+	r->renewed_us = loop_now_us(r->agent->loop);
 	later(r, renew_us);
 }
 
@@ -340,6 +341,7 @@ static void on_status(void *arg, const struct client_answer *a)
 	r->node = a->body ? doc_ref(a->body) : NULL;
 	backoff_reset(&r->backoff);
 	r->renewals = 1;
+	r->renewed_us = loop_now_us(r->agent->loop);
 	renew(r);
 }
 
@@ -368,17 +370,53 @@ static struct val *labels_of(const struct registration *r, struct arena *a)
 	val_set_cstr(a, labels, "kubernetes.io/arch", architecture(&u));
 	val_set_cstr(a, labels, "kubernetes.io/hostname", r->agent->node_name);
 	val_set_cstr(a, labels, "kubernetes.io/os", "linux");
-	val_set_cstr(a, labels, "node-role.kubernetes.io/control-plane", "");
+	if (r->agent->leads) {
+		val_set_cstr(a, labels, "node-role.kubernetes.io/control-plane", "");
+	}
+	if (r->agent->region) {
+		val_set_cstr(a, labels, "topology.kubernetes.io/region", r->agent->region);
+	}
+	if (r->agent->zone) {
+		val_set_cstr(a, labels, "topology.kubernetes.io/zone", r->agent->zone);
+	}
 	return labels;
+}
+
+static bool labels_differ(const struct val *node, const struct val *want)
+{
+	val_for_each (want, it) {
+		if (!val_eq(val_get_slice(val_path(node, "metadata.labels"), it->key), it)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What the node says of itself stays true: somebody's change of these labels, or of the place it is in, is mended. */
+static void write_labels(struct registration *r, client_done_fn *done)
+{
+	scoped_arena struct arena a = { 0 };
+	scoped_strbuf struct strbuf path = { 0 };
+	struct val *body = val_new_object(&a);
+
+	val_set(&a, val_need_object(&a, body, "metadata"), "labels", labels_of(r, &a));
+	client_path(&path, "v1", "nodes", (struct slice){ 0 }, slice_of(r->agent->node_name), NULL);
+	r->call = client_request(r->agent->client, "PATCH", strbuf_str(&path),
+	                         "application/merge-patch+json", body, done, r);
 }
 
 static void on_found(void *arg, const struct client_answer *a)
 {
+	scoped_arena struct arena arena = { 0 };
 	struct registration *r = arg;
 
 	r->call = NULL;
 	if (a->status != 200 || !a->body) {
 		again(r, a, "be read");
+		return;
+	}
+	if (labels_differ(a->body->root, labels_of(r, &arena))) {
+		write_labels(r, on_found);
 		return;
 	}
 	r->is_created = true;
@@ -412,6 +450,7 @@ static void create(struct registration *r)
 {
 	scoped_arena struct arena a = { 0 };
 	scoped_strbuf struct strbuf path = { 0 };
+	char range[PREFIX_TEXT_SIZE];
 	struct val *body = status_of(r, &a), *meta = val_need_object(&a, body, "metadata"), *spec;
 
 	val_set_cstr(&a, body, "apiVersion", "v1");
@@ -419,18 +458,27 @@ static void create(struct registration *r)
 	val_set_cstr(&a, meta, "name", r->agent->node_name);
 	val_set(&a, meta, "labels", labels_of(r, &a));
 	spec = val_need_object(&a, body, "spec");
-	val_set_cstr(&a, spec, "podCIDR", "10.244.0.0/24");
-	val_append(val_need_array(&a, spec, "podCIDRs"), val_new_cstr(&a, "10.244.0.0/24"));
+	prefix_format(r->agent->pod_range, range);
+	val_set_cstr(&a, spec, "podCIDR", range);
+	val_append(val_need_array(&a, spec, "podCIDRs"), val_new_cstr(&a, range));
+	val_set(&a, spec, "providerID",
+	        val_new_strf(&a, NODE_PROVIDER "%s/%s", r->agent->instance, r->agent->node_name));
 	client_path(&path, "v1", "nodes", (struct slice){ 0 }, (struct slice){ 0 }, NULL);
 	r->call = client_request(r->agent->client, "POST", strbuf_str(&path), NULL, body,
 	                         on_created, r);
+}
+
+/* Silent for so long, it has been declared lost: what its status says is not true any more. */
+static bool was_silent(const struct registration *r)
+{
+	return loop_now_us(r->agent->loop) - r->renewed_us >= LEASE_SECONDS * US_PER_S;
 }
 
 static void next_step(struct registration *r)
 {
 	if (!r->is_created) {
 		create(r);
-	} else if (r->renewals == 0 || r->renewals >= RENEWALS_PER_STATUS ||
+	} else if (r->renewals == 0 || r->renewals >= RENEWALS_PER_STATUS || was_silent(r) ||
 	           pressure_now(r) != r->pressure) {
 		write_status(r);
 	} else {

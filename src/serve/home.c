@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/pki.h"
+#include "serve/nodes.h"
 
 /* systemd's range for dynamic users: no distribution gives these to an account. */
 enum { UID_FIRST = 61184, UID_LAST = 65519 };
@@ -28,6 +29,7 @@ void home_init(struct home *h, const char *path, const char *name)
 		.name = name,
 		.api_uid = (uid_t)(UID_FIRST + hash % n),
 		.lb_uid = (uid_t)(UID_FIRST + (hash % n + 1 + (hash >> 32) % (n - 1)) % n),
+		.n_nodes = 1,
 		.lock_fd = -1,
 	};
 }
@@ -151,6 +153,7 @@ int home_make(struct home *h, struct err *err)
 		{ ".", 0711, 0 },
 		{ "pki", 0700, 0 },
 		{ "run", 0711, 0 },
+		{ "run/nodes", 0711, 0 }, /* a socket for each node */
 		{ "logs", 0700, 0 },
 		{ "store", 0700, h->api_uid },
 		{ "store/pki", 0700, h->api_uid },
@@ -335,37 +338,53 @@ static uid_t person(void)
 	                                                                            : 0;
 }
 
+struct user {
+	const char *name, *group, *file, *host;
+	uint16_t port;
+	uid_t owner;
+};
+
+static int make_user(struct home *h, const struct pki_pair *ca, const struct user *u,
+                     struct err *err)
+{
+	scoped_free char *path = home_file(h, "%s", u->file);
+	struct pki_pair client = { 0 };
+	int r = client_certificate(ca, u->name, u->group, &client, err);
+
+	if (r == 0) {
+		r = write_kubeconfig(h, path, u->host, u->port, u->name, ca, &client, u->owner,
+		                     err);
+	}
+	pki_pair_fini(&client);
+	return r;
+}
+
 static int make_users(struct home *h, const struct pki_pair *ca, struct err *err)
 {
-	scoped_free char *node_user = mem_printf("system:node:%s", h->name);
-	const struct {
-		const char *user, *group, *file, *host;
-		uint16_t port;
-		uid_t owner;
-	} users[] = {
+	const struct user users[] = {
 		{ "kennel-admin", "system:masters", "kubeconfig", "127.0.0.1", h->api_port,
 		  person() },
-		{ node_user, "system:nodes", "run/node.kubeconfig", HOME_API_INSIDE,
-		  HOME_API_INSIDE_PORT, 0 },
 		{ "system:kennel-lb", "system:kennel", "run/lb.kubeconfig", HOME_API_INSIDE,
 		  HOME_API_INSIDE_PORT, h->lb_uid },
 	};
+	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
-		scoped_free char *path = home_file(h, "%s", users[i].file);
-		struct pki_pair client = { 0 };
-		int r = client_certificate(ca, users[i].user, users[i].group, &client, err);
-
-		if (r == 0) {
-			r = write_kubeconfig(h, path, users[i].host, users[i].port, users[i].user,
-			                     ca, &client, users[i].owner, err);
-		}
-		pki_pair_fini(&client);
-		if (r < 0) {
-			return r;
-		}
+	for (size_t i = 0; i < ARRAY_SIZE(users) && r == 0; i++) {
+		r = make_user(h, ca, &users[i], err);
 	}
-	return 0;
+	for (unsigned i = 0; i < h->n_nodes && r == 0; i++) {
+		struct node_place place;
+		scoped_free char *name = NULL, *file = NULL;
+
+		node_place(h->name, i, &place);
+		name = mem_printf("system:node:%s", place.name);
+		file = mem_printf("run/%s.kubeconfig", place.role);
+		r = make_user(h, ca,
+		              &(struct user){ name, "system:nodes", file, HOME_API_INSIDE,
+		                              HOME_API_INSIDE_PORT, 0 },
+		              err);
+	}
+	return r;
 }
 
 static int make_server_certificate(struct home *h, const struct pki_pair *ca, struct err *err)

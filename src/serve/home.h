@@ -5,9 +5,11 @@
  *   H/ca.crt       0644       edge CA: what browsers and clients of the databases trust
  *   H/pki/         0700       keys of both CAs, the node's and the balancer's certificates
  *   H/store/       0700 api   objects.db and the API server's own copies of keys (store/pki/)
- *   H/run/         0711       sockets, pid files; gone after down
+ *   H/run/         0711       sockets (nodes/NAME.sock: each node's), pid files; gone after down
+ *   H/nodes        0644       how many nodes there are
  *   H/logs/        0700       one file per role, and the pods' logs
- *   H/images/ H/pods/   0700   the node's: what images bring along is run in pods only
+ *   H/images/ H/pods/   0700   the nodes': what images bring along is run in pods only
+ *   H/nodeK/pods/  0700       the same of node K, from the second on
  *   H/managed/     0711       the node's: databases run as users of their own */
 #pragma once
 
@@ -23,11 +25,14 @@ struct home {
 	uid_t api_uid;    /* whom the API server runs as */
 	uid_t lb_uid; /* whom the balancer runs as: it meets the world, and has no business in store/ */
 	uint16_t api_port; /* on the host's loopback */
+	unsigned n_nodes;  /* that get a kubeconfig */
 	int lock_fd;       /* -1: not held */
 };
 
 #define HOME_API_INSIDE      "10.0.2.10" /* where the node namespace reaches the API server */
 #define HOME_API_INSIDE_PORT 6443
+/* Below H: how services are balanced, written by the node role: "ebpf", or "nftables" and the reason. */
+#define HOME_SERVICE_DATAPLANE "run/service-dataplane"
 
 /* Fills h; the uids are derived from the name, from the range that no account uses (61184 to 65519). */
 void home_init(struct home *h, const char *path, const char *name);

@@ -224,13 +224,13 @@ static int need_network(const char *run, const char *name, int *ret_fd, struct e
 	return r;
 }
 
-int instance_enter(struct instance *in, const struct home *h, struct err *err)
+int instance_enter(struct instance *in, const struct home *h, unsigned n_nodes, struct err *err)
 {
 	scoped_free char *run = mem_printf(RUN_ROOT "/%s", h->name),
 			 *mnt = mem_printf("%s/mnt", run), *vpc = mem_printf("%s/netns/vpc", run);
 	int r = check_owner(run, h, err);
 
-	*in = (struct instance){ -1, -1 };
+	*in = (struct instance){ .vpc_fd = -1 };
 	/* A supervisor that the guard started is inside already: only there the pins of networks are seen. */
 	if (r == 0 && !is_pin(vpc)) {
 		if (is_pin(mnt)) {
@@ -245,8 +245,12 @@ int instance_enter(struct instance *in, const struct home *h, struct err *err)
 	if (r == 0) {
 		r = need_network(run, "vpc", &in->vpc_fd, err);
 	}
-	if (r == 0) {
-		r = need_network(run, "node", &in->node_fd, err);
+	for (unsigned i = 0; i < n_nodes && r == 0; i++) {
+		struct node_place place;
+
+		node_place(h->name, i, &place);
+		r = need_network(run, place.role, &in->node_fds[i], err);
+		in->n_nodes += r == 0;
 	}
 	if (r < 0) {
 		instance_fini(in);
@@ -260,7 +264,7 @@ void instance_fini(struct instance *in)
 	if (in->vpc_fd >= 0) {
 		close(take_fd(&in->vpc_fd));
 	}
-	if (in->node_fd >= 0) {
-		close(take_fd(&in->node_fd));
+	while (in->n_nodes > 0) {
+		close(in->node_fds[--in->n_nodes]);
 	}
 }

@@ -12,14 +12,17 @@
 
 #include "base/err.h"
 #include "serve/home.h"
+#include "serve/nodes.h"
 
 struct instance {
-	int vpc_fd, node_fd; /* network namespaces; owned */
+	int vpc_fd, node_fds[NODES_MAX]; /* network namespaces; owned */
+	unsigned n_nodes;
 };
 
 /* Makes the namespaces, or finds those that are there, and moves this process into the mount namespace. Call it
  * before any thread exists. */
-MUST_USE int instance_enter(struct instance *in, const struct home *h, struct err *err);
+MUST_USE int instance_enter(struct instance *in, const struct home *h, unsigned n_nodes,
+                            struct err *err);
 void instance_fini(struct instance *in);
 /* Removes what an instance has on the host, from the host's side: asks its processes to end (SIGTERM, at most
  * grace_us), kills them, removes cgroups and pins. Works after any crash; fine when nothing is there. */

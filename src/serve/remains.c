@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "host/cgroup2.h"
 #include "serve/instance.h"
 
 enum { KILL_ROUNDS = 100, PAUSE_MS = 10, OPEN_DIRS = 32 };
@@ -183,14 +184,31 @@ static int remove_cgroup(const char *path, struct err *err)
 	return err_raise(err, ERR_IO, "cgroup %s cannot be removed", path);
 }
 
+/* Version 2 is not mounted everywhere. Without the right to look nothing was made there either. */
+static int remove_cgroup2(const char *path, struct err *err)
+{
+	int r = -1;
+
+	for (int round = 0; round < KILL_ROUNDS && r < 0; round++) {
+		r = cgroup2_remove(path, err);
+		if (r == -ERR_FORBIDDEN) {
+			return 0;
+		}
+		if (r < 0) {
+			usleep(PAUSE_MS * 1000);
+		}
+	}
+	return r;
+}
+
 static int remove_cgroups(const struct target *t, struct err *err)
 {
 	struct mntent *m;
 	FILE *f = setmntent("/proc/self/mounts", "re");
-	int r = 0;
+	int r = remove_cgroup2(t->cgroup, err);
 
 	while (f && (m = getmntent(f))) {
-		if (strcmp(m->mnt_type, "cgroup") == 0 || strcmp(m->mnt_type, "cgroup2") == 0) {
+		if (strcmp(m->mnt_type, "cgroup") == 0) {
 			scoped_free char *path = mem_printf("%s%s", m->mnt_dir, t->cgroup);
 			int one = remove_cgroup(path, err);
 

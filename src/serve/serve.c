@@ -20,18 +20,23 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/must.h"
+#include "host/bpf.h"
+#include "host/cgroup2.h"
 #include "loop/loop.h"
 #include "serve/control.h"
 #include "serve/home.h"
 #include "serve/instance.h"
 #include "serve/listeners.h"
+#include "serve/nodes.h"
 #include "serve/role.h"
 
-enum { API_PORT = 6443, API_PORT_TRIES = 100, ROLE_ARGS = 24 };
+enum { API_PORT = 6443, API_PORT_TRIES = 100, ROLE_ARGS = 16 + 2 * NODES_MAX };
 static const int64_t role_grace_us = 5 * US_PER_S, launch_us = 20 * US_PER_S,
 		     stop_us = 30 * US_PER_S, pods_grace_us = 5 * US_PER_S;
 
-enum { ROLE_LB, ROLE_NODE, ROLE_API, ROLE_GUARD, ROLES }; /* in the order of an orderly stop */
+/* In the order of an orderly stop; the guard is the last. */
+enum { ROLES_MAX = 3 + NODES_MAX };
 
 struct supervisor {
 	struct serve_options options;
@@ -40,11 +45,12 @@ struct supervisor {
 	struct loop *loop;
 	struct listeners listeners;
 	struct control_door *door;
-	struct role roles[ROLES];
-	const char *argv[ROLES][ROLE_ARGS];
+	struct role roles[ROLES_MAX];
+	const char *argv[ROLES_MAX][ROLE_ARGS];
+	unsigned n_nodes, n_roles;
 	int api_fds[3];
 	char *exe;
-	int stopping; /* next role to stop, counted from 1; 0: not stopping */
+	unsigned stopping; /* next role to stop, counted from 1; 0: not stopping */
 };
 
 /* ---- options ---- */
@@ -54,7 +60,9 @@ static int parse_options(int argc, char **argv, struct serve_options *o, int *re
 {
 	uint64_t number;
 
-	*o = (struct serve_options){ .name = "kennel", .edge_address = "127.0.0.1" };
+	*o = (struct serve_options){ .name = "kennel",
+		                     .edge_address = "127.0.0.1",
+		                     .service_dataplane = "auto" };
 	*ready_fd = -1;
 	for (int i = 1; i < argc; i += 2) {
 		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
@@ -68,9 +76,14 @@ static int parse_options(int argc, char **argv, struct serve_options *o, int *re
 			o->home = value;
 		} else if (strcmp(argv[i], "--edge-address") == 0) {
 			o->edge_address = value;
+		} else if (strcmp(argv[i], "--service-dataplane") == 0) {
+			o->service_dataplane = value;
 		} else if (strcmp(argv[i], "--api-port") == 0 &&
 		           slice_to_u64(slice_of(value), &number) && number < 65536) {
 			o->api_port = (uint16_t)number;
+		} else if (strcmp(argv[i], "--nodes") == 0 &&
+		           slice_to_u64(slice_of(value), &number) && number <= NODES_MAX) {
+			o->nodes = (unsigned)number;
 		} else if (strcmp(argv[i], "--ready-fd") == 0 &&
 		           slice_to_u64(slice_of(value), &number)) {
 			*ready_fd = (int)number;
@@ -130,7 +143,7 @@ static int open_api_sockets(struct supervisor *s, struct err *err)
 		/* The socket belongs to the namespace in which it is made. */
 		scoped_fd int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
-		if (here < 0 || setns(s->instance.node_fd, CLONE_NEWNET) < 0) {
+		if (here < 0 || setns(s->instance.node_fds[0], CLONE_NEWNET) < 0) {
 			return err_sys(err, "enter the node's network namespace");
 		}
 		r = listeners_open(&s->listeners, inside, IPPROTO_TCP, HOME_API_INSIDE_PORT, true,
@@ -151,68 +164,132 @@ static int open_api_sockets(struct supervisor *s, struct err *err)
 
 /* ---- roles ---- */
 
-static void set_args(struct supervisor *s, int role, const char *const *extra)
+/* The next role: argv[0] and its arguments live as long as the process. */
+static void add_role(struct supervisor *s, const char *const *args, size_t n_args,
+                     const struct role_spec *spec)
 {
-	const char **argv = s->argv[role];
-	size_t n = 0;
+	unsigned i = s->n_roles++;
+	struct role_spec whole = *spec;
 
-	argv[n++] = s->exe;
-	for (; *extra && n < ROLE_ARGS - 1; extra++) {
-		argv[n++] = *extra;
+	must(n_args + 2 <= ROLE_ARGS && i < ROLES_MAX);
+	s->argv[i][0] = s->exe;
+	memcpy(&s->argv[i][1], args, n_args * sizeof(*args));
+	s->argv[i][n_args + 1] = NULL;
+	whole.argv = s->argv[i];
+	role_init(&s->roles[i], s->loop, &s->home, &whole);
+}
+
+static void add_api(struct supervisor *s)
+{
+	const char *const args[] = { "api",
+		                     "--name",
+		                     s->home.name,
+		                     "--home",
+		                     s->home.path,
+		                     "--uid",
+		                     mem_printf("%u", s->home.api_uid),
+		                     "--nodes",
+		                     mem_printf("%u", s->n_nodes),
+		                     "--service-dataplane",
+		                     s->options.service_dataplane };
+
+	add_role(s, args, ARRAY_SIZE(args),
+	         &(struct role_spec){ .name = "api", .pass_fds = s->api_fds });
+}
+
+static void add_node(struct supervisor *s, unsigned number)
+{
+	struct node_place *p = NEW(struct node_place);
+	const char *args[24] = { "node",
+		                 "--name",
+		                 s->home.name,
+		                 "--home",
+		                 s->home.path,
+		                 "--role",
+		                 p->role,
+		                 "--node",
+		                 p->name,
+		                 "--address",
+		                 p->address,
+		                 "--pods",
+		                 p->pods,
+		                 "--region",
+		                 NODES_REGION,
+		                 "--zone",
+		                 p->zone,
+		                 "--api-uid",
+		                 mem_printf("%u", s->home.api_uid),
+		                 "--service-dataplane",
+		                 s->options.service_dataplane,
+		                 "--kubeconfig" };
+	size_t n = 22;
+
+	node_place(s->home.name, number, p);
+	args[n++] = home_file(&s->home, "run/%s.kubeconfig", p->role);
+	if (number == 0) {
+		args[n++] = "--lead";
 	}
-	argv[n] = NULL;
+	add_role(s, args, n,
+	         &(struct role_spec){ .name = p->role, .netns_fd = s->instance.node_fds[number] });
+}
+
+static void add_lb(struct supervisor *s)
+{
+	const char *args[ROLE_ARGS - 2] = { "lb",
+		                            "--name",
+		                            s->home.name,
+		                            "--home",
+		                            s->home.path,
+		                            "--kubeconfig",
+		                            home_file(&s->home, "run/lb.kubeconfig"),
+		                            "--edge-address",
+		                            s->options.edge_address,
+		                            "--uid",
+		                            mem_printf("%u", s->home.lb_uid) };
+	size_t n = 11;
+
+	for (unsigned i = 0; i < s->n_nodes; i++) {
+		struct node_place *p = NEW(struct node_place);
+
+		node_place(s->home.name, i, p);
+		args[n++] = "--node-ip";
+		args[n++] = p->address;
+	}
+	add_role(s, args, n, &(struct role_spec){ .name = "lb", .netns_fd = s->instance.vpc_fd });
+}
+
+static void add_guard(struct supervisor *s)
+{
+	const char *const args[] = { "guard",
+		                     "--pid",
+		                     mem_printf("%d", getpid()),
+		                     "--",
+		                     s->exe,
+		                     "serve",
+		                     "--name",
+		                     s->home.name,
+		                     "--home",
+		                     s->home.path,
+		                     "--edge-address",
+		                     s->options.edge_address,
+		                     "--api-port",
+		                     mem_printf("%u", s->home.api_port),
+		                     "--nodes",
+		                     mem_printf("%u", s->n_nodes),
+		                     "--service-dataplane",
+		                     s->options.service_dataplane };
+
+	add_role(s, args, ARRAY_SIZE(args), &(struct role_spec){ .name = "guard" });
 }
 
 static void prepare_roles(struct supervisor *s)
 {
-	const char *name = s->home.name, *home = s->home.path;
-	char *uid = mem_printf("%u", s->home.api_uid), *lb_uid = mem_printf("%u", s->home.lb_uid),
-	     *pid = mem_printf("%d", getpid()), *port = mem_printf("%u", s->home.api_port),
-	     *node_config = home_file(&s->home, "run/node.kubeconfig"),
-	     *lb_config =
-		     home_file(&s->home, "run/lb.kubeconfig"); /* live as long as the process */
-	const char *const api[] = { "api", "--name", name, "--home", home, "--uid", uid, NULL };
-	const char *const node[] = { "node",         "--name",    name,        "--home", home,
-		                     "--kubeconfig", node_config, "--api-uid", uid,      NULL };
-	const char *const lb[] = { "lb",
-		                   "--name",
-		                   name,
-		                   "--home",
-		                   home,
-		                   "--kubeconfig",
-		                   lb_config,
-		                   "--edge-address",
-		                   s->options.edge_address,
-		                   "--node-ip",
-		                   HOME_API_INSIDE,
-		                   "--uid",
-		                   lb_uid,
-		                   NULL };
-	const char *const guard[] = {
-		"guard",      "--pid", pid,      "--", s->exe,           "serve",
-		"--name",     name,    "--home", home, "--edge-address", s->options.edge_address,
-		"--api-port", port,    NULL
-	};
-	const struct {
-		const char *name;
-		const char *const *args;
-		const int *pass_fds;
-		int netns_fd;
-	} list[ROLES] = {
-		[ROLE_API] = { "api", api, s->api_fds, 0 },
-		[ROLE_NODE] = { "node", node, NULL, s->instance.node_fd },
-		[ROLE_LB] = { "lb", lb, NULL, s->instance.vpc_fd },
-		[ROLE_GUARD] = { "guard", guard, NULL, 0 },
-	};
-
-	for (int i = 0; i < ROLES; i++) {
-		set_args(s, i, list[i].args);
-		role_init(&s->roles[i], s->loop, &s->home,
-		          &(struct role_spec){ .name = list[i].name,
-		                               .argv = s->argv[i],
-		                               .pass_fds = list[i].pass_fds,
-		                               .netns_fd = list[i].netns_fd });
+	add_lb(s);
+	for (unsigned i = 0; i < s->n_nodes; i++) {
+		add_node(s, i);
 	}
+	add_api(s);
+	add_guard(s);
 }
 
 /* Sockets of roles that outlived an earlier supervisor are copied back before anything is bound. */
@@ -232,6 +309,22 @@ static void adopt_listeners(struct supervisor *s)
 
 /* ---- door ---- */
 
+/* As the node role left it: "ebpf", or "nftables" with the reason on the next line. */
+static void tell_service_dataplane(const struct supervisor *s, struct arena *a, struct val *into)
+{
+	scoped_free char *path = home_file(&s->home, HOME_SERVICE_DATAPLANE);
+	scoped_strbuf struct strbuf text = { 0 };
+	struct slice name, why;
+
+	if (home_read(path, &text, NULL) == 0) {
+		slice_cut(slice_trim(strbuf_slice(&text)), '\n', &name, &why);
+		val_set_str(a, into, "serviceDataplane", name);
+		if (why.len > 0) {
+			val_set_str(a, into, "serviceDataplaneReason", why);
+		}
+	}
+}
+
 static void on_status(void *arg, struct arena *a, struct val *into)
 {
 	struct supervisor *s = arg;
@@ -241,8 +334,9 @@ static void on_status(void *arg, struct arena *a, struct val *into)
 	val_set_cstr(a, into, "home", s->home.path);
 	val_set_cstr(a, into, "edgeAddress", s->options.edge_address);
 	val_set_int(a, into, "apiPort", s->home.api_port);
+	tell_service_dataplane(s, a, into);
 	val_set_int(a, into, "pid", getpid());
-	for (int i = 0; i < ROLES; i++) {
+	for (unsigned i = 0; i < s->n_roles; i++) {
 		const struct role *r = &s->roles[i];
 		struct val *v = val_append(roles, val_new_object(a));
 
@@ -258,7 +352,7 @@ static void stop_next(void *arg)
 {
 	struct supervisor *s = arg;
 
-	if (s->stopping > ROLES) {
+	if (s->stopping > s->n_roles) {
 		loop_stop(s->loop);
 		return;
 	}
@@ -273,7 +367,7 @@ static void on_stop(void *arg)
 		log_info("Stopping");
 		s->stopping = 1;
 		/* The guard first, by hand: it must not mistake our end for a death. */
-		role_stop(&s->roles[ROLE_GUARD], role_grace_us, stop_next, s);
+		role_stop(&s->roles[s->n_roles - 1], role_grace_us, stop_next, s);
 	}
 }
 
@@ -317,6 +411,22 @@ static void clean_environment(void)
 	}
 }
 
+/* Who insists on eBPF hears at once that it is not to be had. */
+static int check_service_dataplane(const struct serve_options *o, struct err *err)
+{
+	scoped_free char *cgroup = mem_printf("/kennel-%s", o->name);
+	scoped_fd int fd = -1;
+	int r = 0;
+
+	if (strcmp(o->service_dataplane, "ebpf") == 0) {
+		r = cgroup2_open(cgroup, true, &fd, err);
+		if (r == 0) {
+			r = bpf_probe(fd, err);
+		}
+	}
+	return r < 0 ? err_while(err, r, "--service-dataplane ebpf is not to be had here") : 0;
+}
+
 static int start(struct supervisor *s, struct err *err)
 {
 	const struct control_door_config door = {
@@ -335,6 +445,10 @@ static int start(struct supervisor *s, struct err *err)
 		return err_raise(err, ERR_USAGE,
 		                 "--edge-address %s: not an IP address, range or prefix",
 		                 s->options.edge_address);
+	}
+	r = check_service_dataplane(&s->options, err);
+	if (r < 0) {
+		return r;
 	}
 	adopt_listeners(s);
 	r = open_api_sockets(s, err);
@@ -357,7 +471,7 @@ static int start(struct supervisor *s, struct err *err)
 		return r;
 	}
 	prepare_roles(s);
-	for (int i = ROLES; i > 0; i--) {
+	for (unsigned i = s->n_roles; i > 0; i--) {
 		role_start(&s->roles[i - 1]);
 	}
 	return 0;
@@ -378,7 +492,7 @@ static void tell_launcher(int ready_fd, const struct err *err)
 
 int serve_main(int argc, char **argv)
 {
-	struct supervisor s = { .instance = { -1, -1 } };
+	struct supervisor s = { .instance = { .vpc_fd = -1 } };
 	struct err err = { 0 };
 	int ready_fd = -1, r;
 
@@ -397,7 +511,12 @@ int serve_main(int argc, char **argv)
 	}
 	if (r == 0) {
 		raise_limits();
-		r = instance_enter(&s.instance, &s.home, &err);
+		s.n_nodes = s.options.nodes ? s.options.nodes : nodes_remembered(&s.home);
+		s.home.n_nodes = s.n_nodes;
+		r = nodes_remember(&s.home, s.n_nodes, &err);
+	}
+	if (r == 0) {
+		r = instance_enter(&s.instance, &s.home, s.n_nodes, &err);
 	}
 	if (r == 0) {
 		s.loop = loop_new();
@@ -434,7 +553,7 @@ static int launch(const struct serve_options *o, const struct home *h, struct er
 {
 	scoped_free char *log_path = home_file(h, "logs/serve.log"),
 			 *exe = realpath("/proc/self/exe", NULL);
-	char port[16], ready[16];
+	char port[16], ready[16], nodes[16];
 	int pipe_fds[2], n = 0;
 	char text[sizeof(err->msg)];
 	ssize_t got;
@@ -445,6 +564,7 @@ static int launch(const struct serve_options *o, const struct home *h, struct er
 	}
 	snprintf(port, sizeof(port), "%u", o->api_port);
 	snprintf(ready, sizeof(ready), "%d", 3);
+	snprintf(nodes, sizeof(nodes), "%u", o->nodes);
 	pid = fork();
 	if (pid < 0) {
 		return err_sys(err, "fork");
@@ -468,7 +588,8 @@ static int launch(const struct serve_options *o, const struct home *h, struct er
 		(void)!chdir("/");
 		clean_environment();
 		execl(exe, exe, "serve", "--name", o->name, "--home", o->home, "--edge-address",
-		      o->edge_address, "--api-port", port, "--ready-fd", ready, (char *)NULL);
+		      o->edge_address, "--api-port", port, "--nodes", nodes, "--service-dataplane",
+		      o->service_dataplane, "--ready-fd", ready, (char *)NULL);
 		_exit(127);
 	}
 	close(pipe_fds[1]);
@@ -496,7 +617,14 @@ int serve_launch(const struct serve_options *o, struct err *err)
 		                 "starting an instance needs root: sudo kennel up ...");
 	}
 	if (is_running(&h)) {
-		return 1;
+		unsigned has = nodes_remembered(&h);
+
+		return o->nodes && o->nodes != has
+		               ? err_raise(err, ERR_CONFLICT,
+		                           "%s runs with %u node%s; their number changes with "
+		                           "kennel down and up again",
+		                           o->name, has, has == 1 ? "" : "s")
+		               : 1;
 	}
 	r = home_make(&h, err);
 	return r < 0 ? r : launch(o, &h, err);

@@ -5,7 +5,7 @@
 
 #include "analyse/explain.h"
 #include "base/clock.h"
-#include "cli/manifest.h"
+#include "manifest/manifest.h"
 
 enum { ROUNDS = 200 };
 
@@ -48,7 +48,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "bench-explain NAME PATH SRC DST\n");
 		return 2;
 	}
-	manifests_init(&m);
+	manifests_init(&m, NULL);
 	if (manifests_read(&m, argv[2], &err) < 0) {
 		fail(&err);
 	}

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "codec/yaml.h"
+#include "host/cgroup2.h"
 #include "host/link.h"
 #include "host/netlink.h"
 #include "host/netns.h"
@@ -52,7 +53,10 @@ void world_start_dataplane(struct world *w)
 		.node_ns = w->node,
 		.node_name = SLICE("node-1"),
 		.node_ip = ip_of(NODE_IP),
+		.leads = true,
+		.link = "node",
 		.pod_range = prefix_of("10.244.0.0/24"),
+		.cluster_range = prefix_of("10.244.0.0/16"),
 		.service_range = prefix_of("10.1.0.0/16"),
 		.dns_ip = ip_of("10.0.0.10"),
 		.api_ip = ip_of(NODE_IP),
@@ -61,6 +65,44 @@ void world_start_dataplane(struct world *w)
 	};
 
 	MUST_WORK(dataplane_new(w->loop, &c, &w->d, &err));
+	if (w->cgroup >= 0) {
+		MUST_WORK(dataplane_balance_sockets(w->d, w->cgroup, &err));
+	}
+}
+
+bool world_has_sockets(void)
+{
+	return getenv("TEST_SOCKETS") != NULL;
+}
+
+static const char *cgroup_path(void)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "/kennel-test-%d", getpid());
+	return path;
+}
+
+static void enter_cgroup(struct world *w)
+{
+	struct err err = { 0 };
+
+	if (cgroup2_open(cgroup_path(), true, &w->cgroup, &err) < 0 ||
+	    cgroup2_enter(w->cgroup, &err) < 0) {
+		print_message("1..0 # SKIP %s\n", err.msg);
+		exit(0);
+	}
+}
+
+static void leave_cgroup(struct world *w)
+{
+	int root;
+
+	close(w->cgroup);
+	MUST_WORK(cgroup2_open("/", false, &root, &err));
+	MUST_WORK(cgroup2_enter(root, &err));
+	close(root);
+	MUST_WORK(cgroup2_remove(cgroup_path(), &err));
 }
 
 static void lo_up(int ns)
@@ -82,7 +124,10 @@ struct world *world_new(void)
 	}
 	w->loop = loop_new();
 	w->m = model_new();
-	w->host_ns = -1;
+	w->host_ns = w->cgroup = -1;
+	if (world_has_sockets()) {
+		enter_cgroup(w);
+	}
 	MUST_WORK(netns_new(&w->vpc, &err));
 	MUST_WORK(netns_new(&w->node, &err));
 	MUST_WORK(netns_new(&w->outside, &err));
@@ -104,6 +149,9 @@ void world_free(struct world *w)
 		close(w->servers[i].fd);
 	}
 	dataplane_free(w->d);
+	if (w->cgroup >= 0) {
+		leave_cgroup(w);
+	}
 	model_free(w->m);
 	for (size_t i = 0; i < w->n_pods; i++) {
 		close(w->pods[i].ns);
@@ -480,6 +528,11 @@ bool has_arrived(int fd, bool udp)
 	poll(&p, 1, 0);
 	getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size);
 	return (p.revents & p.events) && code == 0;
+}
+
+bool wait_for_input(struct world *w, int fd)
+{
+	return serve_until(w, fd, POLLIN, PROBE_MS);
 }
 
 const char *ask(struct world *w, int fd)

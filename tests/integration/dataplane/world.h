@@ -42,6 +42,7 @@ struct world {
 	struct model *m;
 	int vpc, node, outside; /* namespaces; owned. outside: a host in subnet 0 */
 	int host_ns;            /* of the config; -1: none */
+	int cgroup;             /* this process is in it; -1: none. Owned */
 	struct dataplane *d;
 	struct server servers[WORLD_SERVERS];
 	size_t n_servers;
@@ -49,7 +50,10 @@ struct world {
 	size_t n_pods;
 };
 
-struct world *world_new(void); /* skips the program's tests without root */
+/* Skips the program's tests without root, and those by eBPF (TEST_SOCKETS in the environment) where
+ * the kernel refuses it. */
+struct world *world_new(void);
+bool world_has_sockets(void); /* services of this run are balanced at sockets */
 void world_free(struct world *w);
 void world_start_dataplane(struct world *w);
 /* Forgets all and comes back, as after a kill -9; the model stays. Returns what the first sync
@@ -87,6 +91,7 @@ const char *probe_name(struct world *w, int ns, bool udp, const char *ip, int po
  * answer. */
 int open_connection(struct world *w, int ns, bool udp, const char *ip, int port);
 const char *ask(struct world *w, int fd);
+bool wait_for_input(struct world *w, int fd); /* serves meanwhile; false: none came */
 /* Many at once: start (UDP: with a datagram sent), wait a while, see whether the other side
  * answered. */
 int start_connection(struct world *w, int ns, bool udp, const char *ip, int port);

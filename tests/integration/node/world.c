@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "codec/json.h"
 #include "codec/yaml.h"
 #include "host/cgroup.h"
@@ -408,18 +409,22 @@ int world_set_up(void **state)
 	the_world = w;
 	w->dir = mem_strdup(mkdtemp(dir));
 	w->home = mem_printf("%s/home", w->dir);
+	w->pods_dir = mem_printf("%s/pods", w->home);
 	w->run = mem_printf("%s/run", w->dir);
 	w->group = mem_printf("/kennel-test-%d", getpid());
 	w->exe = realpath("/proc/self/exe", NULL);
 	*a = (struct agent){ .loop = loop_new(),
 		             .instance = "test",
 		             .home = w->home,
+		             .pods_dir = w->pods_dir,
 		             .node_name = "the-node",
 		             .exe = w->exe,
+		             .instance_dir = w->run,
 		             .run_dir = w->run,
 		             .cgroup = w->group };
 	a->node_ip = ip_v4(0x7f000001);
 	a->dns_ip = ip_v4(0x0a00000a);
+	must(prefix_parse(SLICE("10.244.0.0/24"), &a->pod_range));
 	*state = w;
 	if (runtime_new(a->loop, w->run, &a->runtime, NULL) < 0 ||
 	    image_store_open(w->home, &a->images, NULL) < 0 || builtin_make(w->home, NULL) < 0) {
@@ -467,6 +472,7 @@ int world_tear_down(void **state)
 	strbuf_fini(&w->events);
 	free(w->dir);
 	free(w->home);
+	free(w->pods_dir);
 	free(w->run);
 	free(w->group);
 	free(w->exe);

@@ -18,7 +18,7 @@
 
 struct world {
 	struct agent agent;
-	char *dir, *home, *run, *group, *exe;
+	char *dir, *home, *pods_dir, *run, *group, *exe;
 	struct map objects; /* "plural/ns/name" -> struct doc */
 	unsigned long long revision;
 	struct strbuf events; /* "Warning BackOff pod: message\n" */

@@ -97,7 +97,7 @@ static void example(const struct rule *rule, const char *path, bool fires)
 	struct gathered g = { 0 };
 	struct err err = { 0 };
 
-	if (!profile || gather_path(&g, path, profile, &err) < 0 || g.manifests.problems.n) {
+	if (!profile || gather_path(&g, path, profile, NULL, &err) < 0 || g.manifests.problems.n) {
 		result(false, path,
 		       !profile                 ? "no such profile"
 		       : g.manifests.problems.n ? g.manifests.problems.at[0]

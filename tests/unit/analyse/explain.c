@@ -346,7 +346,12 @@ static const struct broken cases[] = {
 	  API,
 	  "ingress rule",
 	  "ING009",
-	  { "host shop.exmaple.com of ingress shop/shop is not shop.example.com" } },
+	  { "host shop.exmaple.com of ingress shop/shop is not shop.example.com",
+	    "host with a rule: shop.exmaple.com (Ingress shop/shop)" } },
+	{ "host that nothing resembles", .src = "internet", .dst = "https://unknown.test/",
+	  .hop = "ingress rule", .id = "ING009",
+	  .says = { "host with a rule: shop.example.com (Ingress shop/shop)",
+	            "Add a rule with host: unknown.test to an Ingress" } },
 	{ "class of another controller", "ingressClassName: nginx", "ingressClassName: other",
 	  "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: other}\nspec: "
 	  "{controller: example.com/other}\n",

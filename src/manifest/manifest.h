@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/strbuf.h"
 #include "base/vec.h"
 #include "codec/value.h"
 #include "schema/kind.h"
@@ -14,15 +15,20 @@ struct manifest {
 	const struct kind *kind; /* null: of a CRD that only the server may know */
 };
 
+/* Builds a kustomization as 'kubectl kustomize FOLDER' does: appends its objects as text. */
+typedef int manifests_build_fn(const char *folder, struct strbuf *out, struct err *err);
+
 struct manifests {
 	struct arena arena;
+	manifests_build_fn *build; /* or null */
 	struct registry *registry; /* owned: built-in kinds and those of CRDs among the manifests */
 	VEC(struct manifest)
 	all;                  /* in the order of apply: namespaces and CRDs first, then as read */
 	VEC(char *) problems; /* "file:line:column: Deployment x: spec.y: sentence"; owned */
 };
 
-void manifests_init(struct manifests *m);
+/* build: for kustomizations that use more than resources and namespace; null: those are refused. */
+void manifests_init(struct manifests *m, manifests_build_fn *build);
 void manifests_fini(struct manifests *m);
 /* Reads a file, a folder (its kustomization, or every .yaml, .yml and .json by name) or "-". Mistakes inside
  * the files go to problems. Failure: unreadable. */

@@ -1,5 +1,5 @@
 /* Why: a mistake in a manifest is told with file and line, before anything is changed; see manifest.h. */
-#include "cli/manifest.h"
+#include "manifest/manifest.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -7,19 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "base/mem.h"
 #include "codec/json.h"
 #include "codec/yaml.h"
-#include "loop/process.h"
+#include "manifest/text.h"
 #include "schema/object.h"
 
-enum { FILE_MAX = 512 << 20, DEPTH_MAX = 16 };
+enum { FILE_MAX = 512 << 20, KUSTOMIZATION_MAX = 1 << 20, DEPTH_MAX = 16 };
 
-void manifests_init(struct manifests *m)
+void manifests_init(struct manifests *m, manifests_build_fn *build)
 {
-	*m = (struct manifests){ .registry = registry_new() };
+	*m = (struct manifests){ .registry = registry_new(), .build = build };
 }
 
 void manifests_fini(struct manifests *m)
@@ -197,32 +196,12 @@ int manifests_read_text(struct manifests *m, const char *file, struct slice text
 	return 0;
 }
 
-static int read_stream(struct manifests *m, FILE *f, const char *name, struct err *err)
-{
-	scoped_strbuf struct strbuf text = { .max = FILE_MAX };
-	size_t n;
-
-	do {
-		char *to = strbuf_reserve(&text, 65536);
-
-		if (!to) {
-			return err_raise(err, ERR_LIMIT, "%s is larger than %d MiB", name,
-			                 FILE_MAX >> 20);
-		}
-		n = fread(to, 1, 65536, f);
-		strbuf_added(&text, n);
-	} while (n);
-	if (ferror(f)) {
-		return err_sys(err, "read %s", name);
-	}
-	return manifests_read_text(m, name, strbuf_slice(&text), err);
-}
-
 static int read_file(struct manifests *m, const char *path, struct err *err)
 {
-	scoped_file FILE *f = fopen(path, "re");
+	scoped_strbuf struct strbuf text = { 0 };
+	int r = text_read(path, FILE_MAX, &text, err);
 
-	return f ? read_stream(m, f, path, err) : err_sys(err, "open %s", path);
+	return r < 0 ? r : manifests_read_text(m, text_name(path), strbuf_slice(&text), err);
 }
 
 static bool has_manifest_suffix(const char *name)
@@ -266,40 +245,34 @@ static bool is_plain(const struct val *k)
 
 static int build_kustomization(struct manifests *m, const char *folder, struct err *err)
 {
-	const char *argv[] = { "kubectl", "kustomize", folder, NULL };
-	scoped_strbuf struct strbuf out = { .max = FILE_MAX }, complaints = { 0 };
-	int status, r;
+	scoped_strbuf struct strbuf out = { .max = FILE_MAX };
+	int r;
 
-	r = process_run(&(struct process_spec){ .argv = argv, .max_output = FILE_MAX }, &out,
-	                &complaints, &status, err);
-	if (r < 0) {
-		return err_while(
-			err, r,
-			"%s uses more of kustomize than resources and namespace, which needs "
-			"kubectl",
-			folder);
+	if (!m->build) {
+		return err_raise(
+			err, ERR_USAGE,
+			"%s uses more of kustomize than resources and namespace, and nothing is "
+			"started here that could build it: give what 'kubectl kustomize %s' "
+			"prints",
+			folder, folder);
 	}
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-		return err_raise(err, ERR_SYNTAX, "kubectl kustomize %s: " SLICE_FMT, folder,
-		                 SLICE_ARG(slice_trim(strbuf_slice(&complaints))));
-	}
-	return manifests_read_text(m, folder, strbuf_slice(&out), err);
+	r = m->build(folder, &out, err);
+	return r < 0 ? r : manifests_read_text(m, folder, strbuf_slice(&out), err);
 }
 
 static int read_kustomization(struct manifests *m, const char *folder, const char *file, int depth,
                               struct err *err)
 {
-	scoped_file FILE *f = fopen(file, "re");
-	scoped_strbuf struct strbuf text = { .max = FILE_MAX };
+	scoped_strbuf struct strbuf text = { 0 };
 	struct val *k = NULL;
 	struct slice ns;
-	size_t first = m->all.n, n;
-	int r;
+	size_t first = m->all.n;
+	int r = text_read(file, KUSTOMIZATION_MAX, &text, err);
 
-	while (f && (n = fread(strbuf_reserve(&text, 4096), 1, 4096, f)) > 0) {
-		strbuf_added(&text, n);
+	if (r < 0) {
+		return r;
 	}
-	r = f ? yaml_parse(&m->arena, strbuf_slice(&text), &k, err) : err_sys(err, "open %s", file);
+	r = yaml_parse(&m->arena, strbuf_slice(&text), &k, err);
 	if (r < 0) {
 		return err_while(err, r, "%s", file);
 	}
@@ -377,8 +350,7 @@ static int read_path(struct manifests *m, const char *path, int depth, struct er
 
 int manifests_read(struct manifests *m, const char *path, struct err *err)
 {
-	return strcmp(path, "-") == 0 ? read_stream(m, stdin, "standard input", err)
-	                              : read_path(m, path, 0, err);
+	return strcmp(path, "-") == 0 ? read_file(m, path, err) : read_path(m, path, 0, err);
 }
 
 /* ---- check ---- */
