@@ -189,9 +189,7 @@ static void add_api(struct supervisor *s)
 		                     "--uid",
 		                     mem_printf("%u", s->home.api_uid),
 		                     "--nodes",
-		                     mem_printf("%u", s->n_nodes),
-		                     "--service-dataplane",
-		                     s->options.service_dataplane };
+		                     mem_printf("%u", s->n_nodes) };
 
 	add_role(s, args, ARRAY_SIZE(args),
 	         &(struct role_spec){ .name = "api", .pass_fds = s->api_fds });
