@@ -97,6 +97,33 @@ static void a_listener_is_bound_once_and_kept(void **state)
 	listeners_fini(&l);
 }
 
+static void udp_ports_are_bound_beside_tcp_and_told_apart(void **state)
+{
+	struct listeners l = { 0 }, copy = { 0 };
+	uint16_t port = free_port();
+	int udp = -1, tcp = -1, other = -1;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(
+		listeners_open(&l, ip_v4(0x7f000001), IPPROTO_UDP, port, false, &udp, NULL), 0);
+	assert_int_equal(
+		listeners_open(&l, ip_v4(0x7f000001), IPPROTO_TCP, port, false, &tcp, NULL), 0);
+	assert_int_not_equal(udp, tcp);
+	assert_int_equal(listeners_find(&l, ip_v4(0x7f000001), IPPROTO_UDP, port), udp);
+	/* somebody else: no second socket takes datagrams away */
+	assert_int_equal(
+		listeners_open(&copy, ip_v4(0x7f000001), IPPROTO_UDP, port, false, &other, &err),
+		-ERR_EXISTS);
+	/* as after a restart */
+	listeners_adopt(&copy, getpid());
+	assert_true(listeners_find(&copy, ip_v4(0x7f000001), IPPROTO_UDP, port) >= 0);
+	listeners_fini(&copy);
+	listeners_close(&l, ip_v4(0x7f000001), IPPROTO_UDP, port);
+	assert_int_equal(listeners_find(&l, ip_v4(0x7f000001), IPPROTO_TCP, port), tcp);
+	listeners_fini(&l);
+}
+
 static void sockets_of_another_process_are_copied_back(void **state)
 {
 	struct child c = start("role", 0x7f000001, 0);
@@ -196,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_listener_is_bound_once_and_kept),
+		cmocka_unit_test(udp_ports_are_bound_beside_tcp_and_told_apart),
 		cmocka_unit_test(sockets_of_another_process_are_copied_back),
 		cmocka_unit_test(who_holds_a_port_is_named),
 		cmocka_unit_test(the_same_port_of_another_address_is_not_blamed),
