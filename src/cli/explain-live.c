@@ -498,6 +498,16 @@ static void on_close(void *arg, const struct err *why)
 	(void)why;
 }
 
+/* Where a balancer listens: its own address, as the status tells it, else the edge's first one. */
+static struct ip edge_of(const struct looking *l, const struct explain_probe *p)
+{
+	const struct val *status =
+		p->service ? val_path(p->service->object->v, "status.loadBalancer.ingress") : NULL;
+	struct ip ip;
+
+	return ip_parse(val_get_str(val_at(status, 0), "ip"), &ip) ? ip : l->edge;
+}
+
 /* A connection to the edge, for PROBE_TLS with a handshake that verifies the name. */
 static void see_edge(struct looking *l, const struct explain_probe *p,
                      struct explain_observation *seen)
@@ -506,7 +516,7 @@ static void see_edge(struct looking *l, const struct explain_probe *p,
 	scoped_free char *host = slice_dup(p->name);
 	bool with_tls = p->type == PROBE_TLS;
 	struct page page = { .l = l };
-	struct stream_target to = { .ip = l->edge,
+	struct stream_target to = { .ip = edge_of(l, p),
 		                    .port = p->port,
 		                    .tls = with_tls ? l->verifying : NULL,
 		                    .tls_name = host,
@@ -517,7 +527,7 @@ static void see_edge(struct looking *l, const struct explain_probe *p,
 	while (!page.done) {
 		loop_run(l->live.caller.loop);
 	}
-	see(l, seen, !page.why, "from this host to %s:%u: %s", ip_format(l->edge, ip), p->port,
+	see(l, seen, !page.why, "from this host to %s:%u: %s", ip_format(to.ip, ip), p->port,
 	    page.why   ? page.why
 	    : with_tls ? "the handshake is in order"
 	               : "connected");

@@ -28,7 +28,11 @@
 #include "edge/udp.h"
 #include "model/model.h"
 
-enum { NODES_MAX = 64, NODE_HEALTH_PORT = 10256 };
+enum {
+	NODES_MAX = 64,
+	NODE_HEALTH_PORT = 10256,
+	HOST_PORTS_MAX = 1024 /* with so many open, no node ports are opened on the host */
+};
 static const int64_t drain_us = 300 * US_PER_S, stop_us = 4 * US_PER_S,
 		     stop_look_us = 50 * US_PER_MS, again_us = 500 * US_PER_MS,
 		     port_again_us = 2 * US_PER_S, node_port_again_us = 30 * US_PER_S;
@@ -586,6 +590,11 @@ static void open_node_ports(struct lb *lb, const struct lb_service *s)
 	struct err err;
 
 	for (size_t i = 0; i < s->n_ports; i++) {
+		const struct lb_front front = { s->ip, s->ports[i].protocol, s->ports[i].port };
+
+		if (lb->ports.n >= HOST_PORTS_MAX && !port_find(lb, &front)) {
+			continue;
+		}
 		if (serve_port(lb, s, &s->ports[i], &err) < 0) {
 			look_later(lb, node_port_again_us);
 			log_odd("Node port is not on the host service=" SLICE_FMT "/" SLICE_FMT
