@@ -407,6 +407,9 @@ static int up(struct up *u, const struct cli_parsed *p, int64_t timeout_us, stru
 			progress_done(&u->progress, "everything is up");
 		}
 	}
+	if (r == 0) {
+		print_urls(u);
+	}
 	caller_close(&u->caller);
 	return r;
 }
@@ -439,8 +442,6 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 	} else if (up(&u, p, (int64_t)timeout_s * US_PER_S, &err) < 0) {
 		progress_end(&u.progress);
 		status = cli_fail(&err);
-	} else {
-		print_urls(&u);
 	}
 	manifests_fini(&u.given);
 	manifests_fini(&u.builtin);
