@@ -264,7 +264,7 @@ static void dns004(struct check *c)
 		const struct object *policy = netpol_to_change(c->subject, w, POLICY_EGRESS);
 
 		if (policy && uses_cluster_dns(w) && ip_parse(slice_of(p->dns_cache), &flow.dst) &&
-		    policy_decide(subject_model(c->subject), &flow, NULL) == VERDICT_DENY_EGRESS) {
+		    subject_decide(c->subject, &flow) == VERDICT_DENY_EGRESS) {
 			(void)check_found(c, policy, object_spec(policy),
 			                  "NetworkPolicy " SLICE_FMT
 			                  " leaves out the node's DNS cache %s (profile %s).",

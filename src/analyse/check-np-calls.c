@@ -8,9 +8,6 @@
 #include "analyse/policies.h"
 #include "base/mem.h"
 
-#define WORKLOAD_FMT    SLICE_FMT " " SLICE_FMT
-#define WORKLOAD_ARG(w) SLICE_ARG((w)->object->kind), SLICE_ARG((w)->name)
-
 static const struct val *side_at(const struct object *policy, enum policy_direction dir)
 {
 	const struct val *rules = netpol_rules(policy, dir);
@@ -232,7 +229,7 @@ static enum leaving leaving_of(struct check *c, const struct call *x)
 		return LEAVES;
 	}
 	if (x->r->ip.family) {
-		return policy_decide(subject_model(c->subject), &f, NULL) == VERDICT_ALLOW ? LEAVES
+		return subject_decide(c->subject, &f) == VERDICT_ALLOW       ? LEAVES
 		       : cidr_has(admitted_range(c, &a, x, false), x->r->ip) ? EXCEPTED
 		                                                             : STAYS;
 	}

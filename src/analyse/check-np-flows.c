@@ -7,9 +7,6 @@
 #include "analyse/policies.h"
 #include "base/mem.h"
 
-#define WORKLOAD_FMT    SLICE_FMT " " SLICE_FMT
-#define WORKLOAD_ARG(w) SLICE_ARG((w)->object->kind), SLICE_ARG((w)->name)
-
 static const struct val *side_at(const struct object *policy, enum policy_direction dir)
 {
 	const struct val *rules = netpol_rules(policy, dir);
@@ -296,8 +293,7 @@ static bool reaches(struct subject *s, const struct workload *w, const char *add
 {
 	struct flow f = { .src = w->ip, .proto = PROTO_TCP, .dst_port = port };
 
-	return ip_parse(slice_of(address), &f.dst) &&
-	       policy_decide(subject_model(s), &f, NULL) == VERDICT_ALLOW;
+	return ip_parse(slice_of(address), &f.dst) && subject_decide(s, &f) == VERDICT_ALLOW;
 }
 
 static struct finding *egress_closed(struct check *c, const struct workload *w, const char *what)
@@ -604,7 +600,7 @@ static enum verdict flow_to_solver(struct subject *s, const struct workload *fro
 
 	(void)ip_parse(SLICE(SOLVER_IP), &f.dst);
 	model_put(subject_model(s), pod);
-	v = policy_decide(subject_model(s), &f, NULL);
+	v = subject_decide(s, &f);
 	model_remove(subject_model(s), pod);
 	return v;
 }

@@ -6,6 +6,9 @@
 #include "analyse/policies.h"
 #include "analyse/rule.h"
 
+#define WORKLOAD_FMT    SLICE_FMT " " SLICE_FMT
+#define WORKLOAD_ARG(w) SLICE_ARG((w)->object->kind), SLICE_ARG((w)->name)
+
 /* For each rule of each policy somebody wrote, in both directions. */
 #define rule_of_each_policy(c, policy, dir, rule)                                                  \
 	object_each((c)->subject, OBJECT_NETWORKPOLICY,                                            \

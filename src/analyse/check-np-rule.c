@@ -1,6 +1,7 @@
 /* Why: what the entries of one policy say together: its types, empty entries, entries that do nothing. */
 
 #include "analyse/check-np-priv.h"
+#include "analyse/limits.h"
 #include "analyse/nearest.h"
 
 /* ---- NP019, NP020, NP022: fields ---- */
@@ -157,6 +158,7 @@ static bool covers(const struct val *b, const struct val *a, enum policy_directi
 static void shadowed(struct check *c, const struct object *policy, enum policy_direction dir,
                      const struct val *rule)
 {
+	unsigned looked = 0;
 	bool behind = false; /* of two equal rules the later is said to be superfluous */
 
 	val_for_each (netpol_rules(policy, dir), other) {
@@ -165,6 +167,9 @@ static void shadowed(struct check *c, const struct object *policy, enum policy_d
 		if (other == rule) {
 			behind = true;
 			continue;
+		}
+		if (looked++ == ANALYSE_RULES_MAX) {
+			return;
 		}
 		if (!covers(other, rule, dir) || (behind && covers(rule, other, dir)) ||
 		    !val_len(other)) {

@@ -432,12 +432,16 @@ static const struct rule rules[] = {
 		.severity = SEVERITY_WARN,
 		.certainty = CERTAINTY_EXACT,
 		.hop = HOP_POLICY,
-		.symptom = "A rule of the namespace has no effect.",
-		.cause = "AdminNetworkPolicy is judged before NetworkPolicy.",
-		.evidence = "A Deny rule that picks subject and peer of a NetworkPolicy's rule "
-			    "before any other of its rules.",
+		.symptom = "A rule of the namespace has no effect, or a call is dropped though no "
+			   "NetworkPolicy forbids it.",
+		.cause = "AdminNetworkPolicy (ClusterNetworkPolicy of tier Admin) is judged before "
+			 "NetworkPolicy; the baseline is judged where no NetworkPolicy isolates "
+			 "the pod.",
+		.evidence = "A Deny rule decides a flow that a NetworkPolicy's rule admits, or "
+			    "that values call for, when policies are asked tier by tier.",
 		.probe = "Walk the policies of both tiers.",
-		.fix = "A Pass rule, or an Allow of higher priority.",
+		.fix = "A Pass rule, or an Allow of higher priority; over the baseline a "
+		       "NetworkPolicy.",
 		.sources = "kubernetes-sigs/network-policy-api",
 		.check = np_admin_first,
 	},

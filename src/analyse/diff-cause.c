@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "analyse/policies.h"
 #include "base/mem.h"
 
 enum {
@@ -34,9 +35,42 @@ static void add_keys_of_rules(struct map *keys, const struct val *rules, const c
 	}
 }
 
+static void add_cluster_keys(struct map *keys, const struct val *pods)
+{
+	add_selector_keys(keys, val_get(pods, "namespaces"));
+	add_selector_keys(keys, val_path(pods, "pods.namespaceSelector"));
+	add_selector_keys(keys, val_path(pods, "pods.podSelector"));
+}
+
+static void add_keys_of_cluster_rules(struct map *keys, const struct object *policy,
+                                      enum policy_direction dir)
+{
+	val_for_each (netpol_rules(policy, dir), rule) {
+		val_for_each (netpol_peers(rule, dir), peer) {
+			add_cluster_keys(keys, peer);
+		}
+	}
+}
+
+static void collect_cluster_keys(struct causes *c, const struct subject *s)
+{
+	static const enum object_kind kinds[] = { OBJECT_ADMINPOLICY, OBJECT_BASELINEPOLICY,
+		                                  OBJECT_CLUSTERPOLICY };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		object_each(s, kinds[i], o)
+		{
+			add_cluster_keys(&c->selector_keys, val_get(object_spec(o), "subject"));
+			add_keys_of_cluster_rules(&c->selector_keys, o, POLICY_INGRESS);
+			add_keys_of_cluster_rules(&c->selector_keys, o, POLICY_EGRESS);
+		}
+	}
+}
+
 static void collect_keys(struct causes *c)
 {
 	for (int side = 0; side < 2; side++) {
+		collect_cluster_keys(c, c->sides[side]->subject);
 		object_each(c->sides[side]->subject, OBJECT_NETWORKPOLICY, o)
 		{
 			const struct val *spec = object_spec(o);
@@ -119,12 +153,10 @@ static void blame_policies(struct causes *c, enum policy_direction dir, const st
 					   : matrix_isolation(c->sides[side]->matrix, dir, end);
 
 		for (size_t i = 0; by && i < by->n_policies; i++) {
-			struct slice ns = val_str(val_path(by->policies[i], "metadata.namespace")),
-				     name = val_str(val_path(by->policies[i], "metadata.name"));
-			const struct object *was = subject_find(c->sides[0]->subject,
-			                                        OBJECT_NETWORKPOLICY, ns, name),
-					    *is = subject_find(c->sides[1]->subject,
-			                                       OBJECT_NETWORKPOLICY, ns, name);
+			const struct object *was = policy_object(c->sides[0]->subject,
+			                                         by->policies[i]),
+					    *is = policy_object(c->sides[1]->subject,
+			                                        by->policies[i]);
 
 			if (!was || !is || !val_eq(object_spec(was), object_spec(is))) {
 				blame(c, ids, was, is, "changed");

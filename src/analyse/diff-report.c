@@ -72,6 +72,7 @@ void diff_text(struct strbuf *out, const struct diff *d)
 		add_count(out, d);
 	}
 	strbuf_addc(out, '\n');
+	matrix_notes_text(out, &d->notes);
 }
 
 /* ---- markdown ---- */
@@ -86,11 +87,10 @@ static void add_md(struct strbuf *out, const char *text)
 	}
 }
 
-void diff_markdown(struct strbuf *out, const struct diff *d)
+static void add_md_changes(struct strbuf *out, const struct diff *d)
 {
 	scoped_arena struct arena a = { 0 };
 
-	strbuf_adds(out, "### Reachability\n\n");
 	if (!d->changes.n) {
 		strbuf_adds(out, "No flow is opened, closed or altered.\n");
 		return;
@@ -122,6 +122,17 @@ void diff_markdown(struct strbuf *out, const struct diff *d)
 	}
 }
 
+void diff_markdown(struct strbuf *out, const struct diff *d)
+{
+	strbuf_adds(out, "### Reachability\n\n");
+	add_md_changes(out, d);
+	for (size_t i = 0; i < d->notes.n; i++) {
+		strbuf_adds(out, i ? "- " : "\n- ");
+		add_md(out, d->notes.lines[i]);
+		strbuf_addc(out, '\n');
+	}
+}
+
 /* ---- json ---- */
 
 void diff_json(struct strbuf *out, const struct diff *d)
@@ -150,6 +161,10 @@ void diff_json(struct strbuf *out, const struct diff *d)
 		val_set_cstr(&a, one, "after", strbuf_str(&after));
 	}
 	val_set(&a, root, "changes", list);
+	list = val_need_array(&a, root, "notes");
+	for (size_t i = 0; i < d->notes.n; i++) {
+		val_append(list, val_new_cstr(&a, d->notes.lines[i]));
+	}
 	json_write_pretty(out, root);
 	strbuf_addc(out, '\n');
 }

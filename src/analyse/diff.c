@@ -337,6 +337,31 @@ static void group(struct comparing *c, delta_vec *deltas, const blame_vec *blame
 
 /* ---- together ---- */
 
+static bool has_line(const struct matrix_notes *n, const char *line)
+{
+	for (size_t i = 0; i < n->n; i++) {
+		if (strcmp(n->lines[i], line) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void join_notes(struct diff *d, const struct subject *before, const struct subject *after)
+{
+	struct matrix_notes x = matrix_notes_of_subject(&d->arena, before),
+			    y = matrix_notes_of_subject(&d->arena, after);
+	const char **lines = ARENA_ARRAY(&d->arena, const char *, x.n + y.n + 1);
+
+	d->notes = (struct matrix_notes){ lines, x.n };
+	memcpy(lines, x.lines, x.n * sizeof(*lines));
+	for (size_t i = 0; i < y.n; i++) {
+		if (!has_line(&d->notes, y.lines[i])) {
+			lines[d->notes.n++] = y.lines[i];
+		}
+	}
+}
+
 void diff_run(struct diff *d, const struct diff_side *before, const struct diff_side *after)
 {
 	struct comparing c = { .d = d, .sides = { before, after } };
@@ -350,6 +375,7 @@ void diff_run(struct diff *d, const struct diff_side *before, const struct diff_
 	compare(&c, &deltas, &blames);
 	group(&c, &deltas, &blames);
 	causes_fini(&c.causes);
+	join_notes(d, before->subject, after->subject);
 	for (size_t i = 0; i < c.joints.n; i++) {
 		vec_fini(&c.joints.at[i].workloads);
 	}

@@ -31,8 +31,9 @@ struct diff { /* zeroed before use */
 	struct arena arena;
 	struct ports_pool *pool; /* borrowed */
 	VEC(struct diff_change) changes;
-	size_t n[DIFF_KINDS]; /* pairs of ends */
-	bool opens, closes;   /* something; an altered flow may do both */
+	size_t n[DIFF_KINDS];      /* pairs of ends */
+	struct matrix_notes notes; /* of either side, each once */
+	bool opens, closes;        /* something; an altered flow may do both */
 };
 void diff_run(struct diff *d, const struct diff_side *before, const struct diff_side *after);
 void diff_fini(struct diff *d);

@@ -127,40 +127,61 @@ void position_text(struct strbuf *out, const struct object *o, const struct val 
 	}
 }
 
-/* Appends the way from v to 'at'; false when it is not in v. */
-static bool find_path(struct strbuf *out, const struct val *v, const struct val *at)
+/* Does what stands from 'v' to before 'next' begin behind the place of 'at', or end before it? */
+static bool is_elsewhere(const struct val *v, const struct val *next, const struct val *at)
 {
-	size_t i = 0;
+	return v->line > at->line || (next && next->line && next->line < at->line);
+}
 
+/* The nodes from below v (last) to 'at' (first). by_place: parts that stand elsewhere in the text are passed over. */
+typedef VEC(const struct val *) way_vec;
+static bool find_way(const struct val *v, const struct val *at, bool by_place, way_vec *way)
+{
 	if (v == at) {
 		return true;
 	}
 	val_for_each (v, it) {
-		size_t before = out->size;
-		bool plain = slice_find(it->key, '.') < 0 && slice_find(it->key, '/') < 0;
-
-		if (v->type == VAL_ARRAY) {
-			strbuf_addf(out, "[%zu]", i++);
-		} else {
-			strbuf_addf(out, plain ? "%s" SLICE_FMT : "%s[\"" SLICE_FMT "\"]",
-			            before && plain ? "." : "", SLICE_ARG(it->key));
+		if (it != at && (!val_len(it) || (by_place && is_elsewhere(it, it->next, at)))) {
+			continue;
 		}
-		if (find_path(out, it, at)) {
+		if (find_way(it, at, by_place, way)) {
+			vec_push(way, it);
 			return true;
-		}
-		out->size = before;
-		if (out->p) {
-			out->p[before] = 0;
 		}
 	}
 	return false;
 }
 
+static void add_step(struct strbuf *out, const struct val *in, const struct val *it)
+{
+	bool plain = slice_find(it->key, '.') < 0 && slice_find(it->key, '/') < 0;
+	size_t i = 0;
+
+	if (in->type == VAL_ARRAY) {
+		for (const struct val *x = in->first; x != it; x = x->next) {
+			i++;
+		}
+		strbuf_addf(out, "[%zu]", i);
+	} else {
+		strbuf_addf(out, plain ? "%s" SLICE_FMT : "%s[\"" SLICE_FMT "\"]",
+		            out->size && plain ? "." : "", SLICE_ARG(it->key));
+	}
+}
+
 void finding_path(const struct finding *f, struct strbuf *out)
 {
-	if (f->at) {
-		(void)find_path(out, f->object->v, f->at);
+	way_vec way = { 0 };
+	const struct val *in = f->object->v;
+
+	/* what aliases brought stands elsewhere in the text */
+	if (f->at && !find_way(in, f->at, f->at->line, &way)) {
+		(void)find_way(in, f->at, false, &way);
 	}
+	for (size_t i = way.n; i > 0; i--) {
+		add_step(out, in, way.at[i - 1]);
+		in = way.at[i - 1];
+	}
+	vec_fini(&way);
 }
 
 /* ---- accepted ones ---- */

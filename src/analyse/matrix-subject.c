@@ -227,22 +227,57 @@ static void note_kind(struct arena *a, const struct subject *s, enum object_kind
 	}
 }
 
+static void add_names(struct strbuf *b, const struct val *peers)
+{
+	val_for_each (peers, peer) {
+		val_for_each (val_get(peer, "domainNames"), name) {
+			strbuf_addf(b, "%s" SLICE_FMT, b->size ? ", " : "",
+			            SLICE_ARG(val_str(name)));
+		}
+	}
+}
+
+/* What a name leads to is in files for managed hosts alone. */
+static void note_names(struct arena *a, const struct subject *s, enum object_kind id, line_vec *to)
+{
+	object_each(s, id, o)
+	{
+		scoped_strbuf struct strbuf b = { 0 };
+
+		val_for_each (val_get(object_spec(o), "egress"), rule) {
+			add_names(&b, val_get(rule, "to"));
+		}
+		if (b.size) {
+			vec_push(to,
+			         arena_printf(a,
+			                      "Addresses of %s are known of managed hosts alone "
+			                      "(domainNames of " SLICE_FMT " " SLICE_FMT "): "
+			                      "other hosts of that name count as not meant",
+			                      strbuf_str(&b), SLICE_ARG(o->kind),
+			                      SLICE_ARG(o->name)));
+		}
+	}
+}
+
 struct matrix_notes matrix_notes_of_subject(struct arena *a, const struct subject *s)
 {
-	static const enum object_kind deciding[] = { OBJECT_ADMINPOLICY, OBJECT_BASELINEPOLICY,
-		                                     OBJECT_AUTHORIZATIONPOLICY,
+	static const enum object_kind deciding[] = { OBJECT_AUTHORIZATIONPOLICY,
 		                                     OBJECT_SECURITYGROUPPOLICY };
+	size_t n_policies = s->n[OBJECT_NETWORKPOLICY] + s->n[OBJECT_ADMINPOLICY] +
+	                    s->n[OBJECT_BASELINEPOLICY] + s->n[OBJECT_CLUSTERPOLICY];
 	line_vec lines = { 0 };
 	struct matrix_notes notes;
 
-	if (!s->profile->enforces_policies && s->n[OBJECT_NETWORKPOLICY]) {
+	if (!s->profile->enforces_policies && n_policies) {
 		vec_push(
 			&lines,
 			arena_printf(
 				a,
 				"Nobody enforces network policies (profile %s): %zu have no effect",
-				s->profile->name, s->n[OBJECT_NETWORKPOLICY]));
+				s->profile->name, n_policies));
 	}
+	note_names(a, s, OBJECT_ADMINPOLICY, &lines);
+	note_names(a, s, OBJECT_CLUSTERPOLICY, &lines);
 	for (size_t i = 0; i < ARRAY_SIZE(deciding); i++) {
 		note_kind(a, s, deciding[i], &lines);
 	}

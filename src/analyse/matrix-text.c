@@ -128,6 +128,13 @@ static void print_silent(struct strbuf *out, const struct matrix_view *v)
 	}
 }
 
+void matrix_notes_text(struct strbuf *out, const struct matrix_notes *notes)
+{
+	for (size_t i = 0; i < notes->n; i++) {
+		strbuf_addf(out, "%s%s\n", i ? "" : "\n", notes->lines[i]);
+	}
+}
+
 void matrix_text(struct strbuf *out, const struct matrix_view *v, const struct matrix_notes *notes)
 {
 	struct widths w = measure(v);
@@ -148,8 +155,8 @@ void matrix_text(struct strbuf *out, const struct matrix_view *v, const struct m
 		strbuf_adds(out, "(nobody reaches anybody)\n");
 	}
 	print_silent(out, v);
-	for (size_t i = 0; notes && i < notes->n; i++) {
-		strbuf_addf(out, "%s%s\n", i ? "" : "\n", notes->lines[i]);
+	if (notes) {
+		matrix_notes_text(out, notes);
 	}
 }
 

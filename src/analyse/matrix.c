@@ -5,7 +5,7 @@
  *
  *     cell(s, d) = egress(s, d) and ingress(d, s)
  *     side(subject, peer) = everything            when no policy isolates the subject
- *                         = any(subject) or own(subject, peer)    else
+ *                         = any(subject), and what rows of this peer admit and deny    else
  *
  * 'any' is one number per class; 'own' are the few peers that rows name. Egress is kept by source.
  * Ingress is kept by peer, that is by source too, so that a row of the matrix is one pass over all
@@ -19,21 +19,30 @@
 
 /* ---- reading the table ---- */
 
-static ports_id set_of_rows(struct matrix *m, const struct policy_row *rows, size_t n)
+static struct ports ports_of_row(struct arena *a, const struct policy_row *r)
+{
+	struct ports others = { .others = true };
+
+	switch (r->proto) {
+	case POLICY_PROTO_ANY:
+		return ports_all();
+	case POLICY_PROTO_OTHERS:
+		return others;
+	default:
+		return ports_of(a, (enum proto)r->proto, r->port_from, r->port_to);
+	}
+}
+
+/* What those rows say that admit, or those that deny. */
+static ports_id set_of_rows(struct matrix *m, const struct policy_row *rows, size_t n, bool admits)
 {
 	struct arena a = { 0 };
 	struct ports set = ports_none();
 	ports_id id;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct policy_row *r = &rows[i];
-
-		if (r->proto == POLICY_PROTO_ANY) {
-			set = ports_all();
-		} else {
-			set = ports_union(
-				&a, set,
-				ports_of(&a, (enum proto)r->proto, r->port_from, r->port_to));
+		if (rows[i].admits == admits) {
+			set = ports_union(&a, set, ports_of_row(&a, &rows[i]));
 		}
 	}
 	id = ports_pool_id(m->pool, set);
@@ -45,7 +54,7 @@ static bool same_ports(const struct policy_row *a, const struct policy_row *b, s
 {
 	for (size_t i = 0; i < n; i++) {
 		if (a[i].proto != b[i].proto || a[i].port_from != b[i].port_from ||
-		    a[i].port_to != b[i].port_to) {
+		    a[i].port_to != b[i].port_to || a[i].admits != b[i].admits) {
 			return false;
 		}
 	}
@@ -61,16 +70,19 @@ struct row_group { /* rows of one subject with one peer */
 struct row_reader {
 	struct matrix *m;
 	struct row_group last;
-	ports_id last_id;
+	ports_id admitted, denied;
 };
 
-static ports_id read_group(struct row_reader *r, const struct row_group *g)
+/* What the group makes of what everybody gets. */
+static ports_id read_group(struct row_reader *r, const struct row_group *g, ports_id any)
 {
 	if (r->last.n != g->n || !same_ports(r->last.rows, g->rows, g->n)) {
-		r->last_id = set_of_rows(r->m, g->rows, g->n);
+		r->admitted = set_of_rows(r->m, g->rows, g->n, true);
+		r->denied = set_of_rows(r->m, g->rows, g->n, false);
 		r->last = *g;
 	}
-	return r->last_id;
+	return ports_pool_minus(r->m->pool, ports_pool_union(r->m->pool, any, r->admitted),
+	                        r->denied);
 }
 
 static bool next_group(const struct policy_table *t, enum policy_direction dir, size_t *at,
@@ -103,7 +115,7 @@ static void read_any(struct matrix *m, enum policy_direction dir)
 	}
 	for (size_t at = 0; next_group(m->table, dir, &at, &g);) {
 		if (g.rows->peer == POLICY_PEER_ANY && !m->world.no_policies) {
-			s->any[g.rows->subject] = read_group(&reader, &g);
+			s->any[g.rows->subject] = read_group(&reader, &g, PORTS_NONE);
 		}
 	}
 }
@@ -138,7 +150,7 @@ static void read_own(struct matrix *m, enum policy_direction dir)
 		if (g.rows->peer != POLICY_PEER_ANY) {
 			s->own[s->start[source] + filled[source]++] = (struct matrix_own){
 				dir == POLICY_EGRESS ? g.rows->peer : subject,
-				ports_pool_union(m->pool, s->any[subject], read_group(&reader, &g)),
+				read_group(&reader, &g, s->any[subject]),
 			};
 		}
 	}

@@ -3,6 +3,7 @@
 #include "analyse/narrate.h"
 
 #include "analyse/finding.h"
+#include "analyse/policies.h"
 #include "base/mem.h"
 
 enum { LINES_MAX = 12 };
@@ -34,7 +35,8 @@ struct narration {
 	struct strbuf *out;
 	const struct subject *subject;
 	const struct workload
-		*pods[2]; /* whose made-up pods get their workload's name back; may be null */
+		*pods[2];     /* whose made-up pods get their workload's name back; may be null */
+	const struct val *at; /* what the next line speaks of; may be null */
 	enum verdict verdict;
 	size_t n, left_away;
 };
@@ -50,7 +52,8 @@ static bool matters(const struct narration *n, const char *text)
 	bool egress = holds(text, "egress");
 
 	if (n->verdict == VERDICT_ALLOW) {
-		return holds(text, " admits ") || holds(text, "is open") || holds(text, "always") ||
+		return holds(text, " admits ") || holds(text, " passes on ") ||
+		       holds(text, "is open") || holds(text, "always") ||
 		       holds(text, "do not apply");
 	}
 	if (n->verdict == VERDICT_DENY_EGRESS ? !egress : egress) {
@@ -97,16 +100,11 @@ static void add_line(struct narration *n, const char *text)
 
 static void add_position(struct narration *n, const struct val *object)
 {
-	const struct object *o;
+	const struct object *o = policy_object(n->subject, object);
 
-	if (!slice_is(val_get_str(object, "kind"), "NetworkPolicy")) {
-		return;
-	}
-	o = subject_find(n->subject, OBJECT_NETWORKPOLICY,
-	                 val_str(val_path(object, "metadata.namespace")),
-	                 val_str(val_path(object, "metadata.name")));
 	if (o && o->file) {
-		strbuf_addf(n->out, " (%s:%u)", o->file, o->v->line);
+		strbuf_addf(n->out, " (%s:%u)", o->file,
+		            n->at && n->at->line ? n->at->line : o->v->line);
 	}
 }
 
@@ -114,18 +112,23 @@ static void on_line(void *arg, const struct val *object, const char *text)
 {
 	struct narration *n = arg;
 
-	if (!matters(n, text)) {
-		return;
-	}
-	if (n->n == LINES_MAX) {
+	if (matters(n, text) && n->n < LINES_MAX) {
+		n->n++;
+		strbuf_adds(n->out, "  ");
+		add_line(n, text);
+		add_position(n, object);
+		strbuf_addc(n->out, '\n');
+	} else if (matters(n, text)) {
 		n->left_away++;
-		return;
 	}
-	n->n++;
-	strbuf_adds(n->out, "  ");
-	add_line(n, text);
-	add_position(n, object);
-	strbuf_addc(n->out, '\n');
+	n->at = NULL;
+}
+
+static void on_at(void *arg, const struct val *node)
+{
+	struct narration *n = arg;
+
+	n->at = node;
 }
 
 static void narrate_internet(struct strbuf *out, const struct matrix *m,
@@ -168,7 +171,7 @@ void narrate_flow(struct strbuf *out, struct subject *s, const struct matrix *m,
 		return;
 	}
 	n.verdict = policy_decide(subject_model(s), &f, NULL);
-	(void)policy_decide(subject_model(s), &f, &(struct trace){ on_line, &n });
+	(void)policy_decide(subject_model(s), &f, &(struct trace){ on_line, &n, on_at });
 	if (n.left_away) {
 		strbuf_addf(out, "  (and %zu lines more)\n", n.left_away);
 	}

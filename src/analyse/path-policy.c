@@ -6,6 +6,7 @@
 #include "analyse/finding.h"
 #include "analyse/nearest.h"
 #include "analyse/path.h"
+#include "analyse/policies.h"
 #include "base/mem.h"
 
 struct telling {
@@ -19,16 +20,6 @@ struct telling {
 };
 
 /* ---- narration to notes ---- */
-
-static const struct object *object_of(const struct telling *t, const struct val *made_up)
-{
-	const struct val *meta = val_get(made_up, "metadata");
-
-	return slice_is(val_get_str(made_up, "kind"), "NetworkPolicy")
-	               ? subject_find(t->w->s, OBJECT_NETWORKPOLICY, val_get_str(meta, "namespace"),
-	                              val_get_str(meta, "name"))
-	               : NULL;
-}
 
 /* "pod shop/web-3" is the pod that stands for Deployment shop/web. */
 static const char *readable(struct telling *t, const char *text)
@@ -51,19 +42,23 @@ static const char *readable(struct telling *t, const char *text)
 	return text;
 }
 
+#define DENIES " denies "
+
 static enum explain_note_type type_of(const char *text)
 {
 	if (strstr(text, " drops the flow")) {
 		return NOTE_OTHER; /* the step's cause says it */
 	}
-	if (strstr(text, " admits ") && !strstr(text, " nearly admits") && strstr(text, " rule ")) {
+	if ((strstr(text, " admits ") || strstr(text, DENIES)) && !strstr(text, " nearly admits") &&
+	    strstr(text, " rule ")) {
 		return NOTE_DECIDED;
 	}
-	if (strstr(text, " nearly admits") || strstr(text, " does not admit")) {
+	if (strstr(text, " nearly admits") || strstr(text, " nearly passes on") ||
+	    strstr(text, " does not admit")) {
 		return NOTE_NEAR;
 	}
 	return strstr(text, " isolates ") || strstr(text, " is open: ") ||
-	                       strstr(text, "a node always")
+	                       strstr(text, "a node always") || strstr(text, " passes on ")
 	               ? NOTE_FACT
 	               : NOTE_OTHER;
 }
@@ -78,7 +73,7 @@ static void on_at(void *arg, const struct val *node)
 static void on_line(void *arg, const struct val *object, const char *text)
 {
 	struct telling *t = arg;
-	const struct object *o = object_of(t, object);
+	const struct object *o = policy_object(t->w->s, object);
 
 	if (strstr(text, " isolates ")) {
 		t->n_isolating++;
@@ -161,18 +156,61 @@ static const char *nearest_miss(const struct explain_step *s)
 	return NULL;
 }
 
-static void conclude(struct telling *t, enum verdict side, const struct flow *f, bool admits)
+static const char *denying_line(const struct explain_step *s)
+{
+	for (size_t i = 0; i < s->notes.n; i++) {
+		if (s->notes.at[i].type == NOTE_DECIDED && strstr(s->notes.at[i].text, DENIES)) {
+			return s->notes.at[i].text;
+		}
+	}
+	return "a rule denies it";
+}
+
+/* A rule of the whole cluster's policies denies: no NetworkPolicy admits what the administrator denies; the baseline gives
+ * way to any. */
+static void conclude_denied(struct telling *t, enum verdict side, const struct flow *f,
+                            const struct policy_reason *why)
+{
+	const struct workload *own = t->ends[side == VERDICT_DENY_EGRESS ? 0 : 1];
+	const struct object *policy = policy_object(t->w->s, why->object);
+	const char *name = policy ? path_name_of(t->w, policy) : "the policy";
+	const char *word = side == VERDICT_DENY_EGRESS ? "egress" : "ingress";
+	scoped_strbuf struct strbuf rule = { 0 };
+
+	step_breaks(t->w, t->step, "NP025", "%s, %s.", denying_line(t->step),
+	            why->tier == TIER_ADMIN ? "before NetworkPolicies are asked"
+	                                    : "as no NetworkPolicy isolates the pod");
+	if (why->tier == TIER_ADMIN) {
+		step_repair(t->w, t->step,
+		            "Let an earlier %s rule of %s, or a policy of smaller priority, allow "
+		            "%s %u or pass it on.",
+		            word, name, proto_text(f->proto), f->dst_port);
+		return;
+	}
+	add_rule(&rule, t, side, f);
+	step_repair(t->w, t->step,
+	            "Let a NetworkPolicy that selects %s admit it (the baseline is then not asked "
+	            "any more):\n%s",
+	            path_name_of(t->w, own->object), strbuf_str(&rule));
+}
+
+static void conclude(struct telling *t, enum verdict side, const struct flow *f,
+                     const struct policy_reason *why)
 {
 	const struct workload *own = t->ends[side == VERDICT_DENY_EGRESS ? 0 : 1];
 	const char *miss, *word = side == VERDICT_DENY_EGRESS ? "egress" : "ingress";
 
-	if (admits || !own) {
+	if (why->admits || !own) {
 		/* Who isolates matters to those who are kept out. */
 		for (size_t i = 0; i < t->step->notes.n; i++) {
 			if (strstr(t->step->notes.at[i].text, " isolates ")) {
 				t->step->notes.at[i].type = NOTE_OTHER;
 			}
 		}
+		return;
+	}
+	if (why->rule) {
+		conclude_denied(t, side, f, why);
 		return;
 	}
 	miss = nearest_miss(t->step);
@@ -192,7 +230,7 @@ static struct explain_step *ask(struct walk *w, struct explain_path *p, const st
 	const struct trace trace = { on_line, &t, on_at };
 	const struct workload *own = side == VERDICT_DENY_EGRESS ? from : to;
 	char text[IP_TEXT_SIZE];
-	bool admits;
+	struct policy_reason why;
 
 	if (side == VERDICT_DENY_EGRESS) {
 		t.step = path_step(w, p, EXPLAIN_EGRESS, "%s may open %s %u to %s",
@@ -208,8 +246,9 @@ static struct explain_step *ask(struct walk *w, struct explain_path *p, const st
 		          "profile %s: nobody enforces policies there", w->s->profile->name);
 		return t.step;
 	}
-	admits = policy_admits(subject_model(w->s), f, side, &trace);
-	conclude(&t, side, f, admits);
+	(void)policy_admits(subject_model(w->s), f, side, &trace);
+	why = policy_reason_of(subject_model(w->s), f, side);
+	conclude(&t, side, f, &why);
 	return t.step;
 }
 

@@ -13,6 +13,26 @@ static bool lists(const struct val *types, const char *type)
 	return false;
 }
 
+const struct object *policy_object(const struct subject *s, const struct val *of_model)
+{
+	static const struct {
+		const char *kind;
+		enum object_kind id;
+	} kinds[] = { { "NetworkPolicy", OBJECT_NETWORKPOLICY },
+		      { "AdminNetworkPolicy", OBJECT_ADMINPOLICY },
+		      { "BaselineAdminNetworkPolicy", OBJECT_BASELINEPOLICY },
+		      { "ClusterNetworkPolicy", OBJECT_CLUSTERPOLICY } };
+	const struct val *meta = val_get(of_model, "metadata");
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (slice_is(val_get_str(of_model, "kind"), kinds[i].kind)) {
+			return subject_find(s, kinds[i].id, val_get_str(meta, "namespace"),
+			                    val_get_str(meta, "name"));
+		}
+	}
+	return NULL;
+}
+
 bool netpol_isolates(const struct object *policy, enum policy_direction dir)
 {
 	const struct val *types = val_get(object_spec(policy), "policyTypes");

@@ -5,6 +5,9 @@
 #include "analyse/subject.h"
 #include "model/policy-table.h" /* enum policy_direction */
 
+/* What a policy of the model, of whatever tier, was made of; null: it is none of the manifests'. */
+const struct object *policy_object(const struct subject *s, const struct val *of_model);
+
 /* By policyTypes, or what their absence means. */
 bool netpol_isolates(const struct object *policy, enum policy_direction dir);
 /* spec.ingress or spec.egress (may be null); its elements' from or to; "ingress". */

@@ -92,6 +92,24 @@ static void summary(struct strbuf *out, const struct report *r)
 	strbuf_adds(out, ".\n");
 }
 
+static void left_out(struct strbuf *out, const struct subject *s)
+{
+	enum { TOLD = 100 }; /* kinds; -o json has them all */
+
+	for (size_t i = 0; i < s->left_out.n && i < TOLD; i++) {
+		const struct left_out *x = &s->left_out.at[i];
+
+		strbuf_addf(out, "not considered: %zu x " SLICE_FMT " (" SLICE_FMT "), first ",
+		            x->n, SLICE_ARG(x->kind), SLICE_ARG(x->api_version));
+		place(out, x->first, NULL);
+		strbuf_addc(out, '\n');
+	}
+	if (s->left_out.n > TOLD) {
+		strbuf_addf(out, "not considered: %zu more kinds; -o json names them\n",
+		            s->left_out.n - TOLD);
+	}
+}
+
 void report_text(struct strbuf *out, const struct report *r)
 {
 	for (size_t i = 0; i < r->findings->all.n; i++) {
@@ -103,14 +121,7 @@ void report_text(struct strbuf *out, const struct report *r)
 	for (size_t i = 0; i < r->findings->notes.n; i++) {
 		strbuf_addf(out, "note: %s\n", r->findings->notes.at[i]);
 	}
-	for (size_t i = 0; i < r->subject->left_out.n; i++) {
-		const struct left_out *x = &r->subject->left_out.at[i];
-
-		strbuf_addf(out, "not considered: %zu x " SLICE_FMT " (" SLICE_FMT "), first ",
-		            x->n, SLICE_ARG(x->kind), SLICE_ARG(x->api_version));
-		place(out, x->first, NULL);
-		strbuf_addc(out, '\n');
-	}
+	left_out(out, r->subject);
 	summary(out, r);
 }
 

@@ -208,9 +208,10 @@ static void put_services(struct subject *s)
 
 struct model *subject_model(struct subject *s)
 {
-	static const enum object_kind as_written[] = { OBJECT_NAMESPACE, OBJECT_NODE,
-		                                       OBJECT_NETWORKPOLICY, OBJECT_DBINSTANCE,
-		                                       OBJECT_CACHECLUSTER };
+	static const enum object_kind as_written[] = { OBJECT_NAMESPACE,      OBJECT_NODE,
+		                                       OBJECT_NETWORKPOLICY,  OBJECT_ADMINPOLICY,
+		                                       OBJECT_BASELINEPOLICY, OBJECT_CLUSTERPOLICY,
+		                                       OBJECT_DBINSTANCE,     OBJECT_CACHECLUSTER };
 
 	if (s->model) {
 		return s->model;
@@ -244,5 +245,19 @@ enum verdict subject_flow(struct subject *s, const struct workload *from, const 
 	if (!netpols_of(s, from, POLICY_EGRESS)->at.n && !netpols_of(s, to, POLICY_INGRESS)->at.n) {
 		return VERDICT_ALLOW; /* nobody is asked */
 	}
-	return policy_decide(subject_model(s), &f, NULL);
+	return subject_decide(s, &f);
+}
+
+enum verdict subject_decide(struct subject *s, const struct flow *f)
+{
+	static const enum verdict sides[] = { VERDICT_DENY_EGRESS, VERDICT_DENY_INGRESS };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
+		struct policy_reason why = policy_reason_of(subject_model(s), f, sides[i]);
+
+		if (!why.admits && why.tier == TIER_NAMESPACED) {
+			return sides[i];
+		}
+	}
+	return VERDICT_ALLOW;
 }

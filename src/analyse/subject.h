@@ -218,6 +218,9 @@ const struct values *subject_values(struct subject *s);
 /* All that matters to flows: namespaces, policies, one pod per workload at workload.ip, Services with
  * addresses (invented where none is written) and endpoints, hosts of managed services. Made at the first call. */
 struct model *subject_model(struct subject *s);
-/* May a connection go from one workload to the other? After service translation, so port is the pod's. */
+/* May it pass as far as NetworkPolicies decide? What policies of the whole cluster deny is allowed here: rules that look
+ * for the NetworkPolicy to change have nothing to say to that (NP025 has). */
+enum verdict subject_decide(struct subject *s, const struct flow *f);
+/* The same from one workload to the other. After service translation, so port is the pod's. */
 enum verdict subject_flow(struct subject *s, const struct workload *from, const struct workload *to,
                           enum proto proto, uint16_t port);

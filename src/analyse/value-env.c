@@ -24,19 +24,20 @@ static bool is_secret(const struct val *object)
 	return slice_is(val_get_str(object, "kind"), "Secret");
 }
 
-const struct val *value_key(struct value_reader *r, const struct val *object, struct slice key,
-                            bool *ret_is_secret, struct slice *ret_text)
+/* v: the member of "data", or null. */
+static const struct val *key_in(struct value_reader *r, const struct val *object, struct slice key,
+                                const struct val *v, bool *ret_is_secret, struct slice *ret_text)
 {
-	const struct val *v = NULL;
 	scoped_strbuf struct strbuf out = { .max = VALUE_TEXT_MAX };
+	const struct val *plain;
 
 	*ret_is_secret = is_secret(object);
 	*ret_text = (struct slice){ "", 0 };
-	if (*ret_is_secret && (v = val_get_slice(val_get(object, "stringData"), key))) {
-		*ret_text = val_str(v);
-		return v;
+	plain = *ret_is_secret ? val_get_slice(val_get(object, "stringData"), key) : NULL;
+	if (plain) {
+		*ret_text = val_str(plain);
+		return plain;
 	}
-	v = val_get_slice(val_get(object, "data"), key);
 	if (!v && !*ret_is_secret) {
 		return val_get_slice(val_get(object, "binaryData"), key);
 	}
@@ -48,6 +49,24 @@ const struct val *value_key(struct value_reader *r, const struct val *object, st
 		*ret_text = val_str(v);
 	}
 	return v;
+}
+
+const struct val *value_key(struct value_reader *r, const struct val *object, struct slice key,
+                            bool *ret_is_secret, struct slice *ret_text)
+{
+	return key_in(r, object, key, val_get_slice(val_get(object, "data"), key), ret_is_secret,
+	              ret_text);
+}
+
+const struct val *value_key_at(struct value_reader *r, const struct val *object, const char *map,
+                               const struct val *it, bool *ret_is_secret, struct slice *ret_text)
+{
+	if (strcmp(map, "data") == 0) {
+		return key_in(r, object, it->key, it, ret_is_secret, ret_text);
+	}
+	*ret_is_secret = is_secret(object);
+	*ret_text = val_str(it);
+	return *ret_is_secret ? it : value_key(r, object, it->key, ret_is_secret, ret_text);
 }
 
 const char *value_key_path(struct arena *a, const struct val *object, struct slice key)
@@ -98,12 +117,10 @@ static void set(struct value_reader *r, struct setting s)
 	}
 }
 
+/* s: source, name, and what value_key tells of the key. */
 static struct setting key_setting(struct value_reader *r, const struct val *object,
-                                  struct slice key, enum value_source source, struct slice name)
+                                  struct slice key, const struct val *node, struct setting s)
 {
-	struct setting s = { .source = source, .name = name };
-	const struct val *node = value_key(r, object, key, &s.is_secret, &s.value);
-
 	s.is_known = node != NULL;
 	s.where = value_where_of(object, node, value_key_path(r->arena, object, key));
 	if (node && !s.value.len) {
@@ -127,8 +144,12 @@ static void from_map(struct value_reader *r, const struct val *object, const cha
 		strbuf_add_slice(&name, prefix);
 		strbuf_add_slice(&name, it->key);
 		if (env_name_is_valid(strbuf_slice(&name))) {
-			set(r, key_setting(r, object, it->key, VALUE_ENV_FROM,
-			                   arena_slice(r->arena, strbuf_slice(&name))));
+			struct setting s = { .source = VALUE_ENV_FROM,
+				             .name = arena_slice(r->arena, strbuf_slice(&name)) };
+			const struct val *node =
+				value_key_at(r, object, map, it, &s.is_secret, &s.value);
+
+			set(r, key_setting(r, object, it->key, node, s));
 		}
 	}
 }
@@ -189,7 +210,11 @@ static void from_key(struct value_reader *r, const struct val *var, const struct
 		             .is_secret = strcmp(kind, "Secret") == 0 };
 
 	if (object) {
-		s = key_setting(r, object, val_get_str(ref, "key"), VALUE_ENV_KEY, s.name);
+		struct slice key = val_get_str(ref, "key");
+		struct setting known = { .source = VALUE_ENV_KEY, .name = s.name };
+		const struct val *node = value_key(r, object, key, &known.is_secret, &known.value);
+
+		s = key_setting(r, object, key, node, known);
 	}
 	if (!s.is_known && !s.exported) {
 		s.exported = export_of(r, kind, val_get_str(ref, "name"), val_get_str(ref, "key"));
@@ -200,6 +225,19 @@ static void from_key(struct value_reader *r, const struct val *var, const struct
 		}
 	}
 	set(r, s);
+}
+
+/* Variables that repeat one another may grow without end; then the text stays as it is written. */
+static struct slice expanded(struct value_reader *r, struct slice text)
+{
+	struct slice whole;
+
+	if (r->expanded > VALUE_ENV_MAX) {
+		return text;
+	}
+	whole = env_expand(&r->env, text);
+	r->expanded += whole.len;
+	return whole;
 }
 
 /* Does an expanded text hold something out of a Secret? */
@@ -240,7 +278,7 @@ static void from_value(struct value_reader *r, const struct val *var, size_t ind
 		from_key(r, var, ref, "Secret", path);
 	} else if (s.name.len) {
 		s.is_secret = mentions_secret(r, val_str(node));
-		s.value = env_expand(&r->env, val_str(node));
+		s.value = expanded(r, val_str(node));
 		set(r, s);
 	}
 }
@@ -376,6 +414,7 @@ void value_read_env(struct value_reader *r)
 
 	r->env = (struct env){ .arena = r->arena };
 	r->first_setting = r->settings.n;
+	r->expanded = 0;
 	r->templates_pages = templates_pages(r);
 	val_for_each (val_get(r->container, "envFrom"), it) {
 		from_whole(r, it);

@@ -8,6 +8,9 @@
 #include "base/vec.h"
 #include "schema/env.h"
 
+/* Bytes of one container's variables after $(NAME): Linux starts no program with more (execve(2): 6 MiB at
+ * most). */
+#define VALUE_ENV_MAX  ((size_t)6 << 20)
 #define VALUE_TEXT_MAX ((size_t)1 << 20) /* bytes of one value: a ConfigMap cannot hold more */
 
 struct value_reader {
@@ -27,6 +30,7 @@ struct value_reader {
 	const char *container_path; /* "spec.template.spec.containers[0]" */
 	struct env env;             /* of the container; parallel to settings from first_setting */
 	size_t first_setting;
+	size_t expanded;      /* bytes so far */
 	bool templates_pages; /* something in the container writes values into pages at run time */
 };
 
@@ -67,6 +71,9 @@ void value_read_env(struct value_reader *r);
 /* A key of a ConfigMap or Secret: its node (null: none) and text; decodes. */
 const struct val *value_key(struct value_reader *r, const struct val *object, struct slice key,
                             bool *ret_is_secret, struct slice *ret_text);
+/* The same for 'it', a member of the object's "data" or "stringData": the node that its key means. */
+const struct val *value_key_at(struct value_reader *r, const struct val *object, const char *map,
+                               const struct val *it, bool *ret_is_secret, struct slice *ret_text);
 const struct val *value_object(struct value_reader *r, const char *kind, struct slice name);
 const char *value_key_path(struct arena *a, const struct val *object, struct slice key);
 

@@ -232,7 +232,7 @@ static void read_unread(struct value_reader *r, const struct val *object)
 			struct value_text t;
 
 			if (map_has(&r->read, value_pointer_key(&p)) ||
-			    value_key(r, object, it->key, &is_secret, &text) != it) {
+			    value_key_at(r, object, maps[i], it, &is_secret, &text) != it) {
 				continue;
 			}
 			t = value_text_of(object, it, value_key_path(r->arena, object, it->key));

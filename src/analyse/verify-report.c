@@ -28,6 +28,7 @@ void verify_text(struct strbuf *out, const struct verify *v)
 		}
 	}
 	strbuf_addf(out, "%zu of %zu as expected\n", v->cases.n - v->n_failed, v->cases.n);
+	matrix_notes_text(out, &v->notes);
 }
 
 void verify_tap(struct strbuf *out, const struct verify *v)
@@ -45,6 +46,9 @@ void verify_tap(struct strbuf *out, const struct verify *v)
 			strbuf_addf(out, "# %s:%u:%u\n", c->file, c->line, c->col);
 			add_lines(out, c->why, "# ");
 		}
+	}
+	for (size_t i = 0; i < v->notes.n; i++) {
+		add_lines(out, v->notes.lines[i], "# ");
 	}
 }
 
@@ -76,6 +80,11 @@ void verify_junit(struct strbuf *out, const struct verify *v)
 		markup_add_lines(out, slice_of(c->why));
 		strbuf_adds(out, "</failure>\n</testcase>\n");
 	}
+	for (size_t i = 0; i < v->notes.n; i++) {
+		strbuf_adds(out, i ? "" : "<system-out>");
+		markup_add_lines(out, slice_of(v->notes.lines[i]));
+		strbuf_adds(out, i + 1 < v->notes.n ? "\n" : "</system-out>\n");
+	}
 	strbuf_adds(out, "</testsuite>\n</testsuites>\n");
 }
 
@@ -102,6 +111,10 @@ void verify_json(struct strbuf *out, const struct verify *v)
 	val_set_int(&a, root, "expected", (int64_t)v->cases.n);
 	val_set_int(&a, root, "failed", (int64_t)v->n_failed);
 	val_set(&a, root, "cases", list);
+	list = val_need_array(&a, root, "notes");
+	for (size_t i = 0; i < v->notes.n; i++) {
+		val_append(list, val_new_cstr(&a, v->notes.lines[i]));
+	}
 	json_write_pretty(out, root);
 	strbuf_addc(out, '\n');
 }

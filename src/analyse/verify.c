@@ -617,6 +617,7 @@ int verify_run(struct verify *v, struct subject *s, struct matrix *m, const char
 	int r = place_of_text(&v->arena, s, m, SLICE("everything"), &j.everything, err);
 
 	r = r ? r : judge_all(&j, root, &rules, err);
+	v->notes = matrix_notes_of_subject(&v->arena, s);
 	vec_fini(&rules);
 	return r;
 }

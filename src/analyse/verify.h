@@ -21,6 +21,7 @@
 #pragma once
 
 #include "analyse/form.h"
+#include "analyse/matrix-view.h"
 #include "analyse/place.h"
 
 enum verify_expect { VERIFY_ALLOW, VERIFY_DENY, VERIFY_ONLY };
@@ -57,6 +58,7 @@ struct verify { /* zeroed before use */
 	struct arena arena;
 	VEC(struct verify_case) cases;
 	size_t n_failed;
+	struct matrix_notes notes; /* what was not considered */
 	bool keep_pairs; /* given: 'everything else' keeps its pairs too, of which there may be many
 	                  */
 };

@@ -71,8 +71,8 @@ struct cli_command {
 	           const struct cli_ops *ops);
 };
 
-extern const struct cli_command cli_check, cli_diff, cli_explain, cli_graph, cli_matrix, cli_verify,
-	cli_up, cli_down, cli_status, cli_kubeconfig;
+extern const struct cli_command cli_check, cli_diff, cli_drops, cli_explain, cli_graph, cli_matrix,
+	cli_verify, cli_up, cli_down, cli_status, cli_kubeconfig;
 
 #define CLI_WITHOUT_FILES "Without -f and --kubeconfig the running instance is looked at."
 

@@ -2,6 +2,7 @@
  * time. */
 #include "cli/live.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +35,47 @@ static char *socket_of(const struct live *l, struct slice node)
 	return mem_printf("%s/" SLICE_FMT ".sock", l->sockets, SLICE_ARG(node));
 }
 
+/* Is the instance there, and may we ask its nodes? 'socket': of the first one. */
+static int may_ask(const struct cli_instance *i, const char *socket, struct err *err)
+{
+	if (access(socket, R_OK | W_OK) < 0) {
+		return errno == ENOENT
+		               ? err_raise(err, ERR_UNAVAILABLE, "instance %s does not run: no %s",
+		                           i->name, socket)
+		               : err_sys(err, "only root may ask the nodes: %s", socket);
+	}
+	return 0;
+}
+
+static struct http_client *client_at(struct loop *loop, const char *socket)
+{
+	return http_client_new(loop,
+	                       &(struct http_client_config){ .target = { .unix_path = socket },
+	                                                     .host = "node",
+	                                                     .max_connections = PLACES_AT_ONCE });
+}
+
+int live_nodes(struct loop *loop, const struct cli_instance *i,
+               void (*add)(void *arg, struct http_client *node), void *arg, struct err *err)
+{
+	scoped_free char *folder = mem_printf("%s/run/nodes", i->home),
+			 *first = mem_printf("%s/%s.sock", folder, i->name);
+	int r = may_ask(i, first, err);
+	scoped_dir DIR *d = r < 0 ? NULL : opendir(folder);
+
+	if (r == 0 && !d) {
+		return err_sys(err, "list the nodes in %s", folder);
+	}
+	for (struct dirent *e; d && (e = readdir(d));) {
+		scoped_free char *path = mem_printf("%s/%s", folder, e->d_name);
+
+		if (slice_has_suffix(slice_of(e->d_name), SLICE(".sock"))) {
+			add(arg, client_at(loop, path));
+		}
+	}
+	return r;
+}
+
 int live_open(struct live *l, const struct cli_instance *i, struct err *err)
 {
 	scoped_free char *kubeconfig = mem_printf("%s/kubeconfig", i->home), *socket = NULL;
@@ -43,13 +85,10 @@ int live_open(struct live *l, const struct cli_instance *i, struct err *err)
 	*l = (struct live){ .sockets = mem_printf("%s/run/nodes", i->home),
 		            .first = mem_strdup(i->name) };
 	socket = socket_of(l, slice_of(l->first));
-	if (access(socket, R_OK | W_OK) < 0) {
-		return errno == ENOENT
-		               ? err_raise(err, ERR_UNAVAILABLE, "instance %s does not run: no %s",
-		                           i->name, socket)
-		               : err_sys(err, "packets are sent by the node, as root: %s", socket);
+	r = may_ask(i, socket, err);
+	if (r == 0) {
+		r = caller_open(&l->caller, kubeconfig, err);
 	}
-	r = caller_open(&l->caller, kubeconfig, err);
 	return r < 0 ? r : caller_ask(&l->caller, "GET", "/api/v1/pods", NULL, NULL, &l->pods, err);
 }
 
@@ -59,11 +98,8 @@ static struct http_client *client_of(struct live *l, struct slice node)
 
 	if (!client) {
 		scoped_free char *path = socket_of(l, node);
-		struct http_client_config config = { .target = { .unix_path = path },
-			                             .host = "node",
-			                             .max_connections = PLACES_AT_ONCE };
 
-		client = http_client_new(l->caller.loop, &config);
+		client = client_at(l->caller.loop, path);
 		map_set(&l->nodes, node, client);
 	}
 	return client;

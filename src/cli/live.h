@@ -9,6 +9,8 @@
 #include "cli/command.h"
 #include "model/model.h"
 
+struct http_client;
+
 enum live_outcome { LIVE_UNKNOWN, LIVE_CONNECTED, LIVE_REFUSED, LIVE_TIMEOUT, LIVE_UNREACHABLE };
 const char *live_outcome_text(enum live_outcome o); /* "connected" */
 /* Did packets get there (and an answer back)? */
@@ -40,6 +42,11 @@ struct live {
 	char *sockets, *first; /* owned: folder of the nodes' sockets; name of the first node */
 	struct doc *pods;      /* share; a PodList */
 };
+/* A client of every node's own service, in turn; the receiver owns it. Failure: a sentence for the user (not running, not
+ * root). */
+MUST_USE int live_nodes(struct loop *loop, const struct cli_instance *i,
+                        void (*add)(void *arg, struct http_client *node), void *arg,
+                        struct err *err);
 /* Opens an instance and reads its pods. Failure: a sentence for the user (not running, not root). live_close in any
  * case. */
 MUST_USE int live_open(struct live *l, const struct cli_instance *i, struct err *err);

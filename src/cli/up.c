@@ -158,12 +158,24 @@ static struct val *with_last_applied(struct arena *a, const struct val *object)
 	return copy;
 }
 
+/* Of the add-on manager: "EnsureExists" for what is made once and is the user's own afterwards. */
+static bool is_made_once(const struct val *object)
+{
+	return slice_is(
+		val_get_str(val_path(object, "metadata.labels"), "addonmanager.kubernetes.io/mode"),
+		"EnsureExists");
+}
+
 static int apply_one(struct up *u, const struct manifest *x, struct err *err)
 {
 	scoped_arena struct arena a = { 0 };
 	scoped_strbuf struct strbuf target = { 0 };
 	int r = target_of(u, x, &target, err);
 
+	if (r == 0 && is_made_once(x->object) &&
+	    caller_ask(&u->caller, "GET", strbuf_str(&target), NULL, NULL, NULL, NULL) == 0) {
+		return 0;
+	}
 	if (r == 0) {
 		strbuf_adds(&target,
 		            "?fieldManager=" FIELD_MANAGER "&force=true&fieldValidation=Strict");

@@ -592,7 +592,9 @@ int yaml_parse_all(struct arena *a, struct slice text, yaml_doc_fn *fn, void *ar
 	int r;
 
 	if (text.len > YAML_MAX_TEXT) {
-		return err_raise(err, ERR_LIMIT, "text of %zu bytes is too large", text.len);
+		return err_raise(err, ERR_LIMIT,
+		                 "%zu MiB of YAML are too large for one text: %zu MiB at most",
+		                 text.len >> 20, YAML_MAX_TEXT >> 20);
 	}
 	if (!yaml_parser_initialize(&rd.parser)) {
 		return err_raise(err, ERR_NOMEM, "out of memory");

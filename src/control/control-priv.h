@@ -26,7 +26,11 @@
 	X(endpointslice, "discovery.k8s.io", "v1", "EndpointSlice")                                \
 	X(ingress, "networking.k8s.io", "v1", "Ingress")                                           \
 	X(lease, "coordination.k8s.io", "v1", "Lease")                                             \
-	X(fieldexport, "services.k8s.aws", "v1alpha1", "FieldExport")
+	X(fieldexport, "services.k8s.aws", "v1alpha1", "FieldExport")                              \
+	X(database, "rds.services.k8s.aws", "v1alpha1", "DBInstance")                              \
+	X(cache, "elasticache.services.k8s.aws", "v1alpha1", "CacheCluster")                       \
+	X(adminpolicy, "policy.networking.k8s.io", "v1alpha1", "AdminNetworkPolicy")               \
+	X(clusterpolicy, "policy.networking.k8s.io", "v1alpha2", "ClusterNetworkPolicy")
 
 struct kinds {
 #define X(name, group, version, kind_name) const struct kind *name;
@@ -79,7 +83,7 @@ struct controller {
 extern const struct controller_type control_namespace, control_serviceaccount, control_replicaset,
 	control_deployment, control_endpoints, control_endpointslice, control_mirror,
 	control_scheduler, control_podgc, control_garbage, control_node, control_event_expiry,
-	control_certificate, control_fieldexport, control_eviction;
+	control_certificate, control_fieldexport, control_clusterpolicy, control_eviction;
 
 /* ---- keys: "namespace/name"; "/name" for cluster scope ---- */
 

@@ -7,12 +7,14 @@
 #include "base/must.h"
 #include "control/control-priv.h"
 #include "control/edit.h"
+#include "control/service-pods.h"
+#include "control/slices.h"
 
 static const struct controller_type *const types[] = {
 	&control_namespace,    &control_serviceaccount, &control_deployment, &control_replicaset,
 	&control_scheduler,    &control_endpointslice,  &control_endpoints,  &control_mirror,
 	&control_node,         &control_podgc,          &control_garbage,    &control_certificate,
-	&control_event_expiry, &control_fieldexport,    &control_eviction,
+	&control_event_expiry, &control_fieldexport,    &control_eviction,   &control_clusterpolicy,
 };
 
 static enum queue_result look(void *arg, struct slice key, int64_t *again_us)
@@ -106,6 +108,12 @@ struct control *control_new(struct loop *l, struct store *s, const struct contro
 		c->config.event_ttl_us = 3600 * US_PER_S;
 	}
 	find_kinds(c);
+	if (c->kinds.endpointslice) {
+		store_index(s, c->kinds.endpointslice, slice_service);
+	}
+	if (c->kinds.service) {
+		store_index(s, c->kinds.service, service_selector);
+	}
 	c->controllers = mem_realloc(NULL, ARRAY_SIZE(types), sizeof(*c->controllers));
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		struct controller *one = &c->controllers[c->n];

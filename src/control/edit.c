@@ -154,6 +154,15 @@ struct docs work_list(const struct work *w, const struct kind *k, struct slice n
 	return c.docs;
 }
 
+struct docs work_slices(const struct work *w, struct slice ns, struct slice service,
+                        docs_filter_fn *filter, void *arg)
+{
+	struct collecting c = { .arena = w->arena, .filter = filter, .arg = arg };
+
+	store_each_indexed(w->store, w->kinds->endpointslice, ns, service, collect, &c);
+	return c.docs;
+}
+
 /* ---- writing ---- */
 
 struct val *work_edit(struct work *w, const struct doc *d)

@@ -36,6 +36,9 @@ struct docs {
 typedef bool docs_filter_fn(void *arg, const struct val *object);
 struct docs work_list(const struct work *w, const struct kind *k, struct slice ns,
                       docs_filter_fn *filter, void *arg);
+/* EndpointSlices that name the service by their label. */
+struct docs work_slices(const struct work *w, struct slice ns, struct slice service,
+                        docs_filter_fn *filter, void *arg);
 
 /* ---- writing ---- */
 

@@ -93,10 +93,9 @@ static struct val *annotations_of(struct work *w, const struct val *endpoints)
 
 static bool is_mirror(void *arg, const struct val *slice)
 {
-	const struct val *labels = meta_labels(slice);
-
-	return slice_eq(val_get_str(labels, "kubernetes.io/service-name"), *(struct slice *)arg) &&
-	       slice_is(val_get_str(labels, "endpointslice.kubernetes.io/managed-by"), MANAGER);
+	(void)arg;
+	return slice_is(val_get_str(meta_labels(slice), "endpointslice.kubernetes.io/managed-by"),
+	                MANAGER);
 }
 
 static int remove_mirrors(struct work *w, struct slice key, struct err *err)
@@ -105,7 +104,7 @@ static int remove_mirrors(struct work *w, struct slice key, struct err *err)
 	struct docs docs;
 
 	slice_cut(key, '/', &ns, &name);
-	docs = work_list(w, w->kinds->endpointslice, ns, is_mirror, &name);
+	docs = work_slices(w, ns, name, is_mirror, NULL);
 	for (size_t i = 0; i < docs.n; i++) {
 		int r = work_delete(w, w->kinds->endpointslice, docs.at[i]->root, err);
 

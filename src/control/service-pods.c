@@ -28,19 +28,27 @@ bool service_has_pods(const struct val *service)
 
 /* ---- events ---- */
 
+bool service_selector(const struct val *service, struct strbuf *ret)
+{
+	const struct val *first = val_first(val_path(service, "spec.selector"));
+
+	if (first) {
+		strbuf_add_slice(ret, first->key);
+		strbuf_addc(ret, '=');
+		strbuf_add_slice(ret, val_str(first));
+	}
+	return first;
+}
+
 struct seeing {
 	struct controller *c;
-	const struct val *now, *before; /* labels; null for all services */
-	bool all;
+	const struct val *labels; /* null: all services */
 };
 
 static bool selects(const struct val *service, const struct val *labels)
 {
 	const struct val *selector = val_path(service, "spec.selector");
 
-	if (!labels || !val_len(selector)) {
-		return false;
-	}
 	val_for_each (selector, it) {
 		if (!val_eq(val_get_slice(labels, it->key), it)) {
 			return false;
@@ -53,10 +61,26 @@ static bool see_service(void *arg, const struct doc *d)
 {
 	struct seeing *s = arg;
 
-	if (s->all || selects(d->root, s->now) || selects(d->root, s->before)) {
+	if (!s->labels || selects(d->root, s->labels)) {
 		controller_add_object(s->c, d->root);
 	}
 	return true;
+}
+
+/* Services that select pods with these labels: each is found by one of them. */
+static void see_services_of(struct controller *c, const struct val *pod)
+{
+	struct seeing s = { .c = c, .labels = meta_labels(pod) };
+
+	val_for_each (s.labels, it) {
+		scoped_strbuf struct strbuf pair = { 0 };
+
+		strbuf_add_slice(&pair, it->key);
+		strbuf_addc(&pair, '=');
+		strbuf_add_slice(&pair, val_str(it));
+		store_each_indexed(c->control->store, c->control->kinds.service, meta_ns(pod),
+		                   strbuf_slice(&pair), see_service, &s);
+	}
 }
 
 void service_pods_seen(struct controller *c, const struct store_event *e)
@@ -67,13 +91,12 @@ void service_pods_seen(struct controller *c, const struct store_event *e)
 	if (e->kind == k->service) {
 		controller_add_object(c, e->object->root);
 	} else if (e->kind == k->pod) {
-		s.now = meta_labels(e->object->root);
-		s.before = e->old ? meta_labels(e->old->root) : NULL;
-		store_each(c->control->store, k->service, meta_ns(e->object->root), see_service,
-		           &s);
+		see_services_of(c, e->object->root);
+		if (e->old) {
+			see_services_of(c, e->old->root);
+		}
 	} else if (e->kind == k->node && (e->type != STORE_MODIFIED || !e->old ||
 	                                  hints_follow_node(e->old->root, e->object->root))) {
-		s.all = true;
 		store_each(c->control->store, k->service, SLICE(""), see_service, &s);
 	}
 }

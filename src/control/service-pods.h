@@ -9,6 +9,8 @@ bool service_is_headless(const struct val *service);
 /* Does the Service get endpoints from pods: a selector, and not an ExternalName? */
 bool service_has_pods(const struct val *service);
 
+/* What Services are indexed by: one pair of the selector, "app=web". */
+bool service_selector(const struct val *service, struct strbuf *ret);
 /* Adds the keys of all Services that an event can concern: Services themselves, those that select a
  * pod now or before, all of them when a node comes or goes. */
 void service_pods_seen(struct controller *c, const struct store_event *e);

@@ -25,6 +25,14 @@ struct packing {
 	struct packed *surplus; /* stored ones that nobody needs as they are */
 };
 
+bool slice_service(const struct val *slice, struct strbuf *ret)
+{
+	const struct val *name = val_get(meta_labels(slice), LABEL_SERVICE);
+
+	strbuf_add_slice(ret, val_str(name));
+	return name;
+}
+
 struct slice_group *slice_plan_group(struct work *w, struct slice_plan *p, const char *address_type,
                                      const struct val *ports)
 {
@@ -50,7 +58,6 @@ static bool is_ours(void *arg, const struct val *object)
 	const struct val *labels = meta_labels(object);
 
 	return !meta_is_deleting(object) &&
-	       slice_is(val_get_str(labels, LABEL_SERVICE), p->service) &&
 	       slice_is(val_get_str(labels, LABEL_MANAGED), p->managed_by);
 }
 
@@ -269,8 +276,8 @@ static int write_one(struct packing *k, struct packed *p, struct err *err)
 int slice_plan_carry_out(struct work *w, const struct slice_plan *plan, struct err *err)
 {
 	struct packing k = { .w = w, .plan = plan };
-	struct docs stored = work_list(w, w->kinds->endpointslice, meta_ns(plan->owner), is_ours,
-	                               (void *)(uintptr_t)plan);
+	struct docs stored = work_slices(w, meta_ns(plan->owner), slice_of(plan->service), is_ours,
+	                                 (void *)(uintptr_t)plan);
 	int r;
 
 	for (size_t i = 0; i < stored.n; i++) {

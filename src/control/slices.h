@@ -26,6 +26,8 @@ struct slice_plan {
 	struct slice_group *groups;    /* none: one empty slice is kept */
 };
 
+/* What EndpointSlices are indexed by: the name of their Service. */
+bool slice_service(const struct val *slice, struct strbuf *ret);
 /* The group of that type and those ports, made when missing. */
 struct slice_group *slice_plan_group(struct work *w, struct slice_plan *p, const char *address_type,
                                      const struct val *ports);

@@ -2,7 +2,6 @@
  * changes. */
 #include "dataplane/dataplane.h"
 
-#include <arpa/inet.h>
 #include <linux/netlink.h>
 
 #include "base/log.h"
@@ -145,37 +144,4 @@ int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *
 		fn(arg, "balance-socket", sockets_balanced(d->sockets), 0);
 	}
 	return r < 0 || !d->config.leads ? r : nft_each_counter(d->vpc_nft, fn, arg, err);
-}
-
-/* ---- drops ---- */
-
-struct drops {
-	dataplane_drop_fn *fn;
-	void *arg;
-	enum verdict verdict;
-};
-
-static void show_drop(void *arg, const struct nft_element *e)
-{
-	const struct drops *drops = arg;
-	const uint8_t *key = e->key;
-	struct flow f = { .src = { .family = IP_V4 }, .dst = { .family = IP_V4 }, .proto = key[8] };
-	uint16_t port_be;
-
-	memcpy(f.src.bytes, key, 4);
-	memcpy(f.dst.bytes, key + 4, 4);
-	memcpy(&port_be, key + 12, sizeof(port_be));
-	f.dst_port = ntohs(port_be);
-	drops->fn(drops->arg, &f, drops->verdict, e->packets);
-}
-
-int dataplane_each_drop(struct dataplane *d, dataplane_drop_fn *fn, void *arg, struct err *err)
-{
-	struct drops egress = { fn, arg, VERDICT_DENY_EGRESS },
-		     ingress = { fn, arg, VERDICT_DENY_INGRESS };
-	int r = nft_each_element(d->node_nft, &node_dropped_egress, show_drop, NULL, &egress, err);
-
-	return r < 0 ? r
-	             : nft_each_element(d->node_nft, &node_dropped_ingress, show_drop, NULL,
-	                                &ingress, err);
 }

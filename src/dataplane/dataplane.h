@@ -79,18 +79,39 @@ MUST_USE int dataplane_host_rules(struct dataplane *d, struct slice id, struct i
 
 /* ---- what happened ---- */
 
-/* Packets and bytes by what was done with them, since the namespaces were made: drop-egress,
- * drop-ingress (a policy), drop-unknown-pod (no policies known yet), drop-security-group,
- * refuse-no-endpoint and others; balance-socket counts sockets and datagrams that got an endpoint by
- * eBPF. */
+enum drop_reason {
+	DROP_EGRESS,       /* policies of the source */
+	DROP_INGRESS,      /* policies of the destination */
+	DROP_UNKNOWN_POD,  /* an address on a pod's link that no pod has: no policies are known */
+	DROP_INVALID,      /* belongs to no flow */
+	DROP_CLIENT_RANGE, /* loadBalancerSourceRanges */
+	DROP_NO_SERVICE,   /* no service has the address */
+	DROP_NO_ENDPOINT,  /* refused: a service without usable endpoints, or not that port */
+	DROP_NO_LOCAL_ENDPOINT, /* traffic policy Local, and none on this node */
+	DROP_ENDPOINT_GONE,     /* chosen in the moment it went; the client tries again */
+	DROP_SECURITY_GROUP,    /* of a host in the VPC */
+	DROP_INTERNET,          /* what no gateway carries */
+	DROP_REASONS
+};
+const char *drop_reason_name(enum drop_reason reason); /* "drop-egress"; also its counter's */
+
+/* Packets and bytes by what was done with them, since the namespaces were made: "accept-new" and
+ * the names of drop_reason_name; balance-socket counts sockets and datagrams that got an endpoint by
+ * eBPF. A name may come twice, of node and router. */
 typedef void dataplane_counter_fn(void *arg, const char *name, uint64_t packets, uint64_t bytes);
 MUST_USE int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *arg,
                                     struct err *err);
 
-/* Flows that policies dropped lately, newest attempts counted in; for naming who dropped, ask
- * policy_table_isolation for the class of src (POLICY_EGRESS) or dst (POLICY_INGRESS). */
-typedef void dataplane_drop_fn(void *arg, const struct flow *f, enum verdict verdict,
-                               uint64_t packets);
+/* Flows that lost packets in the last ten minutes. For naming who dropped, ask
+ * policy_table_isolation for the class of src (DROP_EGRESS) or dst (DROP_INGRESS). */
+struct dropped {
+	struct flow
+		flow; /* of policies: destination as translated; of services: as the client sent it */
+	enum drop_reason reason;
+	uint64_t packets; /* since the flow was first noted */
+	int64_t age_ms;   /* of the last one */
+};
+typedef void dataplane_drop_fn(void *arg, const struct dropped *d);
 MUST_USE int dataplane_each_drop(struct dataplane *d, dataplane_drop_fn *fn, void *arg,
                                  struct err *err);
 

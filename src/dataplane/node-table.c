@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dataplane/drop-set.h"
 #include "host/nft-rule.h"
 
 #define IP4   NFT_FIELD_IP4
@@ -32,6 +33,8 @@ const struct nft_set node_sets[NODE_SETS] = {
 	[SET_ISOLATED_EGRESS] = { "isolated_egress", { MARK } },
 	[SET_ROWS_INGRESS] = { "rows_ingress", { MARK, MARK, PROTO, PORT }, .ranges = true },
 	[SET_ROWS_EGRESS] = { "rows_egress", { MARK, MARK, PROTO, PORT }, .ranges = true },
+	[SET_DENIED_INGRESS] = { "denied_ingress", { MARK, MARK, PROTO, PORT }, .ranges = true },
+	[SET_DENIED_EGRESS] = { "denied_egress", { MARK, MARK, PROTO, PORT }, .ranges = true },
 	[SET_ANY_INGRESS] = { "any_ingress", { MARK, PROTO, PORT }, .ranges = true },
 	[SET_ANY_EGRESS] = { "any_egress", { MARK, PROTO, PORT }, .ranges = true },
 	[SET_SETTLED] = { "settled", { MARK } },
@@ -39,23 +42,6 @@ const struct nft_set node_sets[NODE_SETS] = {
 };
 const struct nft_set node_affinity = {
 	"affinity", { MARK, IP4 }, { IP4, PORT }, .timeouts = true, .max = 65536
-};
-#define DROPS_MAX 4096
-#define DROPS_MS  (10 * 60 * 1000)
-const struct nft_set node_dropped_egress = { "dropped_egress",
-	                                     { IP4, IP4, PROTO, PORT },
-	                                     .timeouts = true,
-	                                     .counts = true,
-	                                     .max = DROPS_MAX };
-const struct nft_set node_dropped_ingress = { "dropped_ingress",
-	                                      { IP4, IP4, PROTO, PORT },
-	                                      .timeouts = true,
-	                                      .counts = true,
-	                                      .max = DROPS_MAX };
-
-static const char *const counters[] = {
-	COUNT_DROP_EGRESS, COUNT_DROP_INGRESS, COUNT_DROP_UNKNOWN, COUNT_DROP_INVALID,
-	COUNT_DROP_SOURCE, COUNT_DROP_SERVICE, COUNT_REFUSE,       COUNT_ACCEPT,
 };
 
 #define ORIGINAL 0
@@ -122,10 +108,9 @@ static void in_prefix(struct nft *n, struct prefix p, bool inside)
 	}
 }
 
-static void count_and_drop(struct nft *n, const char *counter)
+static void drop_for(struct nft *n, enum drop_reason reason)
 {
-	nft_rule_count(n, counter);
-	nft_rule_drop(n);
+	nft_rule_goto(n, drop_reason_name(reason));
 }
 
 /* ---- services ---- */
@@ -159,7 +144,7 @@ static void services(struct nft *n, const struct node_table_config *c)
 	nft_rule_saddr(n, 3);
 	nft_rule_in(n, 0, &node_sets[SET_GUARDED]);
 	nft_rule_not_in(n, 0, &node_sets[SET_SOURCES]);
-	count_and_drop(n, COUNT_DROP_SOURCE);
+	drop_for(n, DROP_CLIENT_RANGE);
 
 	nft_rule_begin(n, "services");
 	nft_rule_meta(n, 0, NFT_META_MARK);
@@ -175,23 +160,19 @@ static void services(struct nft *n, const struct node_table_config *c)
 	nft_rule_begin(n, "services");
 	nft_rule_daddr(n, 0);
 	in_prefix(n, c->service_range, true);
-	nft_rule_goto(n, CHAIN_DISCARD);
+	drop_for(n, DROP_NO_SERVICE);
 	nft_rule_begin(n, "services");
 	nft_rule_daddr(n, 0);
 	nft_rule_equal(n, 0, c->dns_ip.bytes, 4);
-	nft_rule_goto(n, CHAIN_DISCARD);
+	drop_for(n, DROP_NO_SERVICE);
 
-	nft_rule_begin(n, CHAIN_REFUSE);
-	nft_rule_count(n, COUNT_REFUSE);
+	drop_note_queue(n, CHAIN_REFUSE, DROP_NO_ENDPOINT, DROP_KEY_ORIGINAL);
 	nft_rule_begin(n, CHAIN_REFUSE);
 	nft_rule_meta(n, 0, NFT_META_L4PROTO);
 	nft_rule_equal(n, 0, &(uint8_t){ IPPROTO_TCP }, 1);
 	nft_rule_reject_tcp(n);
 	nft_rule_begin(n, CHAIN_REFUSE);
 	nft_rule_reject_icmp(n);
-
-	nft_rule_begin(n, CHAIN_DISCARD);
-	count_and_drop(n, COUNT_DROP_SERVICE);
 }
 
 /* ---- who is hidden behind the node's address ---- */
@@ -246,9 +227,9 @@ static void masquerading(struct nft *n, const struct node_table_config *c)
 #define SERVER_CLASS NFT_META_PRIORITY
 
 struct direction {
-	const char *chain, *next, *counter;
-	enum node_set isolated, rows, any;
-	const struct nft_set *dropped;
+	const char *chain, *next;
+	enum drop_reason reason;
+	enum node_set isolated, rows, denied, any;
 	enum nft_meta_keys subject, peer;
 };
 
@@ -285,34 +266,33 @@ static void classify(struct nft *n, uint8_t dir, enum nft_meta_keys where)
 	set_class(n, where);
 }
 
+/* What a set of rows about subject and peer says of the flow. */
+static void by_peer(struct nft *n, const struct direction *dir, enum node_set set, const char *to)
+{
+	nft_rule_begin(n, dir->chain);
+	nft_rule_meta(n, 0, dir->subject);
+	nft_rule_meta(n, 1, dir->peer);
+	load_proto_port(n, 2);
+	nft_rule_in(n, 0, &node_sets[set]);
+	nft_rule_goto(n, to);
+}
+
 static void judge(struct nft *n, const struct direction *dir)
 {
 	nft_rule_begin(n, dir->chain);
 	nft_rule_meta(n, 0, dir->subject);
 	nft_rule_not_in(n, 0, &node_sets[dir->isolated]);
 	nft_rule_goto(n, dir->next);
-
-	nft_rule_begin(n, dir->chain);
-	nft_rule_meta(n, 0, dir->subject);
-	nft_rule_meta(n, 1, dir->peer);
-	load_proto_port(n, 2);
-	nft_rule_in(n, 0, &node_sets[dir->rows]);
-	nft_rule_goto(n, dir->next);
+	by_peer(n, dir, dir->rows, dir->next);
+	by_peer(n, dir, dir->denied, drop_reason_name(dir->reason));
 
 	nft_rule_begin(n, dir->chain);
 	nft_rule_meta(n, 0, dir->subject);
 	load_proto_port(n, 1);
 	nft_rule_in(n, 0, &node_sets[dir->any]);
 	nft_rule_goto(n, dir->next);
-
-	/* A rule of its own: it ends when there is no room for one more. */
 	nft_rule_begin(n, dir->chain);
-	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, ORIGINAL);
-	nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, REPLY);
-	load_proto_port(n, 2);
-	nft_rule_tally(n, dir->dropped, 0, DROPS_MS);
-	nft_rule_begin(n, dir->chain);
-	count_and_drop(n, dir->counter);
+	drop_for(n, dir->reason);
 }
 
 static void unknown_pods(struct nft *n)
@@ -322,13 +302,13 @@ static void unknown_pods(struct nft *n)
 	nft_rule_saddr(n, 0);
 	nft_rule_saddr(n, 1);
 	nft_rule_not_in(n, 0, &node_sets[SET_SAME]);
-	count_and_drop(n, COUNT_DROP_UNKNOWN);
+	drop_for(n, DROP_UNKNOWN_POD);
 	nft_rule_begin(n, "policies");
 	to_link_with_prefix(n, POD_LINK_PREFIX);
 	nft_rule_daddr(n, 0);
 	nft_rule_daddr(n, 1);
 	nft_rule_not_in(n, 0, &node_sets[SET_SAME]);
-	count_and_drop(n, COUNT_DROP_UNKNOWN);
+	drop_for(n, DROP_UNKNOWN_POD);
 }
 
 static void policies(struct nft *n)
@@ -336,10 +316,10 @@ static void policies(struct nft *n)
 	static const struct direction egress = {
 		.chain = "egress",
 		.next = "ingress",
-		.counter = COUNT_DROP_EGRESS,
-		.dropped = &node_dropped_egress,
+		.reason = DROP_EGRESS,
 		.isolated = SET_ISOLATED_EGRESS,
 		.rows = SET_ROWS_EGRESS,
+		.denied = SET_DENIED_EGRESS,
 		.any = SET_ANY_EGRESS,
 		.subject = CLIENT_CLASS,
 		.peer = SERVER_CLASS,
@@ -347,10 +327,10 @@ static void policies(struct nft *n)
 	static const struct direction ingress = {
 		.chain = "ingress",
 		.next = "admit",
-		.counter = COUNT_DROP_INGRESS,
-		.dropped = &node_dropped_ingress,
+		.reason = DROP_INGRESS,
 		.isolated = SET_ISOLATED_INGRESS,
 		.rows = SET_ROWS_INGRESS,
+		.denied = SET_DENIED_INGRESS,
 		.any = SET_ANY_INGRESS,
 		.subject = SERVER_CLASS,
 		.peer = CLIENT_CLASS,
@@ -398,7 +378,7 @@ static void filters(struct nft *n)
 {
 	nft_rule_begin(n, "forward");
 	ct_state(n, NF_CT_STATE_INVALID_BIT); /* invalid: would pass untranslated */
-	count_and_drop(n, COUNT_DROP_INVALID);
+	drop_for(n, DROP_INVALID);
 	known_flows(n, "forward");
 	nft_rule_begin(n, "forward");
 	nft_rule_goto(n, "policies");
@@ -418,19 +398,33 @@ static void filters(struct nft *n)
 
 void node_table_queue(struct nft *n, const struct node_table_config *c)
 {
-	static const char *const plain[] = { "services", CHAIN_REFUSE, CHAIN_DISCARD, "policies",
+	static const char *const plain[] = { "services", CHAIN_REFUSE, "policies",
 		                             "egress",   "ingress",    "admit" };
+	static const struct {
+		enum drop_reason reason;
+		enum drop_key key;
+	} drops[] = {
+		{ DROP_EGRESS, DROP_KEY_FLOW },
+		{ DROP_INGRESS, DROP_KEY_FLOW },
+		{ DROP_UNKNOWN_POD, DROP_KEY_FLOW },
+		{ DROP_INVALID, DROP_KEY_PACKET },
+		{ DROP_CLIENT_RANGE, DROP_KEY_ORIGINAL },
+		{ DROP_NO_SERVICE, DROP_KEY_ORIGINAL },
+		{ DROP_NO_LOCAL_ENDPOINT, DROP_KEY_ORIGINAL },
+		{ DROP_ENDPOINT_GONE, DROP_KEY_ORIGINAL },
+	};
 
 	nft_table_add(n);
-	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
-		nft_counter_add(n, counters[i]);
-	}
+	nft_counter_add(n, COUNT_ACCEPT);
+	nft_counter_add(n, drop_reason_name(DROP_NO_ENDPOINT));
 	for (size_t i = 0; i < NODE_SETS; i++) {
 		nft_set_add(n, &node_sets[i]);
 	}
 	nft_set_add(n, &node_affinity);
-	nft_set_add(n, &node_dropped_egress);
-	nft_set_add(n, &node_dropped_ingress);
+	nft_set_add(n, &drop_set);
+	for (size_t i = 0; i < sizeof(drops) / sizeof(drops[0]); i++) {
+		drop_chain_queue(n, drops[i].reason, drops[i].key);
+	}
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
 		nft_chain_add(n, plain[i], NULL);
 	}
@@ -561,5 +555,5 @@ void picker_queue(struct nft *n, const struct picker *p)
 	nft_rule_dnat(n, 0, 1);
 	/* A slot that is not there (yet): the client tries again. */
 	nft_rule_begin(n, name);
-	nft_rule_drop(n);
+	drop_for(n, DROP_ENDPOINT_GONE);
 }

@@ -11,7 +11,8 @@
  * in cluster_ips -> refuse; in the service range -> drop forward (filter), input likewise invalid
  * -> drop; flow's mark in settled -> accept; related -> accept a pod's link with an address that is
  * no pod's -> drop  (nothing passes before its policies are there) class of source and destination
- * by pods, else blocks; egress rows, ingress rows; or drop accepted: flow's mark := generation so
+ * by pods, else blocks; egress: rows of the peer admit or deny, else rows of any peer admit, else drop; ingress
+ * likewise accepted: flow's mark := generation so
  * that its further packets need one look-up postrouting (nat) hairpin, external entries, clients
  * from outside, pods leaving -> masquerade
  *
@@ -45,6 +46,8 @@ enum node_set {
 	SET_ISOLATED_EGRESS,
 	SET_ROWS_INGRESS, /* subject . peer . protocol . port */
 	SET_ROWS_EGRESS,
+	SET_DENIED_INGRESS, /* the same: denied, though from every other peer it would pass */
+	SET_DENIED_EGRESS,
 	SET_ANY_INGRESS, /* subject . protocol . port: from every peer */
 	SET_ANY_EGRESS,
 	SET_SETTLED,    /* the generation */
@@ -54,22 +57,9 @@ enum node_set {
 extern const struct nft_set node_sets[NODE_SETS];
 /* pool . client -> endpoint; rules write it. */
 extern const struct nft_set node_affinity;
-/* source . destination . protocol . port of flows that policies dropped lately, counted; rules
- * write them. */
-extern const struct nft_set node_dropped_egress, node_dropped_ingress;
 
-#define CHAIN_REFUSE  "refuse"  /* counts and rejects */
-#define CHAIN_DISCARD "discard" /* counts and drops */
-
-/* Counters, as dataplane_each_counter names them. */
-#define COUNT_DROP_EGRESS  "drop-egress"
-#define COUNT_DROP_INGRESS "drop-ingress"
-#define COUNT_DROP_UNKNOWN "drop-unknown-pod"
-#define COUNT_DROP_INVALID "drop-invalid"
-#define COUNT_DROP_SOURCE  "drop-client-not-in-range"
-#define COUNT_DROP_SERVICE "drop-no-such-service"
-#define COUNT_REFUSE       "refuse-no-endpoint"
-#define COUNT_ACCEPT       "accept-new"
+#define CHAIN_REFUSE "refuse" /* notes and rejects */
+#define COUNT_ACCEPT "accept-new"
 
 struct node_table_config {
 	struct prefix cluster_range, service_range; /* pods of all nodes; services */

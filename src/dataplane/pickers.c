@@ -49,7 +49,7 @@ static void unlist(struct balancer *b, struct picker_chain *c)
 void pickers_start(struct balancer *b)
 {
 	list_chain(b, picker_refuse, CHAIN_REFUSE);
-	list_chain(b, picker_discard, CHAIN_DISCARD);
+	list_chain(b, picker_discard, drop_reason_name(DROP_NO_LOCAL_ENDPOINT));
 }
 
 /* A chain of that kind that nobody uses, or the least used one. */

@@ -7,10 +7,12 @@
 #include "model/policy-table.h"
 
 static const struct {
-	enum node_set isolated, rows, any;
+	enum node_set isolated, rows, denied, any;
 } sets[POLICY_DIRECTIONS] = {
-	[POLICY_INGRESS] = { SET_ISOLATED_INGRESS, SET_ROWS_INGRESS, SET_ANY_INGRESS },
-	[POLICY_EGRESS] = { SET_ISOLATED_EGRESS, SET_ROWS_EGRESS, SET_ANY_EGRESS },
+	[POLICY_INGRESS] = { SET_ISOLATED_INGRESS, SET_ROWS_INGRESS, SET_DENIED_INGRESS,
+	                     SET_ANY_INGRESS },
+	[POLICY_EGRESS] = { SET_ISOLATED_EGRESS, SET_ROWS_EGRESS, SET_DENIED_EGRESS,
+	                    SET_ANY_EGRESS },
 };
 
 static bool put(struct dataplane *d, enum node_set set, const void *key, size_t size,
@@ -93,52 +95,70 @@ struct row_end {
 	uint16_t port_be, pad2;
 };
 
-static void row_ends(const struct policy_row *row, struct row_end *from, struct row_end *to)
-{
-	bool any = row->proto == POLICY_PROTO_ANY;
-
-	*from = (struct row_end){ .proto = any ? 0 : row->proto, .port_be = htons(row->port_from) };
-	*to = (struct row_end){ .proto = any ? 255 : row->proto, .port_be = htons(row->port_to) };
-}
-
-static bool put_any_row(struct dataplane *d, enum node_set set, const struct policy_row *row)
+static bool put_any_row(struct dataplane *d, enum node_set set, const struct policy_row *row,
+                        uint8_t proto_from, uint8_t proto_to)
 {
 	struct {
 		uint32_t subject;
 		struct row_end end;
-	} range[2] = { { .subject = row->subject }, { .subject = row->subject } };
+	} range[2] = { { row->subject, { proto_from, { 0 }, htons(row->port_from), 0 } },
+		       { row->subject, { proto_to, { 0 }, htons(row->port_to), 0 } } };
 
-	row_ends(row, &range[0].end, &range[1].end);
 	return put(d, set, range, sizeof(range), NULL);
 }
 
-static bool put_row(struct dataplane *d, enum node_set set, const struct policy_row *row)
+static bool put_row(struct dataplane *d, enum node_set set, const struct policy_row *row,
+                    uint8_t proto_from, uint8_t proto_to)
 {
 	struct {
 		uint32_t subject, peer;
 		struct row_end end;
-	} range[2] = { { .subject = row->subject, .peer = row->peer },
-		       { .subject = row->subject, .peer = row->peer } };
+	} range[2] = { { row->subject, row->peer, { proto_from, { 0 }, htons(row->port_from), 0 } },
+		       { row->subject, row->peer, { proto_to, { 0 }, htons(row->port_to), 0 } } };
 
-	row_ends(row, &range[0].end, &range[1].end);
 	return put(d, set, range, sizeof(range), NULL);
+}
+
+/* Protocols of a row as the kernel knows them: ranges of numbers. */
+static const struct proto_range {
+	uint8_t from, to;
+} others[] = { { 0, PROTO_TCP - 1 },
+	       { PROTO_TCP + 1, PROTO_UDP - 1 },
+	       { PROTO_UDP + 1, PROTO_SCTP - 1 },
+	       { PROTO_SCTP + 1, UINT8_MAX } };
+
+static bool plan_row(struct dataplane *d, enum policy_direction dir, const struct policy_row *row)
+{
+	const struct proto_range all = { 0, UINT8_MAX }, one = { row->proto, row->proto };
+	const struct proto_range *range = row->proto == POLICY_PROTO_OTHERS ? others
+	                                  : row->proto == POLICY_PROTO_ANY  ? &all
+	                                                                    : &one;
+	size_t n = row->proto == POLICY_PROTO_OTHERS ? ARRAY_SIZE(others) : 1;
+	bool changes = false;
+
+	for (size_t i = 0; i < n; i++) {
+		changes |= row->peer == POLICY_PEER_ANY
+		                   ? put_any_row(d, sets[dir].any, row, range[i].from, range[i].to)
+		                   : put_row(d, row->admits ? sets[dir].rows : sets[dir].denied,
+		                             row, range[i].from, range[i].to);
+	}
+	return changes;
 }
 
 static bool plan_rows(struct dataplane *d, const struct policy_table *t, enum policy_direction dir)
 {
-	struct mirror *rows = &d->mirrors[sets[dir].rows], *any = &d->mirrors[sets[dir].any];
+	const enum node_set all[] = { sets[dir].rows, sets[dir].denied, sets[dir].any };
 	bool changes = false;
 
-	mirror_begin_all(rows);
-	mirror_begin_all(any);
-	for (size_t i = 0; i < t->n_rows[dir]; i++) {
-		const struct policy_row *row = &t->rows[dir][i];
-
-		changes |= row->peer == POLICY_PEER_ANY ? put_any_row(d, sets[dir].any, row)
-		                                        : put_row(d, sets[dir].rows, row);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		mirror_begin_all(&d->mirrors[all[i]]);
 	}
-	changes |= mirror_end_all(rows);
-	changes |= mirror_end_all(any);
+	for (size_t i = 0; i < t->n_rows[dir]; i++) {
+		changes |= plan_row(d, dir, &t->rows[dir][i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		changes |= mirror_end_all(&d->mirrors[all[i]]);
+	}
 	return changes;
 }
 

@@ -6,15 +6,12 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <string.h>
 
+#include "dataplane/drop-set.h"
 #include "host/nft-rule.h"
 
 #define IP4   NFT_FIELD_IP4
 #define PROTO NFT_FIELD_PROTO
 #define PORT  NFT_FIELD_PORT
-
-#define COUNT_DROP_HOST     "drop-security-group"
-#define COUNT_DROP_INTERNET "drop-internet"
-#define COUNT_DROP_INVALID  "drop-invalid"
 
 const struct nft_set vpc_sets[VPC_SETS] = {
 	[VPC_HOSTS] = { "hosts", { IP4 } },
@@ -54,10 +51,9 @@ static void masked(struct nft *n, uint8_t len)
 	nft_rule_mask(n, 0, &mask, sizeof(mask));
 }
 
-static void drop(struct nft *n, const char *counter)
+static void drop_for(struct nft *n, enum drop_reason reason)
 {
-	nft_rule_count(n, counter);
-	nft_rule_drop(n);
+	nft_rule_goto(n, drop_reason_name(reason));
 }
 
 /* Rule changes leave tracked flows alone, as security groups do. */
@@ -68,7 +64,7 @@ static void hosts(struct nft *n, const char *chain)
 	nft_rule_accept(n);
 	nft_rule_begin(n, chain);
 	ct_state(n, NF_CT_STATE_INVALID_BIT);
-	drop(n, COUNT_DROP_INVALID);
+	drop_for(n, DROP_INVALID);
 
 	nft_rule_begin(n, chain);
 	nft_rule_daddr(n, 0);
@@ -80,14 +76,14 @@ static void hosts(struct nft *n, const char *chain)
 	nft_rule_begin(n, chain);
 	nft_rule_daddr(n, 0);
 	nft_rule_in(n, 0, &vpc_sets[VPC_HOSTS]);
-	drop(n, COUNT_DROP_HOST);
+	drop_for(n, DROP_SECURITY_GROUP);
 }
 
 static void internet(struct nft *n, const struct vpc_table_config *c)
 {
 	nft_rule_begin(n, "forward");
 	link_is(n, NFT_META_IIFNAME, VPC_INTERNET_LINK);
-	drop(n, COUNT_DROP_INTERNET);
+	drop_for(n, DROP_INTERNET);
 	nft_rule_begin(n, "forward");
 	link_is(n, NFT_META_OIFNAME, VPC_INTERNET_LINK);
 	nft_rule_goto(n, "leaving");
@@ -96,7 +92,7 @@ static void internet(struct nft *n, const struct vpc_table_config *c)
 	nft_rule_saddr(n, 0);
 	masked(n, c->vpc_range.len);
 	nft_rule_not_equal(n, 0, c->vpc_range.ip.bytes, 4);
-	drop(n, COUNT_DROP_INTERNET);
+	drop_for(n, DROP_INTERNET);
 	/* The host's resolvers may have any address. */
 	nft_rule_begin(n, "leaving");
 	nft_rule_dport(n, 0);
@@ -107,19 +103,21 @@ static void internet(struct nft *n, const struct vpc_table_config *c)
 		nft_rule_daddr(n, 0);
 		masked(n, private_ranges[i].len);
 		nft_rule_equal(n, 0, private_ranges[i].base, 4);
-		drop(n, COUNT_DROP_INTERNET);
+		drop_for(n, DROP_INTERNET);
 	}
 }
 
 void vpc_table_queue(struct nft *n, const struct vpc_table_config *c)
 {
 	nft_table_add(n);
-	nft_counter_add(n, COUNT_DROP_HOST);
-	nft_counter_add(n, COUNT_DROP_INTERNET);
-	nft_counter_add(n, COUNT_DROP_INVALID);
 	for (size_t i = 0; i < VPC_SETS; i++) {
 		nft_set_add(n, &vpc_sets[i]);
 	}
+	nft_set_add(n, &drop_set);
+	drop_chain_queue(n, DROP_SECURITY_GROUP, DROP_KEY_ORIGINAL);
+	drop_chain_queue(n, DROP_INTERNET, DROP_KEY_ORIGINAL);
+	drop_chain_queue(n, DROP_NO_SERVICE, DROP_KEY_ORIGINAL);
+	drop_chain_queue(n, DROP_INVALID, DROP_KEY_PACKET);
 	nft_chain_add(n, "leaving", NULL);
 	nft_chain_add(n, "forward", &(struct nft_hook){ "filter", NF_INET_FORWARD, 0 });
 	nft_chain_add(n, "output", &(struct nft_hook){ "filter", NF_INET_LOCAL_OUT, 0 });
@@ -129,7 +127,7 @@ void vpc_table_queue(struct nft *n, const struct vpc_table_config *c)
 	nft_rule_begin(n, "forward");
 	nft_rule_daddr(n, 0);
 	nft_rule_equal(n, 0, c->dns_ip.bytes, 4);
-	nft_rule_drop(n);
+	drop_for(n, DROP_NO_SERVICE);
 	internet(n, c);
 	nft_rule_begin(n, "postrouting");
 	link_is(n, NFT_META_OIFNAME, VPC_INTERNET_LINK);

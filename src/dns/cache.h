@@ -1,5 +1,5 @@
-/* What: answers of others, kept while they hold; bounded in number and bytes, the one longest
- * unused goes first. Pure: the time is given. */
+/* What: answers of others, kept while they hold and some time longer, for when nobody answers (RFC 8767); bounded in
+ * number and bytes, the one longest unused goes first. Pure: the time is given. */
 #pragma once
 
 #include <stdbool.h>
@@ -22,6 +22,8 @@ struct cached {
 	const uint8_t *bytes; /* borrowed until the cache changes */
 	size_t size;
 	uint32_t age_s;
+	bool is_stale; /* its time is over: ask, and give it only when nobody answers */
+	bool is_wanted; /* it is asked for again and again and will not hold much longer: ask meanwhile */
 };
 bool cache_find(struct cache *c, const struct cache_key *k, int64_t now_us, struct cached *ret);
 /* Keeps a copy for as long as the message says; does nothing when that is not at all. */

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "client/client.h"
+#include "dns/corefile.h"
 #include "dns/health.h"
 #include "dns/server.h"
 
@@ -48,6 +49,8 @@ struct role {
 	struct model *model;
 	struct client *client;
 	struct replica *replicas[ARRAY_SIZE(kinds)];
+	struct replica *configuration; /* the ConfigMap with the Corefile; nobody waits for it */
+	const struct options *options;
 	struct dns_server *server;
 	struct dns_health *health;
 	struct loop_timer lameduck;
@@ -255,8 +258,61 @@ static void on_synced(void *arg)
 	set_ready(r);
 }
 
+/* ---- where others are asked ---- */
+
+/* All names, of the servers that the options or the node's resolv.conf name. */
+static struct forward_zone usual_zone(const struct options *o)
+{
+	struct forward_zone z = { .n = o->n_upstreams }; /* a name of no labels: the root */
+
+	memcpy(z.servers, o->upstreams, o->n_upstreams * sizeof(*o->upstreams));
+	return z;
+}
+
+/* What cannot be read changes nothing, as with CoreDNS's reload. */
+static void on_configuration(void *arg, const struct doc *old, const struct doc *now)
+{
+	struct role *r = arg;
+	scoped_arena struct arena a = { 0 };
+	struct slice text = now ? val_get_str(val_get(now->root, "data"), "Corefile") : SLICE("");
+	struct forward_zone usual = usual_zone(r->options);
+	struct corefile c;
+	struct err err;
+
+	(void)old;
+	if (!text.len) {
+		dns_server_set_zones(r->server, &usual, 1);
+		return;
+	}
+	if (corefile_parse(&a, text, r->options->upstreams, r->options->n_upstreams, &c, &err) <
+	    0) {
+		log_odd("The Corefile of ConfigMap kube-system/coredns is not followed: %s",
+		        err.msg);
+		return;
+	}
+	for (size_t i = 0; i < c.notes.n; i++) {
+		log_odd("Corefile of ConfigMap kube-system/coredns: %s", c.notes.at[i]);
+	}
+	log_info("Corefile followed zones=%zu", c.zones.n);
+	dns_server_set_zones(r->server, c.zones.at, c.zones.n);
+	corefile_fini(&c);
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
 static void start_replicas(struct role *r)
 {
+	const struct replica_spec configuration = { .api_version = "v1",
+		                                    .plural = "configmaps",
+		                                    .ns = "kube-system",
+		                                    .field_selector = "metadata.name=coredns",
+		                                    .changed = on_configuration,
+		                                    .synced = nothing,
+		                                    .arg = r };
+
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		struct replica_spec s = { .api_version = kinds[i].api_version,
 			                  .plural = kinds[i].plural,
@@ -266,6 +322,7 @@ static void start_replicas(struct role *r)
 
 		r->replicas[i] = replica_new(r->client, &s);
 	}
+	r->configuration = replica_new(r->client, &configuration);
 }
 
 /* ---- leaving ---- */
@@ -306,10 +363,10 @@ static void on_signal(void *arg, int signum)
 
 static int start(struct role *r, const struct options *o, struct err *err)
 {
-	struct dns_server_config server = { .servers = o->upstreams,
-		                            .n_servers = o->n_upstreams,
-		                            .address = o->address,
-		                            .port = o->port };
+	struct forward_zone usual = usual_zone(o);
+	struct dns_server_config server = {
+		.zones = &usual, .n_zones = 1, .address = o->address, .port = o->port
+	};
 	struct dns_health_config health = { .address = o->address };
 	int e;
 
@@ -317,6 +374,7 @@ static int start(struct role *r, const struct options *o, struct err *err)
 	r->model = model_new();
 	server.model = r->model;
 	r->lameduck_us = o->lameduck_us;
+	r->options = o;
 	if (o->domain) {
 		model_set_cluster_domain(r->model, slice_of(o->domain));
 	}
@@ -344,6 +402,7 @@ static void stop(struct role *r)
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		r->replicas[i] = replica_free(r->replicas[i]);
 	}
+	r->configuration = replica_free(r->configuration);
 	r->client = client_free(r->client);
 	r->model = model_free(r->model);
 	loop_run_once(r->loop); /* connections are freed at the end of a turn */

@@ -27,6 +27,12 @@ struct server {
 	int64_t down_until_us;
 };
 
+struct zone {
+	uint8_t name[DNS_NAME_SIZE];
+	struct server servers[FORWARD_SERVERS];
+	size_t n;
+};
+
 struct asking {
 	struct forwarder *f;
 	struct dns_query q;
@@ -34,12 +40,14 @@ struct asking {
 	struct list waiters;           /* forward_waiter.in_asking */
 	struct list_link in_forwarder; /* in forwarder.askings */
 	struct loop_timer timer;       /* ends a try */
+	struct loop_timer patience; /* ends the wait of clients for whom there is a stale answer */
 	struct loop_fd *watch;
 	int fd;
 	uint16_t id;
 	unsigned tries;
-	bool is_plain; /* without EDNS, which some servers do not know */
-	struct server *server;
+	bool is_plain;         /* without EDNS, which some servers do not know */
+	struct upstream at;    /* which is asked now */
+	struct server *server; /* likewise; null: it is none of ours any more */
 	struct strbuf out, in; /* TCP */
 	size_t sent;
 	struct strbuf last; /* an answer that says failure, if nothing better comes */
@@ -50,8 +58,8 @@ struct forwarder {
 	struct cache *cache;
 	struct map by_key; /* key -> struct asking */
 	struct list askings;
-	struct server servers[FORWARD_SERVERS];
-	size_t n_servers;
+	struct zone *zones; /* owned */
+	size_t n_zones;
 	bool (*is_own)(void *arg, struct ip ip);
 	void *is_own_arg;
 	struct forward_stats stats;
@@ -61,17 +69,34 @@ static void next_try(struct asking *a);
 
 /* ---- life ---- */
 
-struct forwarder *forwarder_new(struct loop *l, const struct upstream *servers, size_t n)
+struct forwarder *forwarder_new(struct loop *l)
 {
 	struct forwarder *f = NEW(struct forwarder);
 
 	f->loop = l;
 	f->cache = cache_new(CACHE_ENTRIES, CACHE_BYTES);
 	list_init(&f->askings);
-	for (size_t i = 0; i < n && i < FORWARD_SERVERS; i++) {
-		f->servers[f->n_servers++].at = servers[i];
-	}
 	return f;
+}
+
+void forwarder_set_zones(struct forwarder *f, const struct forward_zone *zones, size_t n)
+{
+	list_for_each (&f->askings, a, struct asking, in_forwarder) {
+		a->server = NULL;
+	}
+	free(f->zones);
+	f->zones = mem_alloc(n * sizeof(*f->zones));
+	f->n_zones = n;
+	for (size_t i = 0; i < n; i++) {
+		struct zone *z = &f->zones[i];
+
+		memcpy(z->name, zones[i].name, sizeof(z->name));
+		for (; z->n < zones[i].n && z->n < FORWARD_SERVERS; z->n++) {
+			z->servers[z->n].at = zones[i].servers[z->n];
+		}
+	}
+	cache_free(f->cache);
+	f->cache = cache_new(CACHE_ENTRIES, CACHE_BYTES);
 }
 
 void forwarder_skip(struct forwarder *f, bool (*is_own)(void *arg, struct ip ip), void *arg)
@@ -113,20 +138,27 @@ static struct slice key_slice(const struct cache_key *k)
 	return (struct slice){ (const char *)k->bytes, k->size };
 }
 
-/* Tells everybody and ends. Whoever is told may cancel others that wait here. */
-static void finish(struct asking *a, const uint8_t *bytes, size_t size)
+/* Whoever is told may cancel others that wait here. */
+static void tell(struct asking *a, const uint8_t *bytes, size_t size, uint32_t age_s)
 {
 	struct list_link *first;
 
-	close_try(a);
-	map_remove(&a->f->by_key, key_slice(&a->key));
-	list_unlink(&a->in_forwarder);
 	while ((first = list_first(&a->waiters))) {
 		struct forward_waiter *w = container_of(first, struct forward_waiter, in_asking);
 
 		list_unlink(first);
-		w->done(w, bytes, size);
+		w->done(w, bytes, size, age_s);
 	}
+}
+
+/* Everybody waits no longer. */
+static void finish(struct asking *a, const uint8_t *bytes, size_t size)
+{
+	close_try(a);
+	loop_timer_stop(&a->patience);
+	map_remove(&a->f->by_key, key_slice(&a->key));
+	list_unlink(&a->in_forwarder);
+	tell(a, bytes, size, 0);
 	strbuf_fini(&a->out);
 	strbuf_fini(&a->in);
 	strbuf_fini(&a->last);
@@ -141,6 +173,7 @@ struct forwarder *forwarder_free(struct forwarder *f)
 		}
 		map_fini(&f->by_key);
 		cache_free(f->cache);
+		free(f->zones);
 		free(f);
 	}
 	return NULL;
@@ -153,15 +186,36 @@ static bool is_down(const struct forwarder *f, const struct server *s)
 	return s->failures >= FORWARD_DOWN_AFTER && loop_now_us(f->loop) < s->down_until_us;
 }
 
-/* Those that work in the order given, then the others; try n takes the n-th, round and round. */
-static struct server *server_of_try(struct forwarder *f, unsigned try)
+/* The longest that the name is in; null: none. */
+static struct zone *zone_of(const struct forwarder *f, const uint8_t *qname)
 {
+	struct zone *best = NULL;
+
+	for (size_t i = 0; i < f->n_zones; i++) {
+		struct zone *z = &f->zones[i];
+
+		if (knot_dname_in_bailiwick(qname, z->name) >= 0 &&
+		    (!best || knot_dname_size(z->name) > knot_dname_size(best->name))) {
+			best = z;
+		}
+	}
+	return best;
+}
+
+/* Those that work in the order given, then the others; try n takes the n-th, round and round. */
+static struct server *server_of_try(struct forwarder *f, const struct dns_query *q, unsigned try)
+{
+	uint8_t lower[DNS_NAME_SIZE];
 	struct server *order[FORWARD_SERVERS];
+	struct zone *z;
 	size_t n = 0;
 
-	for (int down = 0; down < 2; down++) {
-		for (size_t i = 0; i < f->n_servers; i++) {
-			struct server *s = &f->servers[i];
+	memcpy(lower, q->qname, q->qname_size);
+	knot_dname_to_lower(lower);
+	z = zone_of(f, lower);
+	for (int down = 0; z && down < 2; down++) {
+		for (size_t i = 0; i < z->n; i++) {
+			struct server *s = &z->servers[i];
 
 			if (is_down(f, s) == (down == 1) &&
 			    !(f->is_own && f->is_own(f->is_own_arg, s->at.ip))) {
@@ -172,10 +226,34 @@ static struct server *server_of_try(struct forwarder *f, unsigned try)
 	return n ? order[try % n] : NULL;
 }
 
-static void server_failed(struct forwarder *f, struct server *s)
+static void server_failed(struct asking *a)
 {
-	s->failures++;
-	s->down_until_us = loop_now_us(f->loop) + DOWN_US;
+	if (a->server) {
+		a->server->failures++;
+		a->server->down_until_us = loop_now_us(a->f->loop) + DOWN_US;
+	}
+}
+
+/* ---- for want of a better ---- */
+
+/* True: everybody got an answer whose time is over. */
+static bool tell_stale(struct asking *a)
+{
+	struct cached c;
+
+	if (!cache_find(a->f->cache, &a->key, loop_now_us(a->f->loop), &c) || !c.is_stale) {
+		return false;
+	}
+	for (struct list_link *at = list_first(&a->waiters); at; at = list_after(&a->waiters, at)) {
+		a->f->stats.stale++;
+	}
+	tell(a, c.bytes, c.size, RELAY_STALE);
+	return true;
+}
+
+static void patience_over(struct loop_timer *t)
+{
+	(void)tell_stale(container_of(t, struct asking, patience));
 }
 
 /* ---- one try ---- */
@@ -184,9 +262,7 @@ static void try_timed_out(struct loop_timer *t)
 {
 	struct asking *a = container_of(t, struct asking, timer);
 
-	if (a->server) {
-		server_failed(a->f, a->server);
-	}
+	server_failed(a);
 	next_try(a);
 }
 
@@ -237,7 +313,9 @@ static void take_answer(struct asking *a, const uint8_t *bytes, size_t size)
 		next_try(a);
 		return;
 	}
-	a->server->failures = 0;
+	if (a->server) {
+		a->server->failures = 0;
+	}
 	a->f->stats.answered++;
 	cache_put(a->f->cache, &a->key, bytes, size, loop_now_us(a->f->loop));
 	finish(a, bytes, size);
@@ -256,7 +334,7 @@ static void read_tcp(struct asking *a)
 		return;
 	}
 	if (n <= 0) {
-		server_failed(a->f, a->server);
+		server_failed(a);
 		next_try(a);
 		return;
 	}
@@ -286,7 +364,7 @@ static void on_tcp(void *arg, int fd, unsigned events)
 	if (events & LOOP_WRITE && a->sent < a->out.size) {
 		n = send(fd, a->out.p + a->sent, a->out.size - a->sent, MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOTCONN) {
-			server_failed(a->f, a->server);
+			server_failed(a);
 			next_try(a);
 			return;
 		}
@@ -311,7 +389,7 @@ static void start_tcp(struct asking *a)
 	buf[0] = (uint8_t)(size >> 8);
 	buf[1] = (uint8_t)size;
 	strbuf_add(&a->out, buf, size + 2);
-	a->fd = open_socket(&a->server->at, SOCK_STREAM);
+	a->fd = open_socket(&a->at, SOCK_STREAM);
 	if (!size || a->fd < 0 ||
 	    loop_fd_open(a->f->loop, a->fd, LOOP_WRITE, on_tcp, a, &a->watch, NULL) < 0) {
 		try_later(a);
@@ -334,7 +412,7 @@ static void on_udp(void *arg, int fd, unsigned events)
 		return;
 	}
 	if (n < 0) { /* ICMP: nobody listens there */
-		server_failed(a->f, a->server);
+		server_failed(a);
 		next_try(a);
 		return;
 	}
@@ -355,7 +433,7 @@ static bool start_udp(struct asking *a)
 
 	a->id = (uint16_t)chance_u32();
 	size = question_write(&a->q, a->id, !a->is_plain, buf, sizeof(buf));
-	a->fd = open_socket(&a->server->at, SOCK_DGRAM);
+	a->fd = open_socket(&a->at, SOCK_DGRAM);
 	if (!size || a->fd < 0 || send(a->fd, buf, size, MSG_NOSIGNAL) < 0) {
 		return false;
 	}
@@ -365,9 +443,10 @@ static bool start_udp(struct asking *a)
 static void next_try(struct asking *a)
 {
 	close_try(a);
-	a->server = server_of_try(a->f, a->tries);
+	a->server = server_of_try(a->f, &a->q, a->tries);
 	if (a->tries++ == FORWARD_TRIES || !a->server) {
 		a->f->stats.failed++;
+		(void)tell_stale(a);
 		struct strbuf last = a->last;
 
 		a->last = (struct strbuf){ 0 };
@@ -375,6 +454,7 @@ static void next_try(struct asking *a)
 		strbuf_fini(&last);
 		return;
 	}
+	a->at = a->server->at;
 	a->f->stats.asked++;
 	if (!start_udp(a)) {
 		try_later(a);
@@ -384,18 +464,6 @@ static void next_try(struct asking *a)
 }
 
 /* ---- the door ---- */
-
-bool forward_find(struct forwarder *f, const struct dns_query *q, struct cached *ret)
-{
-	struct cache_key key;
-	bool found;
-
-	cache_key_make(&key, q);
-	found = cache_find(f->cache, &key, loop_now_us(f->loop), ret);
-	f->stats.hits += found;
-	f->stats.misses += !found;
-	return found;
-}
 
 static struct asking *asking_new(struct forwarder *f, const struct dns_query *q,
                                  const struct cache_key *key)
@@ -409,7 +477,37 @@ static struct asking *asking_new(struct forwarder *f, const struct dns_query *q,
 	list_init(&a->waiters);
 	map_set(&f->by_key, key_slice(key), a);
 	list_push(&f->askings, &a->in_forwarder);
+	loop_timer_start(f->loop, &a->patience, CACHE_PATIENCE_US, patience_over);
 	return a;
+}
+
+static bool may_ask(struct forwarder *f, const struct dns_query *q)
+{
+	return f->by_key.n < FORWARD_PENDING && server_of_try(f, q, 0);
+}
+
+/* Nobody waits for it but the cache. */
+static void refresh(struct forwarder *f, const struct dns_query *q, const struct cache_key *key)
+{
+	if (!map_find(&f->by_key, key_slice(key)) && may_ask(f, q)) {
+		f->stats.prefetched++;
+		next_try(asking_new(f, q, key));
+	}
+}
+
+bool forward_find(struct forwarder *f, const struct dns_query *q, struct cached *ret)
+{
+	struct cache_key key;
+	bool found;
+
+	cache_key_make(&key, q);
+	found = cache_find(f->cache, &key, loop_now_us(f->loop), ret);
+	f->stats.hits += found && !ret->is_stale;
+	f->stats.misses += !found || ret->is_stale;
+	if (found && ret->is_wanted) {
+		refresh(f, q, &key);
+	}
+	return found;
 }
 
 static size_t count_waiters(const struct asking *a)
@@ -430,8 +528,7 @@ bool forward_ask(struct forwarder *f, const struct dns_query *q, struct forward_
 
 	cache_key_make(&key, q);
 	a = map_find(&f->by_key, key_slice(&key));
-	if ((!a && (f->by_key.n == FORWARD_PENDING || !server_of_try(f, 0))) ||
-	    (a && count_waiters(a) == FORWARD_WAITERS)) {
+	if ((!a && !may_ask(f, q)) || (a && count_waiters(a) == FORWARD_WAITERS)) {
 		f->stats.refused++;
 		return false;
 	}

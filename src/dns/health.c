@@ -74,6 +74,10 @@ void dns_metrics_write(struct strbuf *out, const struct dns_server *server)
 	add_plain(out, "counter", "coredns_cache_hits_total", "Answers from the cache.", s->hits);
 	add_plain(out, "counter", "coredns_cache_misses_total", "Questions not in the cache.",
 	          s->misses);
+	add_plain(out, "counter", "coredns_cache_prefetch_total",
+	          "Questions asked again before the answer's time was over.", s->prefetched);
+	add_plain(out, "counter", "coredns_cache_served_stale_total",
+	          "Clients that got an answer whose time was over.", s->stale);
 	add_plain(out, "gauge", "coredns_cache_entries", "Answers in the cache.",
 	          forwarder_cached(f));
 }

@@ -25,7 +25,11 @@
 #define CACHE_ENTRIES      9984u       /* as CoreDNS */
 #define CACHE_BYTES        (16u << 20) /* of messages */
 #define CACHE_TTL_S        3600u       /* seconds at most, positive; as CoreDNS */
-#define CACHE_DENIAL_TTL_S 1800u       /* seconds at most, negative; as CoreDNS */
+#define CACHE_STALE_S      3600u       /* seconds for which an answer is kept after its time */
+#define CACHE_STALE_TTL_S  30u         /* seconds told to who gets such a one, RFC 8767 4 */
+#define CACHE_PATIENCE_US                                                                          \
+	1800000                  /* us until such a one is given for want of a better, RFC 8767 5 */
+#define CACHE_DENIAL_TTL_S 1800u /* seconds at most, negative; as CoreDNS */
 #define DRAIN_US                                                                                   \
 	4400000 /* us that those who wait for upstream get after it: all tries of one question */
 #define LAMEDUCK_US 5000000 /* us of answering after SIGTERM, as the shipped Corefile */

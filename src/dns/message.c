@@ -397,7 +397,9 @@ static void relay_section(struct dns_reply *r, const knot_pkt_t *from, knot_sect
 		if (rr.type == KNOT_RRTYPE_OPT || rr.type == KNOT_RRTYPE_TSIG) {
 			continue; /* these belong to one hop */
 		}
-		rr.ttl = rr.ttl > age_s ? rr.ttl - age_s : 0;
+		rr.ttl = age_s == RELAY_STALE ? min_u32(rr.ttl, CACHE_STALE_TTL_S)
+		         : rr.ttl > age_s     ? rr.ttl - age_s
+		                              : 0;
 		reply_put(r, &rr, 0);
 	}
 }

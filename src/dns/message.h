@@ -72,6 +72,8 @@ struct dns_alias {
 };
 void reply_put_alias(struct dns_reply *r, const struct dns_alias *a);
 /* Rewrites an answer from upstream for the client that asked q: aliases in front, TTLs less by
- * age_s. Bytes that cannot be read give SERVFAIL. Returns the size. */
+ * age_s, which may be RELAY_STALE: the answer's time is over. Bytes that cannot be read give SERVFAIL. Returns the
+ * size. */
+#define RELAY_STALE UINT32_MAX
 size_t relay_write(const struct dns_query *q, const struct dns_alias *aliases, size_t n_aliases,
                    const uint8_t *bytes, size_t size, uint32_t age_s, uint8_t *buf, size_t max);

@@ -39,7 +39,8 @@ static size_t max_of(const struct dns_query *q, const struct asker *who)
 
 /* ---- upstream ---- */
 
-static void upstream_answered(struct forward_waiter *w, const uint8_t *bytes, size_t size)
+static void upstream_answered(struct forward_waiter *w, const uint8_t *bytes, size_t size,
+                              uint32_t age_s)
 {
 	struct pending *p = container_of(w, struct pending, waiter);
 	struct dns_server *s = p->server;
@@ -47,7 +48,7 @@ static void upstream_answered(struct forward_waiter *w, const uint8_t *bytes, si
 	scoped_free uint8_t *buf = mem_alloc(max);
 
 	if (bytes) {
-		size = relay_write(&p->q, p->aliases, p->n_aliases, bytes, size, 0, buf, max);
+		size = relay_write(&p->q, p->aliases, p->n_aliases, bytes, size, age_s, buf, max);
 	} else {
 		size = reply_code(&p->q, KNOT_RCODE_SERVFAIL, buf, max);
 	}
@@ -94,12 +95,16 @@ static size_t forward(struct dns_server *s, const struct asker *who, const struc
                       const struct answer_next *next, uint8_t *buf, size_t max)
 {
 	struct cached hit;
+	bool found = forward_find(s->forwarder, &next->next, &hit);
 
-	if (forward_find(s->forwarder, &next->next, &hit)) {
-		return relay_write(q, next->aliases, next->n_aliases, hit.bytes, hit.size,
-		                   hit.age_s, buf, max);
+	if ((!found || hit.is_stale) && ask_upstream(s, who, q, next)) {
+		return 0;
 	}
-	return ask_upstream(s, who, q, next) ? 0 : reply_code(q, KNOT_RCODE_SERVFAIL, buf, max);
+	if (!found) {
+		return reply_code(q, KNOT_RCODE_SERVFAIL, buf, max);
+	}
+	return relay_write(q, next->aliases, next->n_aliases, hit.bytes, hit.size,
+	                   hit.is_stale ? RELAY_STALE : hit.age_s, buf, max);
 }
 
 /* Spreads by the count's high bits: clients ask for A and AAAA in turns, so its low ones would pick
@@ -227,7 +232,8 @@ int dns_server_new(const struct dns_server_config *c, struct dns_server **ret, s
 	dns_engine_init(&s->engine, c->model, 0);
 	s->memo = memo_new();
 	list_init(&s->pending);
-	s->forwarder = forwarder_new(c->loop, c->servers, c->n_servers);
+	s->forwarder = forwarder_new(c->loop);
+	forwarder_set_zones(s->forwarder, c->zones, c->n_zones);
 	forwarder_skip(s->forwarder, is_own_service, s);
 	r = s->engine.soa_size
 	            ? listen_both(s, c, err)
@@ -282,6 +288,11 @@ uint16_t dns_server_port(const struct dns_server *s)
 const struct dns_server_stats *dns_server_stats(const struct dns_server *s)
 {
 	return &s->stats;
+}
+
+void dns_server_set_zones(struct dns_server *s, const struct forward_zone *zones, size_t n)
+{
+	forwarder_set_zones(s->forwarder, zones, n);
 }
 
 const struct forwarder *dns_server_forwarder(const struct dns_server *s)

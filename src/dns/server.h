@@ -7,9 +7,9 @@
 
 struct dns_server_config {
 	struct loop *loop;
-	const struct model *model; /* borrowed */
-	const struct upstream *servers;
-	size_t n_servers;
+	const struct model *model;        /* borrowed */
+	const struct forward_zone *zones; /* who is asked what is not ours; may be replaced later */
+	size_t n_zones;
 	struct ip address; /* to listen on; family 0: every IPv4 address */
 	uint16_t port;     /* 0: any free one, the same for both transports */
 };
@@ -36,6 +36,7 @@ struct dns_server *dns_server_free(struct dns_server *s);
 void dns_server_set_synced(struct dns_server *s, bool synced);
 /* The zone's serial: seconds of the last change. */
 void dns_server_set_serial(struct dns_server *s, uint32_t serial);
+void dns_server_set_zones(struct dns_server *s, const struct forward_zone *zones, size_t n);
 /* Clients that wait for an answer from upstream. */
 size_t dns_server_pending(const struct dns_server *s);
 uint16_t dns_server_port(const struct dns_server *s);

@@ -147,6 +147,7 @@ static void show_element(struct elements *e, const struct nlattr *nest)
 		element.data = value_of(a[NFTA_SET_ELEM_DATA], data, nft_set_data_size(e->set));
 	}
 	element.timeout_ms = u64_of(a[NFTA_SET_ELEM_TIMEOUT]);
+	element.expires_ms = u64_of(a[NFTA_SET_ELEM_EXPIRATION]);
 	element.packets = e->set->counts ? packets_of(a[NFTA_SET_ELEM_EXPR]) : 0;
 	if (element.key) {
 		e->fn(e->arg, &element);

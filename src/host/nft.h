@@ -60,6 +60,7 @@ struct nft_element {
 	const void *data;    /* of a map */
 	const char *chain;   /* with verdicts: to go to */
 	uint64_t timeout_ms; /* 0: stays */
+	uint64_t expires_ms; /* reading: what is left of timeout_ms */
 	uint64_t packets;    /* reading, with counts */
 };
 

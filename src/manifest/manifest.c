@@ -14,11 +14,19 @@
 #include "manifest/text.h"
 #include "schema/object.h"
 
-enum { FILE_MAX = 512 << 20, KUSTOMIZATION_MAX = 1 << 20, DEPTH_MAX = 16 };
+enum {
+	FILE_MAX = 512 << 20,
+	KUSTOMIZATION_MAX = 1 << 20,
+	DEPTH_MAX = 16,
+	PROBLEMS_MAX = 1000 /* that are told; nobody reads more */
+};
+#define OBJECTS_MEMORY_MAX ((size_t)1 << 30) /* bytes; some 200 MiB of ordinary manifests */
 
 void manifests_init(struct manifests *m, manifests_build_fn *build)
 {
-	*m = (struct manifests){ .registry = registry_new(), .build = build };
+	*m = (struct manifests){ .registry = registry_new(),
+		                 .build = build,
+		                 .arena = { .max = OBJECTS_MEMORY_MAX } };
 }
 
 void manifests_fini(struct manifests *m)
@@ -41,6 +49,14 @@ static void problem(struct manifests *m, const char *file, const struct val *at,
 	scoped_free char *text = NULL;
 	va_list ap;
 
+	if (m->problems.n == PROBLEMS_MAX) {
+		vec_push(&m->problems, mem_printf("%s: there are more mistakes than the %d told "
+		                                  "here; what they concern is left out too",
+		                                  file, PROBLEMS_MAX));
+	}
+	if (m->problems.n > PROBLEMS_MAX) {
+		return;
+	}
 	va_start(ap, fmt);
 	if (vasprintf(&text, fmt, ap) < 0) {
 		abort();

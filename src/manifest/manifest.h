@@ -1,5 +1,8 @@
 /* What: manifests as a person keeps them: files, folders, kustomizations, standard input; read into
- * objects that know their file and line, and checked against the kinds before anything is sent. */
+ * objects that know their file and line, and checked against the kinds before anything is sent.
+ *
+ * Limits: 512 MiB of one file, 64 MiB of one YAML text, 1 GiB of memory for all objects, 1,000 problems told; what
+ * is beyond is refused or summed up, and what was read by then stays. */
 #pragma once
 
 #include "base/arena.h"

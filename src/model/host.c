@@ -88,6 +88,14 @@ static void unlink_names(struct model *m, const struct host *h)
 	}
 }
 
+/* Rules that name hosts mean other addresses now. */
+static void rules_by_name_changed(struct model *m)
+{
+	if (m->n_address_peers) {
+		policies_changed(m);
+	}
+}
+
 void host_put(struct model *m, const struct doc *d)
 {
 	scoped_free char *key = host_key(d->root);
@@ -103,6 +111,7 @@ void host_put(struct model *m, const struct doc *d)
 	}
 	if (!same) {
 		model_changed(m, MODEL_NAMES);
+		rules_by_name_changed(m);
 	}
 }
 
@@ -115,5 +124,6 @@ void host_remove(struct model *m, const struct doc *d)
 		unlink_names(m, h);
 		host_free(h);
 		model_changed(m, MODEL_NAMES);
+		rules_by_name_changed(m);
 	}
 }

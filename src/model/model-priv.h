@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/strbuf.h"
 #include "base/vec.h"
 #include "model/limits.h"
 #include "model/model.h"
@@ -142,19 +143,22 @@ void host_put(struct model *m, const struct doc *d);
 void host_remove(struct model *m, const struct doc *d);
 void host_free(struct host *h);
 
-/* ---- policies ---- */
-enum peer_type { PEER_PODS, PEER_BLOCK, PEER_NOTHING };
+/* ---- policies: networking.md 3 ---- */
+enum peer_type { PEER_PODS, PEER_BLOCK, PEER_NODES, PEER_NAMES, PEER_NOTHING };
 struct policy_peer {
 	enum peer_type type;
 	const struct selector *spaces; /* null: the policy's own namespace */
 	const struct selector *pods;   /* null: all */
+	const struct selector *nodes;  /* PEER_NODES */
 	struct prefix cidr;
 	struct prefix *except;
 	size_t n_except;
-	const struct val *v; /* the entry, for narration */
+	const struct val *names; /* PEER_NAMES: list of domain names */
+	const struct val *v;     /* the entry, for narration */
 	/* derived, by the compiler */
-	uint32_t group; /* PEER_PODS */
-	uint32_t block; /* PEER_BLOCK */
+	uint32_t group;   /* PEER_PODS */
+	uint32_t *blocks; /* PEER_BLOCK, PEER_NODES, PEER_NAMES: any of them */
+	size_t n_blocks;
 	uint32_t *except_blocks;
 };
 struct policy_port {
@@ -163,8 +167,10 @@ struct policy_port {
 	uint16_t from, to;
 	uint32_t named; /* derived, by the compiler */
 };
+enum policy_action { POLICY_ALLOW, POLICY_DENY, POLICY_PASS };
 struct policy_rule {
 	const struct val *v; /* element of spec.ingress or spec.egress */
+	enum policy_action action;
 	struct policy_peer *peers;
 	size_t n_peers; /* 0: any peer */
 	struct policy_port *ports;
@@ -172,11 +178,14 @@ struct policy_rule {
 };
 struct policy {
 	struct doc *doc; /* share */
-	struct space *space;
+	enum policy_tier tier;
+	int64_t priority;    /* within its tier; smaller first */
+	struct space *space; /* null: of the whole cluster (admin and baseline tiers) */
 	struct slice name;
-	struct arena arena;             /* owns all below */
-	const struct selector *subject; /* null: unreadable, selects nothing */
-	bool isolates[POLICY_DIRECTIONS];
+	struct arena arena;                    /* owns all below */
+	const struct selector *subject;        /* null: unreadable, selects nothing */
+	const struct selector *subject_spaces; /* null: the policy's own namespace */
+	bool isolates[POLICY_DIRECTIONS];      /* has a say in that direction */
 	struct policy_rule *rules[POLICY_DIRECTIONS];
 	size_t n_rules[POLICY_DIRECTIONS];
 	uint32_t group; /* derived, by the compiler: of the subject */
@@ -184,6 +193,44 @@ struct policy {
 void policy_put(struct model *m, const struct doc *d);
 void policy_remove(struct model *m, const struct doc *d);
 void policy_free(struct policy *p);
+/* AdminNetworkPolicy, BaselineAdminNetworkPolicy, ClusterNetworkPolicy. See policy-cluster.c */
+void cluster_policy_put(struct model *m, const struct doc *d);
+void cluster_policy_remove(struct model *m, const struct doc *d);
+/* Order of precedence: tier, priority, kind, namespace, name. */
+int policy_cmp(const struct policy *a, const struct policy *b);
+void policies_changed(struct model *m);
+/* Addresses that PEER_NODES or PEER_NAMES means, as the objects are. */
+typedef void policy_address_fn(void *arg, struct ip ip);
+void policy_peer_each_address(const struct model *m, const struct policy_peer *p,
+                              policy_address_fn *fn, void *arg);
+/* A selector of the object, or null when it is unreadable. */
+const struct selector *policy_read_selector(struct arena *a, const struct val *v);
+/* "policy shop/web", "AdminNetworkPolicy quarantine" */
+void policy_format(struct strbuf *out, const struct policy *p);
+
+/* ---- does a rule mean this flow? (policy-match.c) ---- */
+struct judge {
+	const struct model *m;
+	const struct flow *f;
+	const struct trace *t; /* may be null */
+	enum policy_direction dir;
+	const struct pod *subject; /* whose policies are asked */
+	const struct pod *peer;    /* the other end, null when it is no pod */
+	struct ip peer_ip;
+	const struct pod
+		*target; /* the destination, whose named ports count; null when it is no pod */
+};
+bool rule_peer_matches(const struct judge *j, const struct policy_rule *r);
+bool rule_port_matches(const struct judge *j, const struct policy_rule *r);
+/* Words for a reader: why the rule does not mean the flow; the peer; the labels that a selector
+ * speaks of, as they are; the selector; the protocol's name. */
+void match_add_miss(struct strbuf *b, const struct judge *j, const struct policy_rule *r,
+                    bool peer_ok, bool port_ok);
+void match_add_peer(struct strbuf *b, const struct judge *j);
+void match_add_pod(struct strbuf *b, const struct pod *p);
+void match_add_labels(struct strbuf *b, const struct val *selector, const struct val *labels);
+void match_add_selector(struct strbuf *b, const struct selector *s);
+const char *match_proto_name(unsigned proto);
 bool policy_selects(const struct policy *p, const struct pod *pod);
 struct policy_selection { /* policies that isolate pods of one kind in one namespace, by name */
 	VEC(const struct policy *) isolating[POLICY_DIRECTIONS];
@@ -202,22 +249,25 @@ void policy_compiler_address_changed(struct policy_compiler *c, struct ip ip);
 /* ---- the model ---- */
 struct model {
 	uint64_t versions[MODEL_AREAS];
-	char *domain;                     /* owned; lower case, without dots at the ends */
-	struct map spaces;                /* name -> struct space, owned */
-	struct map pods;                  /* key -> struct pod, owned */
-	struct map pod_by_ip;             /* address -> struct pod_address, chained */
-	struct map pod_kinds;             /* labels and ports as text -> struct pod_kind, owned */
-	uint64_t next_id;                 /* of spaces and pod kinds; never used again */
-	struct map nodes;                 /* name -> struct doc, share */
-	struct map services;              /* key -> struct service, owned */
-	struct map slices;                /* key -> struct slices_of, owned */
-	struct map policies;              /* key -> struct policy, owned */
-	struct map hosts;                 /* kind/namespace/name -> struct host, owned */
-	struct map host_by_name;          /* name -> struct host */
-	struct list service_changes;      /* struct service.by_change, oldest first */
-	size_t n_tombstones;              /* services in the log that are gone */
-	uint64_t service_log_floor;       /* older changes than this are forgotten */
-	struct policy_compiler *compiler; /* owned; derived */
+	char *domain;                       /* owned; lower case, without dots at the ends */
+	struct map spaces;                  /* name -> struct space, owned */
+	struct map pods;                    /* key -> struct pod, owned */
+	struct map pod_by_ip;               /* address -> struct pod_address, chained */
+	struct map pod_kinds;               /* labels and ports as text -> struct pod_kind, owned */
+	uint64_t next_id;                   /* of spaces and pod kinds; never used again */
+	struct map nodes;                   /* name -> struct doc, share */
+	struct map services;                /* key -> struct service, owned */
+	struct map slices;                  /* key -> struct slices_of, owned */
+	struct map policies;                /* key -> struct policy, owned */
+	struct map cluster_policies;        /* kind/name -> struct policy, owned */
+	VEC(struct policy *) by_precedence; /* of the whole cluster: by policy_cmp */
+	size_t n_address_peers;             /* peers of theirs that nodes or host names decide */
+	struct map hosts;                   /* kind/namespace/name -> struct host, owned */
+	struct map host_by_name;            /* name -> struct host */
+	struct list service_changes;        /* struct service.by_change, oldest first */
+	size_t n_tombstones;                /* services in the log that are gone */
+	uint64_t service_log_floor;         /* older changes than this are forgotten */
+	struct policy_compiler *compiler;   /* owned; derived */
 	/* derived */
 	struct list service_dirt;  /* struct service.by_dirt */
 	service_vec service_order; /* by namespace, name */

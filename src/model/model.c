@@ -82,6 +82,9 @@ struct model *model_free(struct model *m)
 	for (struct map_iter it = { 0 }; map_next(&m->policies, &it);) {
 		policy_free(it.value);
 	}
+	for (struct map_iter it = { 0 }; map_next(&m->cluster_policies, &it);) {
+		policy_free(it.value);
+	}
 	for (struct map_iter it = { 0 }; map_next(&m->services, &it);) {
 		service_free(it.value);
 	}
@@ -102,6 +105,8 @@ struct model *model_free(struct model *m)
 	map_fini(&m->pod_by_ip);
 	map_fini(&m->pod_kinds);
 	map_fini(&m->policies);
+	map_fini(&m->cluster_policies);
+	vec_fini(&m->by_precedence);
 	map_fini(&m->services);
 	map_fini(&m->slices);
 	map_fini(&m->hosts);
@@ -212,21 +217,37 @@ static struct slice zone_of(const struct doc *node)
 	            : (struct slice){ 0 };
 }
 
-/* A node that changes its zone may change what hints mean for every service. */
-static void zone_changed(struct model *m, const struct doc *old, const struct doc *now)
+/* What rules that name nodes read of them. */
+static bool is_same_peer(const struct doc *a, const struct doc *b)
 {
+	static const char *const paths[] = { "metadata.labels", "status.addresses" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		if (!a || !b || !val_eq(val_path(a->root, paths[i]), val_path(b->root, paths[i]))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void node_changed(struct model *m, const struct doc *old, const struct doc *now)
+{
+	/* another zone may change what hints mean for every service */
 	if (!slice_eq(zone_of(old), zone_of(now))) {
 		model_changed(m, MODEL_SERVICES);
 		m->service_log_floor = m->versions[MODEL_SERVICES];
+	}
+	if (m->n_address_peers && !is_same_peer(old, now)) {
+		policies_changed(m);
 	}
 }
 
 void node_put(struct model *m, const struct doc *d)
 {
-	struct slice name = val_str(val_path(d->root, "metadata.name"));
-	struct doc *old = map_set(&m->nodes, name, doc_ref(d));
+	struct doc *old =
+		map_set(&m->nodes, val_str(val_path(d->root, "metadata.name")), doc_ref(d));
 
-	zone_changed(m, old, d);
+	node_changed(m, old, d);
 	doc_unref(old);
 }
 
@@ -234,7 +255,7 @@ void node_remove(struct model *m, const struct doc *d)
 {
 	struct doc *old = map_remove(&m->nodes, val_str(val_path(d->root, "metadata.name")));
 
-	zone_changed(m, old, NULL);
+	node_changed(m, old, NULL);
 	doc_unref(old);
 }
 
@@ -280,6 +301,14 @@ static const struct meaning {
 	{ "v1", "Service", service_put, service_remove },
 	{ "discovery.k8s.io/v1", "EndpointSlice", slices_put, slices_remove },
 	{ "networking.k8s.io/v1", "NetworkPolicy", policy_put, policy_remove },
+	{ "policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", cluster_policy_put,
+	  cluster_policy_remove },
+	{ "policy.networking.k8s.io/v1alpha1", "BaselineAdminNetworkPolicy", cluster_policy_put,
+	  cluster_policy_remove },
+	{ "policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", cluster_policy_put,
+	  cluster_policy_remove },
+	{ "policy.networking.k8s.io/v1beta1", "ClusterNetworkPolicy", cluster_policy_put,
+	  cluster_policy_remove },
 	{ "v1", "Namespace", space_put, space_remove },
 	{ "v1", "Node", node_put, node_remove },
 	{ "rds.services.k8s.aws/v1alpha1", "DBInstance", host_put, host_remove },

@@ -92,10 +92,24 @@ struct trace {
 	void (*at)(void *arg, const struct val *node);
 };
 enum verdict policy_decide(const struct model *m, const struct flow *f, const struct trace *t);
+/* Policies are asked tier by tier, networking.md 3.4: the administrator's (by priority, then rule by
+ * rule; the first that matches allows, denies, or passes on to the next tier), then those of the
+ * pod's namespace (which isolate it and admit), then, if none of these isolates it, the baseline. */
+enum policy_tier { TIER_ADMIN, TIER_NAMESPACED, TIER_BASELINE };
 /* One side of it alone: VERDICT_DENY_EGRESS asks the source's egress, VERDICT_DENY_INGRESS the
  * destination's ingress. True: that side lets the flow pass. */
 bool policy_admits(const struct model *m, const struct flow *f, enum verdict side,
                    const struct trace *t);
+/* Who decided a side. */
+struct policy_reason {
+	bool admits;
+	enum policy_tier tier;
+	const struct val *object; /* the policy; null: none had a say. When several namespaced
+	                             policies isolate and none admits: the first */
+	const struct val *rule;   /* the rule that matched; null: isolated, and none admits */
+};
+struct policy_reason policy_reason_of(const struct model *m, const struct flow *f,
+                                      enum verdict side);
 
 /* ---- names: networking.md section 5 ---- */
 enum name_type {
@@ -130,9 +144,16 @@ void model_set_cluster_domain(struct model *m, struct slice domain); /* default 
 struct slice
 model_cluster_domain(const struct model *m); /* lower case, without final dot; borrowed */
 
+/* ---- addresses ---- */
+/* Whose address it is: the pod that policies see there, else a Service by its cluster IP, a host outside the cluster, a
+ * Node. Null: nobody's that is known. Borrowed until the model's next change. */
+const struct val *model_owner_of(const struct model *m, struct ip ip);
+
 /* ---- nodes ---- */
 #define NODE_PROVIDER "kennel://" /* how spec.providerID of a Node of ours begins */
 
 /* ---- hosts outside the cluster (ACK databases and caches) ---- */
 #define HOST_ADDRESS_ANNOTATION                                                                    \
 	"kennel.dev/vpc-address" /* on DBInstance, CacheCluster: the private IP */
+/* Is the address of a host by this name known? name may begin with "*." for all names below. */
+bool model_knows_host(const struct model *m, struct slice name);

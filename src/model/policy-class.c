@@ -68,22 +68,53 @@ static uint32_t named_need(struct policy_compiler *c, struct slice name, enum pr
 	return (uint32_t)c->named.n - 1;
 }
 
-static void number_peer(struct policy_compiler *c, const struct policy *p, struct policy_peer *peer)
+struct address_blocks {
+	struct policy_compiler *c;
+	id_vec ids;
+};
+
+/* An address of a node or of a named host is a block of one. */
+static void add_address_block(void *arg, struct ip ip)
+{
+	struct address_blocks *b = arg;
+	uint32_t id = block_need(b->c, (struct prefix){ ip, ip.family == IP_V4 ? 32 : 128 });
+
+	for (size_t i = 0; i < b->ids.n; i++) {
+		if (b->ids.at[i] == id) {
+			return;
+		}
+	}
+	vec_push(&b->ids, id);
+}
+
+static void number_peer(struct policy_compiler *c, const struct model *m, const struct policy *p,
+                        struct policy_peer *peer)
 {
 	if (peer->type == PEER_PODS) {
 		peer->group = group_need(c, p->space, peer->spaces, peer->pods);
+	} else if (peer->type == PEER_NODES || peer->type == PEER_NAMES) {
+		struct address_blocks b = { .c = c };
+
+		policy_peer_each_address(m, peer, add_address_block, &b);
+		peer->blocks = arena_dup(&c->arena, b.ids.at, b.ids.n * sizeof(*b.ids.at));
+		peer->n_blocks = b.ids.n;
+		vec_fini(&b.ids);
 	} else if (peer->type == PEER_BLOCK) {
-		peer->block = block_need(c, peer->cidr);
+		uint32_t id = block_need(c, peer->cidr);
+
+		peer->blocks = arena_dup(&c->arena, &id, sizeof(id));
+		peer->n_blocks = 1;
 		for (size_t i = 0; i < peer->n_except; i++) {
 			peer->except_blocks[i] = block_need(c, peer->except[i]);
 		}
 	}
 }
 
-static void number_rule(struct policy_compiler *c, const struct policy *p, struct policy_rule *r)
+static void number_rule(struct policy_compiler *c, const struct model *m, const struct policy *p,
+                        struct policy_rule *r)
 {
 	for (size_t i = 0; i < r->n_peers; i++) {
-		number_peer(c, p, &r->peers[i]);
+		number_peer(c, m, p, &r->peers[i]);
 	}
 	for (size_t i = 0; i < r->n_ports; i++) {
 		if (r->ports[i].proto && r->ports[i].name.len) {
@@ -92,16 +123,16 @@ static void number_rule(struct policy_compiler *c, const struct policy *p, struc
 	}
 }
 
-static void number_policy(struct policy_compiler *c, struct policy *p)
+static void number_policy(struct policy_compiler *c, const struct model *m, struct policy *p)
 {
 	if (!p->subject) {
 		return;
 	}
-	p->group = group_need(c, p->space, NULL, p->subject);
+	p->group = group_need(c, p->space, p->subject_spaces, p->subject);
 	vec_push(&c->groups.at[p->group].policies, p);
 	for (int dir = 0; dir < POLICY_DIRECTIONS; dir++) {
 		for (size_t i = 0; i < p->n_rules[dir] && p->isolates[dir]; i++) {
-			number_rule(c, p, &p->rules[dir][i]);
+			number_rule(c, m, p, &p->rules[dir][i]);
 		}
 	}
 }
@@ -558,12 +589,9 @@ static void classify_atoms(struct policy_compiler *c)
 	c->table_blocks.room = now.room;
 }
 
-static int by_space_and_name(const void *a, const void *b)
+static int by_precedence(const void *a, const void *b)
 {
-	const struct policy *x = *(struct policy *const *)a, *y = *(struct policy *const *)b;
-	int r = strcmp(x->space->name, y->space->name);
-
-	return r ? r : slice_cmp(x->name, y->name);
+	return policy_cmp(*(struct policy *const *)a, *(struct policy *const *)b);
 }
 
 void class_rebuild(struct policy_compiler *c, const struct model *m)
@@ -571,14 +599,17 @@ void class_rebuild(struct policy_compiler *c, const struct model *m)
 	VEC(struct policy *) all = { 0 };
 
 	forget(c);
+	for (size_t i = 0; i < m->by_precedence.n; i++) {
+		vec_push(&all, m->by_precedence.at[i]);
+	}
 	for (struct map_iter it = { 0 }; map_next(&m->policies, &it);) {
 		vec_push(&all, (struct policy *)it.value);
 	}
 	if (all.n) {
-		qsort(all.at, all.n, sizeof(*all.at), by_space_and_name);
+		qsort(all.at, all.n, sizeof(*all.at), by_precedence);
 	}
 	for (size_t i = 0; i < all.n; i++) {
-		number_policy(c, all.at[i]);
+		number_policy(c, m, all.at[i]);
 	}
 	vec_fini(&all);
 	cut_atoms(c);

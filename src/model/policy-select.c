@@ -38,7 +38,9 @@ void policy_selections_forget(struct space *s)
 
 bool policy_selects(const struct policy *p, const struct pod *pod)
 {
-	return p->subject && selector_matches(p->subject, pod->labels);
+	return p->subject && selector_matches(p->subject, pod->labels) &&
+	       (p->subject_spaces ? selector_matches(p->subject_spaces, pod->space->labels)
+	                          : p->space == pod->space);
 }
 
 const struct policy_selection *policy_selection_of(const struct pod *p)

@@ -1,6 +1,8 @@
 /* Why: writes the rows of the policy table, class by class, and reads them as the kernel does; see
- * policy-table.h for the form and policy-class.h for the classes. */
+ * policy-table.h for the form, policy-class.h for the classes, policy-rows.h for how rules of
+ * several tiers become rows. */
 #include "model/policy-class.h"
+#include "model/policy-rows.h"
 
 /* ---- life ---- */
 
@@ -67,23 +69,25 @@ void policy_compiler_address_changed(struct policy_compiler *c, struct ip ip)
 	vec_push(&c->dirty, ip);
 }
 
-/* ---- writing rows ---- */
+/* ---- what policies claim ---- */
 
-typedef VEC(struct policy_row) row_vec;
 typedef VEC(const struct class *) class_vec;
 
 struct writer {
 	struct policy_compiler *c;
 	enum policy_direction dir;
 	const struct class *subject;
-	row_vec rows;        /* of the subject, as they come */
+	uint32_t rank; /* of the rule that is being read */
+	enum policy_action action;
+	claim_vec claims;    /* about the subject, as they come */
 	class_vec *by_group; /* classes in each group */
 	class_vec *by_block; /* classes in each block */
 };
 
 static void emit(struct writer *w, uint32_t peer, unsigned proto, uint16_t from, uint16_t to)
 {
-	vec_push(&w->rows, ((struct policy_row){ w->subject->id, peer, from, to, (uint8_t)proto }));
+	vec_push(&w->claims, ((struct policy_claim){ peer, w->rank, from, to, (uint8_t)proto,
+	                                             (uint8_t)w->action }));
 }
 
 /* Named ports belong to the destination: the subject on ingress, the peer on egress. */
@@ -144,155 +148,117 @@ static bool is_excepted(const struct class *k, const struct policy_peer *p)
 
 static void emit_peer(struct writer *w, const struct policy_peer *p, const struct policy_rule *r)
 {
-	const class_vec *classes = p->type == PEER_PODS    ? &w->by_group[p->group]
-	                           : p->type == PEER_BLOCK ? &w->by_block[p->block]
-	                                                   : NULL;
+	const class_vec *pods = p->type == PEER_PODS ? &w->by_group[p->group] : NULL;
 
-	for (size_t i = 0; classes && i < classes->n; i++) {
-		if (p->type != PEER_BLOCK || !is_excepted(classes->at[i], p)) {
-			emit_ports(w, classes->at[i], r);
+	for (size_t i = 0; pods && i < pods->n; i++) {
+		emit_ports(w, pods->at[i], r);
+	}
+	for (size_t b = 0; p->type != PEER_PODS && b < p->n_blocks; b++) {
+		const class_vec *classes = &w->by_block[p->blocks[b]];
+
+		for (size_t i = 0; i < classes->n; i++) {
+			if (!is_excepted(classes->at[i], p)) {
+				emit_ports(w, classes->at[i], r);
+			}
 		}
 	}
 }
 
+static void emit_rule(struct writer *w, const struct policy_rule *r)
+{
+	w->action = r->action;
+	if (!r->n_peers) {
+		emit_ports(w, NULL, r);
+	}
+	for (size_t k = 0; k < r->n_peers; k++) {
+		emit_peer(w, &r->peers[k], r);
+	}
+}
+
+/* After all tiers, where no policy of the pod's namespace isolates it. */
+static void emit_open(struct writer *w)
+{
+	w->rank = ((uint32_t)TIER_BASELINE + 1) << RANK_TIER_SHIFT;
+	w->action = POLICY_ALLOW;
+	emit(w, POLICY_PEER_ANY, POLICY_PROTO_ANY, 0, UINT16_MAX);
+}
+
+/* Rules of namespaced policies have no order among them: all get the same rank. */
 static void emit_policy(struct writer *w, const struct policy *p)
 {
+	if (w->rank >> RANK_TIER_SHIFT != (uint32_t)p->tier) {
+		w->rank = (uint32_t)p->tier << RANK_TIER_SHIFT;
+	}
 	for (size_t i = 0; i < p->n_rules[w->dir]; i++) {
-		const struct policy_rule *r = &p->rules[w->dir][i];
-
-		if (!r->n_peers) {
-			emit_ports(w, NULL, r);
-		}
-		for (size_t k = 0; k < r->n_peers; k++) {
-			emit_peer(w, &r->peers[k], r);
-		}
-	}
-}
-
-/* ---- canonical rows ---- */
-
-static int cmp_u32(uint32_t a, uint32_t b)
-{
-	return a < b ? -1 : a > b;
-}
-
-static int by_row(const void *a, const void *b)
-{
-	const struct policy_row *x = a, *y = b;
-	int r = cmp_u32(x->subject, y->subject);
-
-	r = r ? r : cmp_u32(x->peer, y->peer);
-	r = r ? r : (int)x->proto - (int)y->proto;
-	r = r ? r : (int)x->port_from - (int)y->port_from;
-	return r ? r : (int)x->port_to - (int)y->port_to;
-}
-
-static bool same_line(const struct policy_row *a, const struct policy_row *b)
-{
-	return a->subject == b->subject && a->peer == b->peer && a->proto == b->proto;
-}
-
-/* Sorted rows: overlapping and adjoining intervals become one. */
-static void merge_intervals(row_vec *v)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < v->n; i++) {
-		struct policy_row *last = n ? &v->at[n - 1] : NULL, row = v->at[i];
-
-		if (last && same_line(last, &row) && row.port_from <= (unsigned)last->port_to + 1) {
-			last->port_to = row.port_to > last->port_to ? row.port_to : last->port_to;
-		} else {
-			v->at[n++] = row;
-		}
-	}
-	v->n = n;
-}
-
-/* The row of (subject, peer, proto) that holds 'port', or null. */
-static const struct policy_row *row_find(const struct policy_row *rows, size_t n, uint32_t subject,
-                                         uint32_t peer, unsigned proto, uint16_t port)
-{
-	struct policy_row want = { subject, peer, port, UINT16_MAX, (uint8_t)proto };
-	size_t low = 0, high = n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (by_row(&rows[mid], &want) <= 0) {
-			low = mid + 1;
-		} else {
-			high = mid;
-		}
-	}
-	return low && same_line(&rows[low - 1], &want) && rows[low - 1].port_to >= port
-	               ? &rows[low - 1]
-	               : NULL;
-}
-
-static bool is_covered(const row_vec *v, const struct policy_row *r, uint32_t peer, unsigned proto)
-{
-	const struct policy_row *by = row_find(v->at, v->n, r->subject, peer, proto, r->port_from);
-
-	return by && by != r && by->port_to >= r->port_to;
-}
-
-/* Appends the rows without those that one of any peer, or of any protocol, makes needless. */
-static void add_uncovered(const row_vec *v, row_vec *out)
-{
-	for (size_t i = 0; i < v->n; i++) {
-		const struct policy_row *r = &v->at[i];
-
-		if (!is_covered(v, r, POLICY_PEER_ANY, POLICY_PROTO_ANY) &&
-		    !is_covered(v, r, POLICY_PEER_ANY, r->proto) &&
-		    !is_covered(v, r, r->peer, POLICY_PROTO_ANY)) {
-			vec_push(out, *r);
-		}
+		w->rank += p->tier != TIER_NAMESPACED;
+		emit_rule(w, &p->rules[w->dir][i]);
 	}
 }
 
 /* ---- the table ---- */
 
-static int by_name(const void *a, const void *b)
+static int by_precedence(const void *a, const void *b)
 {
-	const struct policy *x = *(const struct policy *const *)a,
-			    *y = *(const struct policy *const *)b;
-	int r = strcmp(x->space->name, y->space->name);
-
-	return r ? r : slice_cmp(x->name, y->name);
+	return policy_cmp(*(const struct policy *const *)a, *(const struct policy *const *)b);
 }
 
 static int by_class_id(const void *a, const void *b)
 {
-	return cmp_u32((*(const struct class *const *)a)->id,
-	               (*(const struct class *const *)b)->id);
+	uint32_t x = (*(const struct class *const *)a)->id,
+		 y = (*(const struct class *const *)b)->id;
+
+	return x < y ? -1 : x > y;
 }
 
 typedef VEC(struct policy_isolated) isolated_vec;
 
-static void write_class(struct writer *w, struct arena *a, isolated_vec *isolated)
+typedef VEC(const struct policy *) policy_vec;
+
+/* Policies that have a say about the subject, in order of precedence. */
+static void list_policies(const struct writer *w, policy_vec *ret)
 {
 	const struct class *k = w->subject;
-	VEC(const struct policy *) by = { 0 };
-	const struct val **docs;
+	bool isolated = false;
 
 	for (size_t i = 0; i < k->n_groups; i++) {
 		const struct group *g = &w->c->groups.at[k->groups[i]];
 
 		for (size_t n = 0; n < g->policies.n; n++) {
 			if (g->policies.at[n]->isolates[w->dir]) {
-				vec_push(&by, g->policies.at[n]);
+				vec_push(ret, g->policies.at[n]);
+				isolated |= g->policies.at[n]->tier == TIER_NAMESPACED;
 			}
 		}
 	}
+	if (ret->n) {
+		qsort(ret->at, ret->n, sizeof(*ret->at), by_precedence);
+	}
+	while (isolated && ret->at[ret->n - 1]->tier == TIER_BASELINE) {
+		ret->n--;
+	}
+}
+
+static void write_class(struct writer *w, struct arena *a, isolated_vec *isolated, row_vec *rows)
+{
+	policy_vec by = { 0 };
+	const struct val **docs;
+	bool is_isolated = false;
+
+	list_policies(w, &by);
 	if (by.n) {
-		qsort(by.at, by.n, sizeof(*by.at), by_name);
 		docs = ARENA_ARRAY(a, const struct val *, by.n);
+		w->rank = 0;
+		vec_clear(&w->claims);
 		for (size_t i = 0; i < by.n; i++) {
 			docs[i] = by.at[i]->doc->root;
+			is_isolated |= by.at[i]->tier == TIER_NAMESPACED;
 			emit_policy(w, by.at[i]);
 		}
-		vec_push(isolated, ((struct policy_isolated){ k->id, docs, by.n }));
+		if (!is_isolated) {
+			emit_open(w);
+		}
+		vec_push(isolated, ((struct policy_isolated){ w->subject->id, docs, by.n }));
+		rows_of_claims(w->subject->id, &w->claims, rows);
 	}
 	vec_fini(&by);
 }
@@ -316,7 +282,7 @@ static bool same_isolated(const isolated_vec *a, const struct policy_isolated *b
 static bool same_rows(const row_vec *a, const struct policy_row *b, size_t n)
 {
 	for (size_t i = 0; a->n == n && i < n; i++) {
-		if (by_row(&a->at[i], &b[i]) != 0) {
+		if (row_cmp(&a->at[i], &b[i]) != 0 || a->at[i].admits != b[i].admits) {
 			return false;
 		}
 	}
@@ -335,15 +301,9 @@ static bool write_direction(struct writer *w, const class_vec *order, struct are
 	 * raw rows are never there all at once. */
 	for (size_t i = 0; i < order->n; i++) {
 		w->subject = order->at[i];
-		vec_clear(&w->rows);
-		write_class(w, a, &isolated);
-		if (w->rows.n) {
-			qsort(w->rows.at, w->rows.n, sizeof(*w->rows.at), by_row);
-		}
-		merge_intervals(&w->rows);
-		add_uncovered(&w->rows, &rows);
+		write_class(w, a, &isolated, &rows);
 	}
-	vec_fini(&w->rows);
+	vec_fini(&w->claims);
 	changed = !same_isolated(&isolated, c->isolated[w->dir].at, c->isolated[w->dir].n) ||
 	          !same_rows(&rows, c->rows[w->dir].at, c->rows[w->dir].n);
 	vec_fini(&c->isolated[w->dir]);
@@ -500,21 +460,29 @@ const struct policy_isolated *policy_table_isolation(const struct policy_table *
 	return NULL;
 }
 
+static const struct policy_row *row_of(const struct policy_table *t, enum policy_direction dir,
+                                       uint32_t subject, uint32_t peer, const struct flow *f)
+{
+	bool is_other = f->proto != PROTO_TCP && f->proto != PROTO_UDP && f->proto != PROTO_SCTP;
+	const struct policy_row *r = row_find(t->rows[dir], t->n_rows[dir], subject, peer,
+	                                      POLICY_PROTO_ANY, f->dst_port);
+
+	return r ? r
+	         : row_find(t->rows[dir], t->n_rows[dir], subject, peer,
+	                    is_other ? POLICY_PROTO_OTHERS : (unsigned)f->proto, f->dst_port);
+}
+
 static bool admits(const struct policy_table *t, enum policy_direction dir, uint32_t subject,
                    uint32_t peer, const struct flow *f)
 {
-	const uint32_t peers[] = { POLICY_PEER_ANY, peer };
-	const unsigned protos[] = { POLICY_PROTO_ANY, f->proto };
+	const struct policy_row *r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(peers); i++) {
-		for (size_t k = 0; k < ARRAY_SIZE(protos); k++) {
-			if (row_find(t->rows[dir], t->n_rows[dir], subject, peers[i], protos[k],
-			             f->dst_port)) {
-				return true;
-			}
-		}
+	if (!policy_table_isolation(t, dir, subject)) {
+		return true;
 	}
-	return !policy_table_isolation(t, dir, subject);
+	r = row_of(t, dir, subject, peer, f);
+	r = r ? r : row_of(t, dir, subject, POLICY_PEER_ANY, f);
+	return r && r->admits;
 }
 
 enum verdict policy_table_decide(const struct policy_table *t, const struct flow *f)

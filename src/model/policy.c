@@ -3,7 +3,7 @@
  * networking.md 3.2 */
 #include "model/model-priv.h"
 
-static const struct selector *read_selector(struct arena *a, const struct val *v)
+const struct selector *policy_read_selector(struct arena *a, const struct val *v)
 {
 	const struct selector *s = NULL;
 
@@ -43,8 +43,8 @@ static void read_peer(struct arena *a, const struct val *v, struct policy_peer *
 	if (val_is_null(spaces) && val_is_null(pods)) {
 		return;
 	}
-	p->spaces = val_is_null(spaces) ? NULL : read_selector(a, spaces);
-	p->pods = val_is_null(pods) ? NULL : read_selector(a, pods);
+	p->spaces = val_is_null(spaces) ? NULL : policy_read_selector(a, spaces);
+	p->pods = val_is_null(pods) ? NULL : policy_read_selector(a, pods);
 	if ((val_is_null(spaces) || p->spaces) && (val_is_null(pods) || p->pods)) {
 		p->type = PEER_PODS;
 	}
@@ -110,10 +110,11 @@ static struct policy *policy_new(struct model *m, const struct doc *d)
 	struct policy *p = NEW(struct policy);
 
 	p->doc = doc_ref(d);
+	p->tier = TIER_NAMESPACED;
 	p->space = space_need(m, val_str(val_path(d->root, "metadata.namespace")));
 	p->name = val_str(val_path(d->root, "metadata.name"));
 	/* a required struct: absent reads as empty, which is every pod of the namespace */
-	p->subject = read_selector(&p->arena, subject ? subject : val_new_object(&p->arena));
+	p->subject = policy_read_selector(&p->arena, subject ? subject : val_new_object(&p->arena));
 	read_types(p, spec);
 	for (int dir = 0; dir < POLICY_DIRECTIONS; dir++) {
 		const struct val *list = val_get(spec, rules[dir]);
@@ -124,6 +125,32 @@ static struct policy *policy_new(struct model *m, const struct doc *d)
 		}
 	}
 	return p;
+}
+
+/* ---- questions ---- */
+
+int policy_cmp(const struct policy *a, const struct policy *b)
+{
+	int r = (int)a->tier - (int)b->tier;
+
+	if (r || a->priority != b->priority) {
+		return r ? r : a->priority < b->priority ? -1 : 1;
+	}
+	r = slice_cmp(val_get_str(a->doc->root, "kind"), val_get_str(b->doc->root, "kind"));
+	if (!r && a->space && b->space) {
+		r = strcmp(a->space->name, b->space->name);
+	}
+	return r ? r : slice_cmp(a->name, b->name);
+}
+
+void policy_format(struct strbuf *out, const struct policy *p)
+{
+	if (p->space) {
+		strbuf_addf(out, "policy %s/" SLICE_FMT, p->space->name, SLICE_ARG(p->name));
+	} else {
+		strbuf_addf(out, SLICE_FMT " " SLICE_FMT,
+		            SLICE_ARG(val_get_str(p->doc->root, "kind")), SLICE_ARG(p->name));
+	}
 }
 
 /* ---- records ---- */
@@ -160,7 +187,7 @@ static void unlink_policy(struct policy *p)
 	}
 }
 
-static void policies_changed(struct model *m)
+void policies_changed(struct model *m)
 {
 	model_changed(m, MODEL_POLICIES);
 	policy_compiler_rules_changed(m->compiler);

@@ -220,7 +220,8 @@ int env_build(struct env *e, const struct pod_facts *f, const struct val *contai
 	int r;
 
 	if (f->services) {
-		f->services(f->arg, w.ns, link_service, &w);
+		/* Without links there is the API server's alone. */
+		f->services(f->arg, w.links ? w.ns : SLICE(""), link_service, &w);
 	}
 	val_for_each (val_get(container, "envFrom"), it) {
 		r = from_whole(e, f, it, skipped, err);

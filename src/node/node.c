@@ -234,7 +234,7 @@ static int make_dataplane(struct role *r, const struct options *o, struct err *e
  * sockets; where the runtime places containers by version 2, it places them below it as well. */
 static int balance_sockets(struct role *r, struct err *err)
 {
-	scoped_free char *own = mem_printf("%s/node", r->cgroup);
+	scoped_free char *own = mem_printf("%s/agent", r->cgroup);
 	scoped_fd int all = -1, here = -1;
 	int ret = cgroup2_open(r->cgroup, true, &all, err);
 

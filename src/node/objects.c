@@ -16,12 +16,19 @@ enum {
 	SERVICES,
 	SLICES,
 	POLICIES,
+	ADMIN_POLICIES,
+	BASELINES,
+	CLUSTER_POLICIES,
 	NAMESPACES,
 	NODES,
+	DATABASES,
+	CACHES,
 	CONFIGMAPS,
 	SECRETS,
 	COLLECTIONS
 };
+
+#define POLICY_GROUP "policy.networking.k8s.io/"
 
 static const struct {
 	const char *kind, *api_version, *plural, *field_selector;
@@ -33,8 +40,18 @@ static const struct {
 	[SERVICES] = { "Service", "v1", "services", NULL, true },
 	[SLICES] = { "EndpointSlice", "discovery.k8s.io/v1", "endpointslices", NULL, true },
 	[POLICIES] = { "NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", NULL, true },
+	[ADMIN_POLICIES] = { "AdminNetworkPolicy", POLICY_GROUP "v1alpha1", "adminnetworkpolicies",
+	                     NULL, true },
+	[BASELINES] = { "BaselineAdminNetworkPolicy", POLICY_GROUP "v1alpha1",
+	                "baselineadminnetworkpolicies", NULL, true },
+	[CLUSTER_POLICIES] = { "ClusterNetworkPolicy", POLICY_GROUP "v1alpha2",
+	                       "clusternetworkpolicies", NULL, true },
 	[NAMESPACES] = { "Namespace", "v1", "namespaces", NULL, true },
+	/* policies mean them by label and by name */
 	[NODES] = { "Node", "v1", "nodes", NULL, true },
+	[DATABASES] = { "DBInstance", "rds.services.k8s.aws/v1alpha1", "dbinstances", NULL, true },
+	[CACHES] = { "CacheCluster", "elasticache.services.k8s.aws/v1alpha1", "cacheclusters", NULL,
+	             true },
 	[CONFIGMAPS] = { "ConfigMap", "v1", "configmaps", NULL, false },
 	[SECRETS] = { "Secret", "v1", "secrets", "type!=helm.sh/release.v1", false },
 };

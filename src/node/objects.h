@@ -1,7 +1,8 @@
 /* What: what the node knows of the API's objects: replicas of pods, services and whatever pods
  * refer to; and the difference between "not there" and "not heard of yet".
  *
- * Services, slices, policies, namespaces and pods feed the agent's model as they come and go. */
+ * Services, slices, policies of all tiers, namespaces, nodes, managed hosts and pods feed the agent's
+ * model as they come and go. */
 #pragma once
 
 #include "node/agent.h"

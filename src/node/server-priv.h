@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "node/server.h"
 
+struct drops;
 struct logs_watch;
 struct stats;
 
@@ -13,6 +14,7 @@ struct server {
 	struct http_server *http; /* owned */
 	struct logs_watch *watch; /* owned */
 	struct stats *stats;      /* owned */
+	struct drops *drops;      /* owned */
 	struct list logs;         /* of struct logs_stream */
 	char *path;               /* owned */
 };

@@ -17,6 +17,7 @@
 #include "http/channel.h"
 #include "node/attach.h"
 #include "node/dial.h"
+#include "node/drops.h"
 #include "node/exec.h"
 #include "node/logs-query.h"
 #include "node/logs-watch.h"
@@ -140,6 +141,8 @@ static const struct route {
 	{ "probe", .serve_pod = probe_flow_serve },
 	{ "probeNode", .serve = probe_flow_serve_node },
 	{ "probeVpc", .serve = probe_flow_serve_vpc },
+	{ "drops", .get_only = true, .serve = drops_serve },
+	{ "metrics", .get_only = true, .serve = drops_serve_metrics },
 	{ "healthz", .get_only = true, .serve = serve_health },
 	{ "pods", .get_only = true, .serve = serve_pods },
 	{ "stats/summary", .get_only = true, .serve = serve_stats },
@@ -248,6 +251,7 @@ int server_new(struct agent *a, const char *path, struct server **ret, struct er
 						   .name = "the kubelet's socket",
 					   });
 	s->stats = stats_new(a);
+	s->drops = drops_new(a);
 	r = logs_watch_new(a->loop, &s->watch, err);
 	if (r == 0) {
 		r = listen_unix(path, a->api_uid, &fd, err);
@@ -273,6 +277,7 @@ struct server *server_free(struct server *s)
 	logs_detach_all(s);
 	logs_watch_free(s->watch);
 	stats_free(s->stats);
+	drops_free(s->drops);
 	if (s->path) {
 		(void)unlink(s->path);
 	}

@@ -68,6 +68,18 @@ static bool is_in_cgroup(pid_t pid, const char *cgroup)
 	return false;
 }
 
+/* Ended, and not yet taken note of by its parent: it holds nothing any more. */
+static bool is_zombie(pid_t pid)
+{
+	char path[64], text[512], *p;
+	scoped_file FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	return f && fgets(text, sizeof(text), f) && (p = strrchr(text, ')')) && p[1] == ' ' &&
+	       (p[2] == 'Z' || p[2] == 'X');
+}
+
 static void find_processes(const struct target *t, found_vec *ret)
 {
 	scoped_dir DIR *proc = opendir("/proc");
@@ -83,7 +95,7 @@ static void find_processes(const struct target *t, found_vec *ret)
 		}
 		snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
 		same = t->mnt && mount_namespace_of(path) == t->mnt;
-		if (same || is_in_cgroup(pid, t->cgroup)) {
+		if (same || (is_in_cgroup(pid, t->cgroup) && !is_zombie(pid))) {
 			vec_push(ret, ((struct found){ pid, !same }));
 		}
 	}

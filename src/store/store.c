@@ -414,6 +414,24 @@ void store_each(const struct store *s, const struct kind *k, struct slice ns, st
 	}
 }
 
+void store_index(struct store *s, const struct kind *k, store_index_fn *value_of)
+{
+	table_index(store_table(s, k), value_of);
+}
+
+void store_each_indexed(const struct store *s, const struct kind *k, struct slice ns,
+                        struct slice value, store_visit_fn *fn, void *arg)
+{
+	const struct table *t = find_table(s, k);
+	const struct index_place *p = t && t->index ? index_find(t->index, ns, value) : NULL;
+
+	for (size_t i = 0; p && i < p->objects.n; i++) {
+		if (!fn(arg, stored_doc(p->objects.at[i]))) {
+			return;
+		}
+	}
+}
+
 size_t store_count(const struct store *s, const struct kind *k, struct slice ns)
 {
 	const struct table *t = find_table(s, k);

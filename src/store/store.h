@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/strbuf.h"
 #include "codec/value.h"
 #include "loop/loop.h"
 #include "schema/kind.h"
@@ -45,6 +46,13 @@ const struct doc *store_get(const struct store *s, struct key key);
 typedef bool store_visit_fn(void *arg, const struct doc *d);
 void store_each(const struct store *s, const struct kind *k, struct slice ns, store_visit_fn *fn,
                 void *arg);
+/* Keeps the kind's objects by a value as well, for store_each_indexed: value_of appends it, or
+ * returns false when the object has none. One index a kind. */
+typedef bool store_index_fn(const struct val *object, struct strbuf *ret);
+void store_index(struct store *s, const struct kind *k, store_index_fn *value_of);
+/* Visits those of a namespace that have the value, in no order; store_index was called before. */
+void store_each_indexed(const struct store *s, const struct kind *k, struct slice ns,
+                        struct slice value, store_visit_fn *fn, void *arg);
 size_t store_count(const struct store *s, const struct kind *k, struct slice ns);
 /* Compact JSON of a stored object, encoded once. Borrowed like the object. */
 struct slice store_json(const struct store *s, const struct doc *d);

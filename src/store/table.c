@@ -64,6 +64,7 @@ void table_fini(struct table *t)
 		free_space(t->spaces.at[i]);
 	}
 	vec_fini(&t->spaces);
+	t->index = index_free(t->index);
 	t->n = 0;
 }
 
@@ -112,6 +113,12 @@ void table_put_take(struct table *t, const struct stored *o)
 	bool found;
 	size_t i = find_object(s, o->name, &found);
 
+	if (t->index && found) {
+		index_remove(t->index, s->objects.at[i]);
+	}
+	if (t->index) {
+		index_add(t->index, o);
+	}
 	if (found) {
 		stored_unref(s->objects.at[i]);
 		s->objects.at[i] = o;
@@ -138,6 +145,9 @@ void table_remove(struct table *t, struct slice ns, struct slice name)
 	if (!found) {
 		return;
 	}
+	if (t->index) {
+		index_remove(t->index, s->objects.at[i]);
+	}
 	stored_unref(s->objects.at[i]);
 	vec_remove(&s->objects, i);
 	t->n--;
@@ -151,6 +161,24 @@ void table_append_take(struct table *t, const struct stored *o)
 {
 	vec_push(&need_space(t, o->ns)->objects, o);
 	t->n++;
+	if (t->index) {
+		index_add(t->index, o);
+	}
+}
+
+void table_index(struct table *t, store_index_fn *value_of)
+{
+	if (t->index) {
+		return;
+	}
+	t->index = index_new(value_of);
+	for (size_t i = 0; i < t->spaces.n; i++) {
+		const struct table_ns *s = t->spaces.at[i];
+
+		for (size_t k = 0; k < s->objects.n; k++) {
+			index_add(t->index, s->objects.at[k]);
+		}
+	}
 }
 
 static int by_name(const void *a, const void *b)

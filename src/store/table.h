@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/vec.h"
+#include "store/index.h"
 #include "store/stored.h"
 
 struct table_ns {
@@ -16,6 +17,7 @@ struct table_ns {
 struct table {
 	VEC(struct table_ns *) spaces; /* by name; owned */
 	size_t n;                      /* objects in all */
+	struct index *index;           /* owned; null: none was asked for */
 };
 
 void table_fini(struct table *t);
@@ -27,4 +29,6 @@ void table_remove(struct table *t, struct slice ns, struct slice name);
 /* Puts without keeping the order (loading); table_sort must follow. */
 void table_append_take(struct table *t, const struct stored *o);
 void table_sort(struct table *t);
+/* From now on objects are found by that value, too; asking again is fine. */
+void table_index(struct table *t, store_index_fn *value_of);
 const struct table_ns *table_space(const struct table *t, struct slice ns); /* null: none */

@@ -63,5 +63,5 @@ enum { SOCKET_COUNT_BALANCED, SOCKET_COUNTS };
 
 /* "config": array of one. */
 struct socket_config {
-	__u32 node_ip[4]; /* what a loopback address means in the node's namespace */
+	__u32 node_ip[4]; /* what 127.0.0.0/8 means in the node's namespace */
 };

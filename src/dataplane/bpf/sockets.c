@@ -81,13 +81,10 @@ ALWAYS void write_v6(struct bpf_sock_addr *ctx, const struct socket_end *end)
 	ctx->user_port = end->port_be;
 }
 
-ALWAYS int is_loopback(const struct socket_end *end)
+ALWAYS int is_loopback_v4(const struct socket_end *end)
 {
-	if (end->ip[0] != 0 || end->ip[1] != 0) {
-		return 0;
-	}
-	return end->ip[2] == BE32(0xffff) ? (end->ip[3] & BE32(0xff000000)) == BE32(0x7f000000)
-	                                  : end->ip[2] == 0 && end->ip[3] == BE32(1);
+	return end->ip[0] == 0 && end->ip[1] == 0 && end->ip[2] == BE32(0xffff) &&
+	       (end->ip[3] & BE32(0xff000000)) == BE32(0x7f000000);
 }
 
 /* ---- choosing ---- */
@@ -181,7 +178,7 @@ ALWAYS int balance(struct bpf_sock_addr *ctx, __u32 proto, const struct socket_e
 		return 0;
 	}
 	copy_end(&entry.end, asked);
-	if (*client == SOCKET_CLIENT_NODE && is_loopback(asked)) {
+	if (*client == SOCKET_CLIENT_NODE && is_loopback_v4(asked)) {
 		const struct socket_config *c = map_find(&config, &zero);
 
 		if (!c) {

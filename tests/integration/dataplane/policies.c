@@ -286,17 +286,18 @@ static struct counting counters(struct world *w)
 
 struct drop {
 	struct ip src, dst;
-	enum verdict verdict;
+	enum drop_reason reason;
 	uint64_t packets;
 };
 
-static void find_drop(void *arg, const struct flow *f, enum verdict verdict, uint64_t packets)
+static void find_drop(void *arg, const struct dropped *dropped)
 {
 	struct drop *d = arg;
 
-	if (ip_eq(f->src, d->src) && ip_eq(f->dst, d->dst) && f->dst_port == 82 &&
-	    verdict == d->verdict) {
-		d->packets += packets;
+	if (ip_eq(dropped->flow.src, d->src) && ip_eq(dropped->flow.dst, d->dst) &&
+	    dropped->flow.dst_port == 82 && dropped->reason == d->reason) {
+		assert_true(dropped->age_ms >= 0);
+		d->packets += dropped->packets;
 	}
 }
 
@@ -304,8 +305,8 @@ static void drops_are_counted_by_direction_and_flow(void **state)
 {
 	struct world *w = *state;
 	struct counting before = counters(w), after;
-	struct drop out = { ip_of(A), ip_of(B), VERDICT_DENY_EGRESS, 0 },
-		    in = { ip_of(C), ip_of(B), VERDICT_DENY_INGRESS, 0 };
+	struct drop out = { ip_of(A), ip_of(B), DROP_EGRESS, 0 },
+		    in = { ip_of(C), ip_of(B), DROP_INGRESS, 0 };
 
 	policy(w, "p", "{podSelector: {matchLabels: {app: a}}, policyTypes: [Egress]}");
 	policy(w, "q", "{podSelector: {matchLabels: {app: b}}, policyTypes: [Ingress]}");

@@ -219,6 +219,15 @@ static void affinity_keeps_a_client_and_lets_go_of_a_lost_endpoint(void **state)
 	(void)world_restart(w);
 	count(w, pod_ns(w, CLIENT), VIP, 80, 3, n);
 	assert_int_equal(n[kept], 3);
+	put_slice(w, "web", "TCP", 8080,
+	          kept == 0 ? "[" READY(A) ", " READY(C) "]" : "[" READY(B) ", " READY(C) "]");
+	world_sync(w);
+	count(w, pod_ns(w, CLIENT), VIP, 80, 3, n);
+	assert_int_equal(n[kept], 3);
+	put_slice(w, "web", "TCP", 8080, "[" READY(A) ", " READY(B) ", " READY(C) "]");
+	world_sync(w);
+	count(w, pod_ns(w, CLIENT), VIP, 80, 3, n);
+	assert_int_equal(n[kept], 3);
 
 	put_slice(w, "web", "TCP", 8080,
 	          kept == 0   ? "[" READY(B) ", " READY(C) "]"

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dataplane/socket-address.h"
 #include "host/bpf.h"
 #include "host/cgroup2.h"
 #include "host/netns.h"
@@ -269,6 +270,86 @@ static void an_ipv6_socket_sends_ipv4_datagrams(void **state)
 	close(fd);
 }
 
+/* ---- IPv6 ---- */
+
+#define VIP6 "fd00::20"
+
+/* A service written into the maps by hand; its endpoint is the client's own loopback address. */
+static void put_by_hand(struct world *w, uint32_t proto, uint16_t port, uint16_t target)
+{
+	scoped_fd int program = -1, entries = -1, pools = -1, slots = -1;
+	struct ip vip = { 0 }, loopback = { 0 };
+	struct socket_entry entry = { .proto = proto };
+	struct socket_pool pool = { .slots = 1, .epoch = 1, .by_socket = proto == IPPROTO_UDP };
+	struct socket_slot slot = { 0x80000000u + proto, 0 };
+	struct socket_end end;
+
+	assert_true(ip_parse(SLICE(VIP6), &vip) && ip_parse(SLICE("::1"), &loopback));
+	assert_true(bpf_program_find(w->cgroup, BPF_CGROUP_INET6_CONNECT, "kn_c6_", &program));
+	assert_true(bpf_program_map(program, "entries", &entries) &&
+	            bpf_program_map(program, "pools", &pools) &&
+	            bpf_program_map(program, "slots", &slots));
+	entry.end = socket_end_of(vip, port);
+	end = socket_end_of(loopback, target);
+	assert_int_equal(bpf_map_put(slots, &slot, &end, NULL), 0);
+	assert_int_equal(bpf_map_put(pools, &slot.pool, &pool, NULL), 0);
+	assert_int_equal(bpf_map_put(entries, &entry, &slot.pool, NULL), 0);
+}
+
+static struct sockaddr_in6 at6(const char *ip, int port)
+{
+	struct sockaddr_in6 at = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+
+	assert_int_equal(inet_pton(AF_INET6, ip, &at.sin6_addr), 1);
+	return at;
+}
+
+static void ipv6_connections_are_balanced(void **state)
+{
+	struct world *w = *state;
+	struct sockaddr_in6 here = at6("::1", 8080), to = at6(VIP6, 80), peer;
+	int server = socket_of(pod_ns(w, CLIENT), AF_INET6, SOCK_STREAM),
+	    fd = socket_of(pod_ns(w, CLIENT), AF_INET6, SOCK_STREAM), before = balanced(w), other;
+	socklen_t size = sizeof(peer);
+
+	put_by_hand(w, IPPROTO_TCP, 80, 8080);
+	assert_int_equal(bind(server, (struct sockaddr *)&here, sizeof(here)), 0);
+	assert_int_equal(listen(server, 1), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	other = accept(server, NULL, NULL);
+	assert_true(other >= 0);
+	assert_int_equal(balanced(w), before + 1);
+	assert_int_equal(getpeername(fd, (struct sockaddr *)&peer, &size), 0);
+	assert_memory_equal(&peer.sin6_addr, &to.sin6_addr, sizeof(to.sin6_addr));
+	assert_int_equal(ntohs(peer.sin6_port), 80);
+	close(other);
+	close(fd);
+	close(server);
+}
+
+static void ipv6_datagrams_are_balanced(void **state)
+{
+	struct world *w = *state;
+	struct sockaddr_in6 here = at6("::1", 5300), to = at6(VIP6, 53), from;
+	int server = socket_of(pod_ns(w, CLIENT), AF_INET6, SOCK_DGRAM),
+	    fd = socket_of(pod_ns(w, CLIENT), AF_INET6, SOCK_DGRAM), before = balanced(w);
+	socklen_t size = sizeof(from);
+	char text[8];
+
+	put_by_hand(w, IPPROTO_UDP, 53, 5300);
+	assert_int_equal(bind(server, (struct sockaddr *)&here, sizeof(here)), 0);
+	assert_int_equal(sendto(fd, "hello", 5, 0, (struct sockaddr *)&to, sizeof(to)), 5);
+	assert_int_equal(recvfrom(server, text, sizeof(text), 0, (struct sockaddr *)&from, &size),
+	                 5);
+	assert_int_equal(sendto(server, text, 5, 0, (struct sockaddr *)&from, size), 5);
+	assert_int_equal(recvfrom(fd, text, sizeof(text), 0, (struct sockaddr *)&from, &size), 5);
+	assert_memory_equal(&from.sin6_addr, &to.sin6_addr, sizeof(to.sin6_addr));
+	assert_int_equal(ntohs(from.sin6_port), 53);
+	assert_int_equal(balanced(w), before + 1);
+	close(fd);
+	close(server);
+}
+
 /* ---- restarts ---- */
 
 static const enum bpf_attach_type points[] = {
@@ -371,6 +452,8 @@ int main(void)
 		TEST(answers_come_from_the_service_that_was_asked),
 		TEST(sockets_spread_over_endpoints),
 		TEST(an_ipv6_socket_sends_ipv4_datagrams),
+		TEST(ipv6_connections_are_balanced),
+		TEST(ipv6_datagrams_are_balanced),
 		TEST(a_dead_role_leaves_balancing_to_the_kernel),
 		TEST(a_restart_mends_what_others_took_away),
 		TEST(without_programs_packets_are_balanced),

@@ -260,10 +260,15 @@ void put_pod(struct world *w, const char *ns, const char *name, const char *ip, 
 
 int add_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels)
 {
+	put_pod(w, ns, name, ip, labels);
+	return attach_pod(w, ns, name, ip);
+}
+
+int attach_pod(struct world *w, const char *ns, const char *name, const char *ip)
+{
 	struct pod *p = &w->pods[w->n_pods];
 
 	assert_true(w->n_pods < WORLD_PODS);
-	put_pod(w, ns, name, ip, labels);
 	snprintf(p->uid, sizeof(p->uid), "uid-%s-%s", ns, name);
 	p->ip = ip_of(ip);
 	MUST_WORK(netns_new(&p->ns, &err));

@@ -73,6 +73,8 @@ void put_slice(struct world *w, const char *service, const char *proto, int port
                const char *endpoints);
 /* A pod object, its namespace and its network. labels: "{app: a}". Returns its namespace. */
 int add_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels);
+/* The second half of it, for a pod object that was put already. */
+int attach_pod(struct world *w, const char *ns, const char *name, const char *ip);
 void put_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels);
 void remove_pod(struct world *w, const char *ns, const char *name);
 int pod_ns(struct world *w, const char *ip);

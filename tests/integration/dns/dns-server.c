@@ -44,11 +44,11 @@ static void on_signal(void *arg, int signum)
 
 int main(int argc, char **argv)
 {
-	struct upstream servers[FORWARD_SERVERS];
+	struct forward_zone others = { 0 };
 	struct loop *l = loop_new();
 	struct model *m = model_new();
 	struct dns_server_config c = {
-		.loop = l, .model = m, .servers = servers, .address = ip_v4(0x7f000001)
+		.loop = l, .model = m, .zones = &others, .n_zones = 1, .address = ip_v4(0x7f000001)
 	};
 	struct dns_server *s;
 	struct err err = { 0 };
@@ -57,8 +57,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	read_objects(m, argv[1]);
-	for (int i = 2; i < argc && c.n_servers < FORWARD_SERVERS; i++) {
-		if (!upstream_parse(slice_of(argv[i]), &servers[c.n_servers++])) {
+	for (int i = 2; i < argc && others.n < FORWARD_SERVERS; i++) {
+		if (!upstream_parse(slice_of(argv[i]), &others.servers[others.n++])) {
 			return 2;
 		}
 	}

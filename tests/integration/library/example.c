@@ -82,13 +82,13 @@ static const char manifests[] =
 	"apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n"
 	"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\n"
 	"spec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: "
-        "web}}\n"
+	"web}}\n"
 	"    spec: {containers: [{name: web, image: web, ports: [{containerPort: 8080}]}]}\n---\n"
 	"apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\n"
 	"spec:\n  selector: {app: wbe}\n  ports: [{port: 80, targetPort: 8080}]\n";
 static const char denial[] = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
 			     "metadata: {name: deny, namespace: shop}\nspec: {podSelector: {}, "
-                             "policyTypes: [Ingress]}\n";
+			     "policyTypes: [Ingress]}\n";
 
 static struct kennel_input *input_of(const char *more)
 {

@@ -164,6 +164,30 @@ struct broken {
 	", namespace: shop, ownerReferences: [{kind: " kind ", name: " name                        \
 	", controller: true}]}\n"
 
+#define CLUSTER_POLICY(version, kind)                                                              \
+	"apiVersion: policy.networking.k8s.io/" version "\nkind: " kind "\n"
+#define ADMIN_DENY                                                                                 \
+	CLUSTER_POLICY("v1alpha1", "AdminNetworkPolicy")                                           \
+	"metadata: {name: quarantine}\n"                                                           \
+	"spec: {priority: 5, subject: {namespaces: {}}, ingress: [{action: Allow, from: "          \
+	"[{namespaces: {}}], ports: [{portNumber: {protocol: TCP, port: 80}}]}, {name: rest, "     \
+	"action: Deny, from: [{namespaces: {matchLabels: {team: shop}}}]}]}\n"
+#define ADMIN_ALLOW                                                                                \
+	CLUSTER_POLICY("v1alpha2", "ClusterNetworkPolicy")                                         \
+	"metadata: {name: open}\n"                                                                 \
+	"spec: {tier: Admin, priority: 5, subject: {namespaces: {}}, ingress: [{action: Accept, "  \
+	"from: [{namespaces: {}}]}]}\n"
+/* ... and a service without policies, which shop's egress may open. */
+#define BASELINE_DENY                                                                              \
+	CLUSTER_POLICY("v1alpha1", "BaselineAdminNetworkPolicy")                                   \
+	"metadata: {name: default}\n"                                                              \
+	"spec: {subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}\n" \
+	"---\n"                                                                                    \
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: out" SHOP         \
+	"spec: {podSelector: {}, policyTypes: [Egress], egress: [{}]}\n---\n"                      \
+	"apiVersion: v1\nkind: Service\nmetadata: {name: stranger, namespace: other}\n"            \
+	"spec: {selector: {app: stranger}, ports: [{port: 9}]}\n"
+
 static const struct broken cases[] = {
 	{ "everything works: workload to service", .src = "web", .dst = "api",
 	  .says = { "Deployment shop/web -> Service shop/api",
@@ -180,6 +204,23 @@ static const struct broken cases[] = {
 	  .says = { "(another way)" } },
 	{ "a wildcard host answers", "host: shop.example.com", "host: '*.example.com'", NULL, NULL,
 	  "internet", "http://shop.example.com/api", NULL },
+
+	{ "the administrator denies what the namespace admits", .more = ADMIN_DENY, .src = "web",
+	  .dst = "api", .hop = "ingress policy", .id = "NP025",
+	  .says = { "ingress rule 2 (rest) of AdminNetworkPolicy quarantine denies Deployment "
+	            "shop/web on TCP 5000, before NetworkPolicies are asked",
+	            "ingress rule 1 of AdminNetworkPolicy quarantine nearly admits: TCP 5000 is "
+	            "not among TCP 80",
+	            "a policy of smaller priority, allow TCP 5000 or pass it on" } },
+	{ "the administrator admits what the namespace isolates", .more = ADMIN_ALLOW,
+	  .src = "stranger", .dst = "api.shop:5000",
+	  .says = { "ingress rule 1 of ClusterNetworkPolicy open admits Deployment "
+	            "other/stranger on TCP 5000" } },
+	{ "the baseline denies where nobody isolates", .more = BASELINE_DENY, .src = "web",
+	  .dst = "http://stranger.other:9/", .hop = "ingress policy", .id = "NP025",
+	  .says = { "ingress rule 1 of BaselineAdminNetworkPolicy default denies Deployment "
+	            "shop/web on TCP 9, as no NetworkPolicy isolates the pod",
+	            "Let a NetworkPolicy that selects Deployment other/stranger admit it" } },
 
 	{ "name of a service that is not there", .src = "web", .dst = "http://apj:5000/",
 	  .hop = "name", .id = "DNS001",

@@ -78,6 +78,19 @@ static void an_arena_past_its_limit_says_so(void **state)
 	assert_true(a.overflowed);
 }
 
+static void an_arena_packs_texts_and_aligns_the_rest(void **state)
+{
+	scoped_arena struct arena a = { 0 };
+	const char *one = arena_slice(&a, SLICE("ab")).p, *two = arena_slice(&a, SLICE("cd")).p;
+
+	(void)state;
+	assert_ptr_equal(one + 3, two);
+	assert_int_equal((uintptr_t)ARENA_NEW(&a, uint64_t) % _Alignof(uint64_t), 0);
+	(void)arena_slice(&a, SLICE("e"));
+	assert_int_equal((uintptr_t)arena_alloc(&a, 1) % 16, 0);
+	assert_string_equal(one, "ab");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -85,6 +98,7 @@ int main(void)
 		cmocka_unit_test(a_list_may_lose_the_visited_entry),
 		cmocka_unit_test(a_vector_grows_and_closes_holes),
 		cmocka_unit_test(an_arena_past_its_limit_says_so),
+		cmocka_unit_test(an_arena_packs_texts_and_aligns_the_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

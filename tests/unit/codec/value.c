@@ -113,6 +113,19 @@ static void copies_are_deep(void **state)
 	assert_text(d->root, "{\"a\":{\"b\":[1,2.5,true,null,\"x\"]}}");
 }
 
+static void only_strings_and_numbers_have_a_text(void **state)
+{
+	scoped_arena struct arena a = { 0 };
+	const struct val *v = parse(&a, "[\"x\", 1.50, -7, true, null, [1, 2], {\"a\": 1}]");
+	static const char *const texts[] = { "x", "1.50", "-7", "", "", "", "" };
+
+	(void)state;
+	for (size_t i = 0; i < val_len(v); i++) {
+		assert_true(slice_is(val_text(val_at(v, i)), texts[i]));
+	}
+	assert_true(slice_is(val_text(NULL), ""));
+}
+
 static void documents_live_as_long_as_a_share(void **state)
 {
 	struct doc *d = doc_new(), *again;
@@ -135,6 +148,7 @@ int main(void)
 		cmocka_unit_test(children_can_be_taken_out),
 		cmocka_unit_test(equality_ignores_order_of_members_only),
 		cmocka_unit_test(copies_are_deep),
+		cmocka_unit_test(only_strings_and_numbers_have_a_text),
 		cmocka_unit_test(documents_live_as_long_as_a_share),
 	};
 

@@ -140,6 +140,51 @@ static void names_of_pickers_round_trip(void **state)
 	}
 }
 
+struct seen {
+	int n_new, n_changed, n_gone, n_wanted;
+};
+
+static void note_change(void *arg, const struct mirror_key *k, const void *wanted,
+                        const void *in_kernel)
+{
+	struct seen *seen = arg;
+
+	(void)k;
+	seen->n_new += wanted && !in_kernel;
+	seen->n_changed += wanted && in_kernel;
+	seen->n_gone += !wanted && in_kernel;
+}
+
+static void note_wish(void *arg, const struct mirror_key *k, const void *value)
+{
+	(void)k;
+	((struct seen *)arg)->n_wanted += value != NULL;
+}
+
+static void a_second_place_is_told_the_same_differences(void **state)
+{
+	struct mirror m;
+	struct mirror_key k = key(2);
+	struct seen seen = { 0 };
+
+	(void)state;
+	mirror_init(&m, &map_set_def);
+	put(&m, 1, 10, NULL);
+	put(&m, 2, 20, NULL);
+	put(&m, 3, 30, NULL);
+	mirror_committed(&m);
+	put(&m, 1, 11, NULL);
+	mirror_drop(&m, &k, NULL);
+	put(&m, 4, 40, NULL);
+	mirror_each_dirty(&m, note_change, &seen);
+	mirror_each_wanted(&m, note_wish, &seen);
+	assert_int_equal(seen.n_new, 1);
+	assert_int_equal(seen.n_changed, 1);
+	assert_int_equal(seen.n_gone, 1);
+	assert_int_equal(seen.n_wanted, 3);
+	mirror_fini(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +193,7 @@ int main(void)
 		cmocka_unit_test(what_a_round_does_not_repeat_goes),
 		cmocka_unit_test(a_set_made_anew_gets_everything),
 		cmocka_unit_test(names_of_pickers_round_trip),
+		cmocka_unit_test(a_second_place_is_told_the_same_differences),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,11 +196,46 @@ static void the_cache_forgets_in_time_and_does_not_mind_case(void **state)
 	assert_false(cache_find(c, &other, 1000 * US_PER_S, &hit));
 	assert_true(cache_find(c, &k, 1029 * US_PER_S, &hit));
 	assert_int_equal(hit.age_s, 29);
-	assert_false(cache_find(c, &k, 1030 * US_PER_S, &hit));
+	assert_false(hit.is_stale);
+	/* its time is over: kept for when nobody answers, and given up at last */
+	assert_true(cache_find(c, &k, 1030 * US_PER_S, &hit));
+	assert_true(hit.is_stale && !hit.is_wanted);
+	assert_true(cache_find(c, &k, (1029 + CACHE_STALE_S) * US_PER_S, &hit));
+	assert_false(cache_find(c, &k, (1030 + CACHE_STALE_S) * US_PER_S, &hit));
 	assert_int_equal(cache_count(c), 0);
 	keep(c, "a.example.com.", 0, 1000 * US_PER_S);
 	assert_int_equal(cache_count(c), 0);
 	cache_free(c);
+}
+
+static void what_is_asked_for_often_is_wanted_before_its_time_is_over(void **state)
+{
+	(void)state;
+	struct cache *c = cache_new(10, 10000);
+	struct cache_key k = key_of("a.example.com.", NAME_A);
+	struct cached hit;
+
+	keep(c, "a.example.com.", 100, 0);
+	assert_true(cache_find(c, &k, 89 * US_PER_S, &hit) && !hit.is_wanted);
+	assert_true(cache_find(c, &k, 91 * US_PER_S, &hit) && hit.is_wanted);
+	assert_true(cache_find(c, &k, 92 * US_PER_S, &hit) && !hit.is_wanted); /* once */
+	keep(c, "a.example.com.", 100, 95 * US_PER_S);
+	assert_true(cache_find(c, &k, 186 * US_PER_S, &hit) && !hit.is_wanted); /* asked for once */
+	cache_free(c);
+}
+
+static void a_stale_answer_is_told_for_half_a_minute_at_most(void **state)
+{
+	(void)state;
+	struct record r = { KNOT_ANSWER, "www.example.com.", NAME_A, 300, address, 4 };
+	struct dns_query q = query_of(&(struct ask){ "www.example.com.", NAME_A });
+	uint8_t buf[512], out[512];
+	size_t size = message(buf, sizeof(buf), "www.example.com.", NAME_A, 0, &r, 1);
+	scoped_strbuf struct strbuf b = { 0 };
+
+	size = relay_write(&q, NULL, 0, buf, size, RELAY_STALE, out, sizeof(out));
+	text_of(&b, out, size);
+	assert_string_equal(strbuf_str(&b), "NOERROR\nan www.example.com. 30 1 192.0.2.1\n");
 }
 
 static void the_cache_is_bounded_and_keeps_what_is_used(void **state)
@@ -282,6 +317,8 @@ int main(void)
 		cmocka_unit_test(only_the_answer_to_the_question_fits),
 		cmocka_unit_test(a_message_holds_as_long_as_its_shortest_record),
 		cmocka_unit_test(the_cache_forgets_in_time_and_does_not_mind_case),
+		cmocka_unit_test(what_is_asked_for_often_is_wanted_before_its_time_is_over),
+		cmocka_unit_test(a_stale_answer_is_told_for_half_a_minute_at_most),
 		cmocka_unit_test(the_cache_is_bounded_and_keeps_what_is_used),
 		cmocka_unit_test(servers_are_read_from_resolv_conf),
 		cmocka_unit_test(a_server_may_have_a_port),

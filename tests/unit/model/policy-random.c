@@ -17,6 +17,11 @@ static struct model *made_from_nothing(const struct random_world *w)
 {
 	struct model *m = model_new();
 
+	for (unsigned i = CLUSTER_POLICIES; i-- > 0;) {
+		put(m, w->cluster[i] ? w->cluster[i] : "");
+	}
+	put(m, w->host ? w->host : "");
+	put(m, w->node);
 	for (unsigned i = POLICIES; i-- > 0;) {
 		put(m, w->policies[i] ? w->policies[i] : "");
 	}
@@ -62,6 +67,9 @@ static void expect_agreement(const struct random_world *w, const struct flow *f,
 		for (unsigned i = 0; i < POLICIES; i++) {
 			print_error("%s\n", w->policies[i] ? w->policies[i] : "");
 		}
+		for (unsigned i = 0; i < CLUSTER_POLICIES; i++) {
+			print_error("%s\n", w->cluster[i] ? w->cluster[i] : "");
+		}
 		policy_decide(w->m, f, &(struct trace){ print_line, NULL });
 		fail_msg("%s: %s -> %s proto %d port %d: decided %d, table says %d", which,
 		         ip_format(f->src, src), ip_format(f->dst, dst), f->proto, f->dst_port, one,
@@ -105,6 +113,7 @@ static void expect_form(const struct policy_table *t)
 				assert_true(a->proto != POLICY_PROTO_ANY);
 				assert_true(a->proto < b->proto || a->port_to < b->port_from);
 			}
+			assert_true(b->admits || b->peer != POLICY_PEER_ANY);
 		}
 	}
 }
@@ -164,11 +173,40 @@ static void every_verdict_occurs_in_random_worlds(void **state)
 	}
 }
 
+/* The tiers are not there for nothing: each decides both ways somewhere. */
+static void every_tier_decides_in_random_worlds(void **state)
+{
+	(void)state;
+	size_t seen[TIER_BASELINE + 1][2] = { 0 };
+	struct random_world w;
+
+	for (uint64_t seed = 1; seed <= 150; seed++) {
+		begin(&w, seed);
+		for (unsigned i = 0; i < 200; i++) {
+			struct flow f = random_flow(&w);
+			struct policy_reason sides[] = {
+				policy_reason_of(w.m, &f, VERDICT_DENY_EGRESS),
+				policy_reason_of(w.m, &f, VERDICT_DENY_INGRESS),
+			};
+
+			for (size_t k = 0; k < ARRAY_SIZE(sides); k++) {
+				seen[sides[k].tier][sides[k].admits] += sides[k].object != NULL;
+			}
+		}
+		end(&w);
+	}
+	for (int tier = TIER_ADMIN; tier <= TIER_BASELINE; tier++) {
+		assert_in_range(seen[tier][0], 20, SIZE_MAX);
+		assert_in_range(seen[tier][1], 20, SIZE_MAX);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_ways_to_judge_agree_in_random_worlds),
 		cmocka_unit_test(every_verdict_occurs_in_random_worlds),
+		cmocka_unit_test(every_tier_decides_in_random_worlds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

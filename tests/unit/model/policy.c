@@ -311,6 +311,38 @@ static void nothing_changed_is_the_same_table(void **state)
 	assert_int_equal(policy_table_of(*state)->pods_version, pods_version);
 }
 
+/* What selects a kind of pods is kept between questions. */
+static void a_policy_that_comes_changes_or_goes_takes_effect_at_once(void **state)
+{
+	expect(*state, FRONTEND, BACKEND, PROTO_TCP, 5000, VERDICT_ALLOW);
+	put_policy(*state, "{podSelector: {matchLabels: {app: backend}}}");
+	expect(*state, FRONTEND, BACKEND, PROTO_TCP, 5000, VERDICT_DENY_INGRESS);
+	put_policy(*state, "{podSelector: {matchLabels: {app: frontend}}}");
+	expect(*state, FRONTEND, BACKEND, PROTO_TCP, 5000, VERDICT_ALLOW);
+	expect(*state, BACKEND, FRONTEND, PROTO_TCP, 80, VERDICT_DENY_INGRESS);
+	drop(*state, "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, "
+	             "metadata: {name: p, namespace: shop}}");
+	expect(*state, BACKEND, FRONTEND, PROTO_TCP, 80, VERDICT_ALLOW);
+}
+
+static void a_pod_with_other_labels_is_selected_anew(void **state)
+{
+	put_policy(*state, "{podSelector: {matchLabels: {app: backend}}}");
+	for (int i = 0; i < 200; i++) { /* more kinds than pods: those of the past are forgotten */
+		scoped_strbuf struct strbuf b = { 0 };
+
+		strbuf_addf(
+			&b,
+			"{apiVersion: v1, kind: Pod, metadata: {name: backend, namespace: shop, "
+			"labels: {app: %s, nth: \"%d\"}}, spec: {nodeName: node}, "
+			"status: {phase: Running, podIP: " BACKEND "}}",
+			i % 2 ? "backend" : "other", i);
+		put(*state, strbuf_str(&b));
+		expect(*state, FRONTEND, BACKEND, PROTO_TCP, 5000,
+		       i % 2 ? VERDICT_DENY_INGRESS : VERDICT_ALLOW);
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -327,6 +359,8 @@ int main(void)
 		T(end_port_is_inclusive),
 		T(finished_pods_leave_their_address),
 		T(labels_of_namespaces_take_effect_at_once),
+		T(a_policy_that_comes_changes_or_goes_takes_effect_at_once),
+		T(a_pod_with_other_labels_is_selected_anew),
 		T(the_trace_names_near_misses_and_why),
 		T(a_pod_of_a_known_class_changes_pods_only),
 		T(class_ids_survive_a_policy_that_tells_nobody_apart),

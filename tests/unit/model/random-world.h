@@ -7,7 +7,7 @@
 #include "model/policy-table.h"
 #include "world.h"
 
-enum { SPACES = 4, PODS = 12, POLICIES = 6 };
+enum { SPACES = 4, PODS = 12, POLICIES = 6, CLUSTER_POLICIES = 4 };
 
 struct random_world {
 	uint64_t state;
@@ -15,6 +15,9 @@ struct random_world {
 	char *spaces[SPACES]; /* the object's text, or null */
 	char *pods[PODS];
 	char *policies[POLICIES];
+	char *cluster[CLUSTER_POLICIES]; /* policies of the whole cluster */
+	char *host;                      /* a database outside */
+	char *node;
 };
 
 static inline unsigned roll(struct random_world *w, unsigned n)
@@ -245,6 +248,151 @@ static inline char *random_policy(struct random_world *w, unsigned i)
 	return strbuf_steal(&b);
 }
 
+/* ---- policies of the whole cluster ---- */
+
+static inline void add_cluster_pods(struct random_world *w, struct strbuf *b)
+{
+	if (roll(w, 2)) {
+		strbuf_adds(b, "{namespaces: ");
+		add_selector(w, b);
+	} else {
+		strbuf_adds(b, "{pods: {namespaceSelector: ");
+		add_selector(w, b);
+		strbuf_adds(b, ", podSelector: ");
+		add_selector(w, b);
+		strbuf_adds(b, "}");
+	}
+	strbuf_adds(b, "}");
+}
+
+static inline void add_cluster_peer(struct random_world *w, struct strbuf *b, bool egress)
+{
+	switch (egress ? roll(w, 8) : 7) {
+	case 0:
+		strbuf_addf(b, "{networks: [%s, 192.0.2.7/%u]}",
+		            PICK(w, "0.0.0.0/0", "10.244.0.0/29", "'::/0'", "255.255.255.0/24"),
+		            roll(w, 33));
+		break;
+	case 1:
+		strbuf_adds(b, "{nodes: ");
+		add_selector(w, b);
+		strbuf_adds(b, "}");
+		break;
+	case 2:
+		strbuf_addf(b, "{domainNames: [%s]}",
+		            PICK(w, "db.example.com", "'*.example.com'", "'*.example.org'",
+		                 "DB.example.com."));
+		break;
+	case 3:
+		/* what nobody knows */
+		strbuf_addf(b, "{%s: {}}", PICK(w, "tomorrow", "namespaces: {}, pods"));
+		break;
+	default:
+		add_cluster_pods(w, b);
+	}
+	strbuf_adds(b, ", ");
+}
+
+static inline void add_cluster_port(struct random_world *w, struct strbuf *b, bool alpha1)
+{
+	const char *proto = PICK(w, "TCP", "UDP", "SCTP"), *lower = PICK(w, "tcp", "udp", "sctp");
+
+	switch (roll(w, 4)) {
+	case 0:
+		strbuf_addf(b, "{%s: %s}, ", alpha1 ? "namedPort" : "destinationNamedPort",
+		            PICK(w, "web", "dns", "none"));
+		break;
+	case 1:
+		strbuf_addf(b,
+		            alpha1 ? "{portRange: {protocol: %s, start: %u, end: %s}}, "
+		                   : "{%s: {destinationPort: {range: {start: %u, end: %s}}}}, ",
+		            alpha1 ? proto : lower, 50 + roll(w, 35),
+		            PICK(w, "85", "8080", "65535"));
+		break;
+	default:
+		strbuf_addf(b,
+		            alpha1 ? "{portNumber: {protocol: %s, port: %s}}, "
+		                   : "{%s: {destinationPort: {number: %s}}}, ",
+		            alpha1 ? proto : lower, PICK(w, "53", "80", "81", "8080"));
+	}
+}
+
+static inline void add_cluster_rules(struct random_world *w, struct strbuf *b, bool egress,
+                                     bool alpha1, bool may_pass)
+{
+	strbuf_addf(b, ", %s: [", egress ? "egress" : "ingress");
+	for (unsigned i = 0, n = roll(w, 4); i < n; i++) {
+		strbuf_addf(b, "{action: %s, %s: [",
+		            may_pass && roll(w, 3) == 0 ? "Pass"
+		            : roll(w, 2)                ? "Deny"
+		            : alpha1                    ? "Allow"
+		                                        : "Accept",
+		            egress ? "to" : "from");
+		for (unsigned k = 0, count = roll(w, 6) ? 1 + roll(w, 2) : 0; k < count; k++) {
+			add_cluster_peer(w, b, egress);
+		}
+		strbuf_adds(b, "]");
+		if (roll(w, 2)) {
+			strbuf_addf(b, ", %s: [", alpha1 ? "ports" : "protocols");
+			for (unsigned k = 0, count = 1 + roll(w, 3); k < count; k++) {
+				add_cluster_port(w, b, alpha1);
+			}
+			strbuf_adds(b, "]");
+		}
+		strbuf_adds(b, "}, ");
+	}
+	strbuf_adds(b, "]");
+}
+
+static inline char *random_cluster_policy(struct random_world *w, unsigned i)
+{
+	scoped_strbuf struct strbuf b = { 0 };
+	/* by slot, so that an object keeps its kind and a change is a change */
+	bool alpha1 = i < 3, baseline = i == 2 || (i > 2 && roll(w, 2));
+
+	strbuf_addf(&b,
+	            "{apiVersion: policy.networking.k8s.io/%s, kind: %s, metadata: {name: %s%u}, ",
+	            alpha1 ? "v1alpha1" : "v1alpha2",
+	            i == 2   ? "BaselineAdminNetworkPolicy"
+	            : alpha1 ? "AdminNetworkPolicy"
+	                     : "ClusterNetworkPolicy",
+	            "c", i);
+	strbuf_addf(&b, "spec: {%spriority: %u, subject: ",
+	            alpha1     ? ""
+	            : baseline ? "tier: Baseline, "
+	                       : "tier: Admin, ",
+	            roll(w, 3));
+	add_cluster_pods(w, &b);
+	if (roll(w, 4)) {
+		add_cluster_rules(w, &b, false, alpha1, i != 2);
+	}
+	if (roll(w, 4)) {
+		add_cluster_rules(w, &b, true, alpha1, i != 2);
+	}
+	strbuf_adds(&b, "}}");
+	return strbuf_steal(&b);
+}
+
+static inline char *random_host(struct random_world *w)
+{
+	return mem_printf("{apiVersion: rds.services.k8s.aws/v1alpha1, kind: DBInstance, metadata: "
+	                  "{name: db, namespace: n0, annotations: {kennel.dev/vpc-address: %s}}, "
+	                  "status: {endpoint: {address: %s}}}",
+	                  PICK(w, "192.0.2.7", "192.0.2.8"),
+	                  PICK(w, "db.example.com", "a.db.example.com", "db.example.org"));
+}
+
+static inline char *random_node(struct random_world *w)
+{
+	scoped_strbuf struct strbuf b = { 0 };
+
+	strbuf_adds(&b, "{apiVersion: v1, kind: Node, metadata: {name: node, labels: ");
+	add_labels(w, &b);
+	strbuf_adds(&b, "}, status: {addresses: [{type: InternalIP, address: 10.0.2.10}, "
+	                "{type: Hostname, address: node}]}}");
+	return strbuf_steal(&b);
+}
+
 /* ---- a world that changes ---- */
 
 static inline void replace(struct random_world *w, char **slot, char *text)
@@ -265,7 +413,17 @@ static inline void change_something(struct random_world *w)
 {
 	unsigned i;
 
-	switch (roll(w, 6)) {
+	switch (roll(w, 9)) {
+	case 6:
+		i = roll(w, CLUSTER_POLICIES);
+		replace(w, &w->cluster[i], roll(w, 4) ? random_cluster_policy(w, i) : NULL);
+		break;
+	case 7:
+		replace(w, &w->host, roll(w, 4) ? random_host(w) : NULL);
+		break;
+	case 8:
+		replace(w, &w->node, random_node(w));
+		break;
 	case 0:
 		i = roll(w, SPACES);
 		replace(w, &w->spaces[i], roll(w, 4) ? random_space(w, i) : NULL);
@@ -286,8 +444,8 @@ static inline void begin(struct random_world *w, uint64_t seed)
 	for (unsigned i = 0; i < 8; i++) {
 		roll(w, 2);
 	}
-	put(w->m, "{apiVersion: v1, kind: Node, metadata: {name: node}, "
-	          "status: {addresses: [{type: InternalIP, address: 10.0.2.10}]}}");
+	replace(w, &w->node, random_node(w));
+	replace(w, &w->host, random_host(w));
 	for (unsigned i = 0; i < SPACES - 1; i++) {
 		replace(w, &w->spaces[i], random_space(w, i));
 	}
@@ -296,6 +454,9 @@ static inline void begin(struct random_world *w, uint64_t seed)
 	}
 	for (unsigned i = 0, n = roll(w, POLICIES + 1); i < n; i++) {
 		replace(w, &w->policies[i], random_policy(w, i));
+	}
+	for (unsigned i = 0; i < CLUSTER_POLICIES; i++) {
+		replace(w, &w->cluster[i], roll(w, 2) ? random_cluster_policy(w, i) : NULL);
 	}
 }
 
@@ -310,6 +471,11 @@ static inline void end(struct random_world *w)
 	for (unsigned i = 0; i < POLICIES; i++) {
 		free(w->policies[i]);
 	}
+	for (unsigned i = 0; i < CLUSTER_POLICIES; i++) {
+		free(w->cluster[i]);
+	}
+	free(w->host);
+	free(w->node);
 	model_free(w->m);
 }
 

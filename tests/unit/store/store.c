@@ -479,6 +479,75 @@ static void answers_wait_for_the_commit_and_keep_their_order(void **state)
 	assert_int_equal(none.mine, 3);
 }
 
+/* ---- by a value ---- */
+
+static bool label_of(const struct val *object, struct strbuf *ret)
+{
+	const struct val *label = val_path(object, "metadata.labels.of");
+
+	strbuf_add_slice(ret, val_str(label));
+	return label;
+}
+
+static bool join_name(void *arg, const struct doc *d)
+{
+	char *names = arg;
+	const char *name = world_str(d, "metadata.name");
+
+	strncat(names, name, 8);
+	return name[0] != 'z';
+}
+
+static const char *labelled(struct world *w, const char *ns, const char *value)
+{
+	static char names[256];
+
+	names[0] = '\0';
+	store_each_indexed(w->store, w->configmap, slice_of(ns), slice_of(value), join_name, names);
+	return names;
+}
+
+static void make_labelled(struct world *w, const char *ns, const char *name, const char *labels)
+{
+	world_create(w, w->configmap,
+	             "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"labels\":%s}}", name,
+	             ns, labels);
+}
+
+static void objects_are_found_by_a_value(void **state)
+{
+	struct world *w = *state;
+
+	make_labelled(w, "default", "a", "{\"of\":\"x\"}");
+	store_index(w->store, w->configmap, label_of);
+	make_labelled(w, "default", "b", "{\"of\":\"x\",\"other\":\"y\"}");
+	make_labelled(w, "default", "c", "{\"other\":\"x\"}");
+	make_labelled(w, "kube-system", "d", "{\"of\":\"x\"}");
+	assert_string_equal(labelled(w, "default", "x"), "ab");
+	assert_string_equal(labelled(w, "kube-system", "x"), "d");
+	assert_string_equal(labelled(w, "default", "y"), "");
+	/* The label changes, and goes. */
+	assert_int_equal(world_update(w, w->configmap, "default", "a",
+	                              "{\"metadata\":{\"name\":\"a\",\"namespace\":\"default\","
+	                              "\"labels\":{\"of\":\"y\"}}}",
+	                              NULL),
+	                 0);
+	assert_string_equal(labelled(w, "default", "x"), "b");
+	assert_string_equal(labelled(w, "default", "y"), "a");
+	assert_int_equal(world_update(w, w->configmap, "default", "a",
+	                              "{\"metadata\":{\"labels\":{}}}", NULL),
+	                 0);
+	assert_string_equal(labelled(w, "default", "y"), "");
+	/* A change that leaves the label, and the object's end. */
+	assert_int_equal(
+		world_update(w, w->configmap, "default", "b", "{\"data\":{\"v\":\"2\"}}", NULL), 0);
+	assert_string_equal(labelled(w, "default", "x"), "b");
+	assert_int_equal(store_delete(w->store, key_of(w->configmap, "default", "b"),
+	                              &(struct store_delete_opts){ .grace_s = -1 }, NULL, NULL),
+	                 STORE_REMOVED);
+	assert_string_equal(labelled(w, "default", "x"), "");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -505,6 +574,7 @@ int main(void)
 		T(a_pod_that_runs_nowhere_goes_at_once),
 		T(a_namespace_waits_for_its_own_finalizers),
 		T(answers_wait_for_the_commit_and_keep_their_order),
+		T(objects_are_found_by_a_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
