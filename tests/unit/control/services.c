@@ -239,7 +239,7 @@ static void put_node(struct world *w, const char *name, const char *zone, const 
 		w,
 		"{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"%s\",\"labels\":"
 		"{\"topology.kubernetes.io/"
-	        "zone\":\"%s\"}},\"status\":{\"allocatable\":{\"cpu\":\"%s\","
+		"zone\":\"%s\"}},\"status\":{\"allocatable\":{\"cpu\":\"%s\","
 		"\"memory\":\"8Gi\",\"pods\":\"110\"},\"conditions\":[{\"type\":\"Ready\","
 		"\"status\":\"True\"}]}}",
 		name, zone, cpu);

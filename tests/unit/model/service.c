@@ -181,9 +181,9 @@ static const char zoned_slice[] =
 	"ports: [{name: http, port: 8080, protocol: TCP}]\n"
 	"endpoints:\n"
 	"- {addresses: [10.244.0.1], nodeName: a, hints: {forZones: [{name: east}], forNodes: "
-        "[{name: a}]}}\n"
+	"[{name: a}]}}\n"
 	"- {addresses: [10.244.0.2], nodeName: b, hints: {forZones: [{name: east}], forNodes: "
-        "[{name: b}]}}\n"
+	"[{name: b}]}}\n"
 	"- {addresses: [10.244.0.3], nodeName: c, hints: {forZones: [{name: west}]%s}}\n"
 	"- {addresses: [10.244.0.4], nodeName: a, conditions: {ready: false, serving: false}}\n";
 
