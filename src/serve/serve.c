@@ -273,9 +273,7 @@ static void add_guard(struct supervisor *s)
 		                     "--api-port",
 		                     mem_printf("%u", s->home.api_port),
 		                     "--nodes",
-		                     mem_printf("%u", s->n_nodes),
-		                     "--service-dataplane",
-		                     s->options.service_dataplane };
+		                     mem_printf("%u", s->n_nodes) };
 
 	add_role(s, args, ARRAY_SIZE(args), &(struct role_spec){ .name = "guard" });
 }
