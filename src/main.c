@@ -92,19 +92,23 @@ static const struct cli_ops ops = {
 
 /* ---- the balancer gets its sockets from the supervisor ---- */
 
-static int ask_door(const struct home *h, const char *verb, struct ip ip, uint16_t port,
-                    int *ret_fd, struct err *err)
+static int ask_door(const struct home *h, const char *verb, const struct lb_front *f, int *ret_fd,
+                    struct err *err)
 {
 	scoped_strbuf struct strbuf answer = { 0 };
 	scoped_free char *request = NULL;
 	scoped_doc struct doc *said = NULL;
 	char address[IP_TEXT_SIZE];
+	const char *protocol = f->protocol == IPPROTO_UDP    ? "/udp"
+	                       : f->protocol == IPPROTO_SCTP ? "/sctp"
+	                                                     : "";
 	struct slice error;
 	int r;
 
-	ip_format(ip, address);
-	request = mem_printf(ip.family == IP_V6 ? "{\"%s\":\"[%s]:%u\"}" : "{\"%s\":\"%s:%u\"}",
-	                     verb, address, port);
+	ip_format(f->ip, address);
+	request = mem_printf(f->ip.family == IP_V6 ? "{\"%s\":\"[%s]:%u%s\"}"
+	                                           : "{\"%s\":\"%s:%u%s\"}",
+	                     verb, address, f->port, protocol);
 	r = control_ask(h, request, door_timeout_us, &answer, ret_fd, err);
 	if (r >= 0) {
 		r = json_parse_doc(strbuf_slice(&answer), 0, &said, err);
@@ -113,20 +117,26 @@ static int ask_door(const struct home *h, const char *verb, struct ip ip, uint16
 		return r;
 	}
 	error = val_get_str(said->root, "error");
-	return error.len ? err_raise(err, ERR_EXISTS, SLICE_FMT, SLICE_ARG(error)) : 0;
+	if (!error.len) {
+		return 0;
+	}
+	return err_raise(err,
+	                 slice_is(val_get_str(said->root, "code"), "UNSUPPORTED") ? ERR_UNSUPPORTED
+	                                                                          : ERR_EXISTS,
+	                 SLICE_FMT, SLICE_ARG(error));
 }
 
-static int door_listen(void *arg, struct ip ip, uint16_t port, int *ret_fd, struct err *err)
+static int door_listen(void *arg, const struct lb_front *f, int *ret_fd, struct err *err)
 {
-	return ask_door(arg, "listen", ip, port, ret_fd, err);
+	return ask_door(arg, "listen", f, ret_fd, err);
 }
 
-static void door_close(void *arg, struct ip ip, uint16_t port)
+static void door_close(void *arg, const struct lb_front *f)
 {
 	struct err err;
 
-	if (ask_door(arg, "close", ip, port, NULL, &err) < 0) {
-		log_odd("Port of the edge stays open port=%u: %s", port, err.msg);
+	if (ask_door(arg, "close", f, NULL, &err) < 0) {
+		log_odd("Port of the edge stays open port=%u: %s", f->port, err.msg);
 	}
 }
 

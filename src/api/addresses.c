@@ -272,11 +272,14 @@ static bool is_in_range(struct ip ip, struct slice owner)
 static bool choose_ip(const struct addresses *a, bool is_v6, char *text)
 {
 	struct prefix range = range_of(is_v6);
-	const uint32_t first = 256, n = 0xffff - first; /* the first 256 are for explicit wishes */
+	/* the lower band is for explicit wishes, until the upper one is full */
+	const uint32_t first = 256, n = 0xffff - first;
 	uint32_t start = chance_u32() % n;
 
-	for (uint32_t i = 0; i < n; i++) {
-		ip_format(prefix_nth(range, first + (start + i) % n), text);
+	for (uint32_t i = 0; i < 0xfffe; i++) {
+		uint32_t nth = i < n ? first + (start + i) % n : i - n + 1;
+
+		ip_format(prefix_nth(range, nth), text);
 		if (!map_has(&a->ips, slice_of(text))) {
 			return true;
 		}
@@ -349,12 +352,13 @@ static void assign_ips(struct addresses *a, struct arena *arena, struct val *spe
 /* A free port, also among those that this service has been given in this very call. */
 static int choose_port(const struct addresses *a, const struct val *spec)
 {
-	const int n = NODE_PORT_MAX - NODE_PORT_MIN + 1;
+	/* the lower band is for explicit wishes, until the upper one is full */
+	const int all = NODE_PORT_MAX - NODE_PORT_MIN + 1, lower = 86, n = all - lower;
 	int start = (int)(chance_u32() % (uint32_t)n);
 	char text[16];
 
-	for (int i = 0; i < n; i++) {
-		int port = NODE_PORT_MIN + (start + i) % n;
+	for (int i = 0; i < all; i++) {
+		int port = NODE_PORT_MIN + (i < n ? lower + (start + i) % n : i - n);
 
 		snprintf(text, sizeof(text), "%d", port);
 		if (!map_has(&a->ports, slice_of(text)) && !has_port(spec, port)) {

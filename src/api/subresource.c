@@ -3,6 +3,7 @@
 #include "api/subresource.h"
 
 #include "api/pod.h"
+#include "api/proxy.h"
 #include "api/scale.h"
 #include "api/token.h"
 #include "api/tunnel.h"
@@ -31,7 +32,9 @@ static const struct subresource table[] = {
 	{ "Pod", "exec", STREAM, "", "v1", "PodExecOptions", tunnel_exec, true },
 	{ "Pod", "log", VERB_GET, NULL, NULL, NULL, tunnel_log, true },
 	{ "Pod", "portforward", STREAM, "", "v1", "PodPortForwardOptions", tunnel_forward, true },
+	{ "Pod", "proxy", PROXY, "", "v1", "PodProxyOptions", proxy_pod, true },
 	{ "Pod", "resize", WRITES, NULL, NULL, NULL, pod_resize, false },
+	{ "Service", "proxy", PROXY, "", "v1", "ServiceProxyOptions", proxy_service, true },
 	{ "ServiceAccount", "token", VERB_CREATE, "authentication.k8s.io", "v1", "TokenRequest",
 	  token_create, false },
 };

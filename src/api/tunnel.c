@@ -2,9 +2,12 @@
  * See tunnel.h. Source: reference 4.1, 4.6
  *
  *   CONNECTING --node answers the dial--> OPEN --one side closes--> CLOSING --both closed--> (gone)
+ *        |  \                                ^
+ *        |   `-- to a pod: ASKING --101------'
  *        | refused: a Status
  *
- * Once open, bytes are copied as they are: the node's answer head is the client's answer head. */
+ * Once open, bytes are copied as they are: the node's (or pod's) answer head is the client's answer
+ * head. */
 #include "api/tunnel.h"
 
 #include "api/api-priv.h"
@@ -12,13 +15,19 @@
 #include "api/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "codec/json.h"
 #include "http/stream.h"
 
+enum { ANSWER_HEAD_MAX = 65536 };
+
 struct tunnel {
-	struct api *api;              /* borrowed */
-	struct list_link in_api;      /* in api.tunnels */
-	struct call *call;            /* until it is open; null once the client has gone */
-	struct strbuf head;           /* the request for the node */
+	struct api *api;         /* borrowed */
+	struct list_link in_api; /* in api.tunnels */
+	struct call *call;       /* until it is open; null once the client has gone */
+	struct strbuf head;      /* the request for the node */
+	struct strbuf inner;     /* the request for a pod behind it; empty: none */
+	struct strbuf answer;    /* of the node, while ASKING */
+	bool is_asking;
 	struct stream *client, *node; /* null: not open, or closed */
 };
 
@@ -27,6 +36,8 @@ static void tunnel_free(struct tunnel *t)
 	list_unlink(&t->in_api);
 	t->api->n_tunnels--;
 	strbuf_fini(&t->head);
+	strbuf_fini(&t->inner);
+	strbuf_fini(&t->answer);
 	free(t);
 }
 
@@ -51,10 +62,17 @@ static void client_data(void *arg, struct slice bytes)
 	copy(t->client, t->node, bytes);
 }
 
+static void asked(struct tunnel *t, struct slice bytes);
+static void answer_refusal(struct tunnel *t, const char *why);
+
 static void node_data(void *arg, struct slice bytes)
 {
 	struct tunnel *t = arg;
 
+	if (t->is_asking) {
+		asked(t, bytes);
+		return;
+	}
 	copy(t->node, t->client, bytes);
 }
 
@@ -118,6 +136,9 @@ static void node_close(void *arg, const struct err *why)
 
 	(void)why;
 	t->node = NULL;
+	if (t->is_asking) {
+		answer_refusal(t, "EOF");
+	}
 	side_closed(t, t->client);
 }
 
@@ -139,11 +160,77 @@ void tunnels_end(struct api *api)
 
 /* ---- opening ---- */
 
+static void open_client(struct tunnel *t, struct call *c, struct slice request)
+{
+	c->http->on_gone = NULL;
+	call_is_over(c, 200);
+	stream_write(t->node, request);
+	t->client = http_take(c->http, &client_events, t);
+	if (!t->client) {
+		stream_close(t->node);
+	}
+}
+
+static void answer_refusal(struct tunnel *t, const char *why)
+{
+	struct call *c = take(t->call);
+
+	if (c) {
+		c->http->on_gone = NULL;
+		fail_code(c, ERR_UNAVAILABLE, "error trying to reach service: %s", why);
+		call_answer_failure(c);
+	}
+}
+
+/* The node's head, then for a refusal a Status. */
+static void asked(struct tunnel *t, struct slice bytes)
+{
+	static const char opened[] = "HTTP/1.1 101 ";
+	scoped_arena struct arena a = { 0 };
+	struct slice text;
+	struct val *status;
+	const char *end;
+	size_t head;
+
+	strbuf_add_slice(&t->answer, bytes);
+	text = strbuf_slice(&t->answer);
+	end = memmem(text.p, text.len, "\r\n\r\n", 4);
+	if (!end) {
+		if (text.len > ANSWER_HEAD_MAX) {
+			stream_close(t->node);
+		}
+		return;
+	}
+	head = (size_t)(end - text.p) + 4;
+	if (!slice_has_prefix(text, SLICE(opened))) {
+		if (json_parse(&a, slice_from(text, head), 0, &status, NULL) == 0) {
+			answer_refusal(t, val_cstr(val_get(status, "message")));
+			stream_close(t->node);
+		}
+		return;
+	}
+	t->is_asking = false;
+	if (!t->call) {
+		stream_close(t->node);
+		return;
+	}
+	open_client(t, take(t->call), strbuf_slice(&t->inner));
+	if (text.len > head) {
+		copy(t->node, t->client, slice_from(text, head));
+	}
+}
+
 static void on_open(void *arg, const struct err *why)
 {
 	struct tunnel *t = arg;
-	struct call *c = take(t->call);
+	struct call *c;
 
+	if (!why && t->inner.size) {
+		t->is_asking = true;
+		stream_write(t->node, strbuf_slice(&t->head));
+		return;
+	}
+	c = take(t->call);
 	if (why) {
 		t->node = NULL;
 		if (c) {
@@ -158,13 +245,7 @@ static void on_open(void *arg, const struct err *why)
 		stream_close(t->node);
 		return;
 	}
-	c->http->on_gone = NULL;
-	call_is_over(c, 200);
-	stream_write(t->node, strbuf_slice(&t->head));
-	t->client = http_take(c->http, &client_events, t);
-	if (!t->client) {
-		stream_close(t->node);
-	}
+	open_client(t, c, strbuf_slice(&t->head));
 }
 
 static void on_gone(struct http_request *r)
@@ -206,14 +287,16 @@ static void add_protocols(struct strbuf *out, struct slice value)
 	strbuf_adds(out, is_first ? "" : "\r\n");
 }
 
-static void add_head(struct strbuf *out, const struct call *c, struct slice target)
+/* The call's request for somebody else: its headers, without what is ours alone. */
+static void add_head(struct strbuf *out, const struct call *c, struct slice target,
+                     const char *host)
 {
 	const struct http_headers *h = &c->http->headers;
 	bool upgrades = c->http->wants_upgrade;
 
-	strbuf_addf(out, SLICE_FMT " " SLICE_FMT "%s" SLICE_FMT " HTTP/1.1\r\nHost: node\r\n",
+	strbuf_addf(out, SLICE_FMT " " SLICE_FMT "%s" SLICE_FMT " HTTP/1.1\r\nHost: %s\r\n",
 	            SLICE_ARG(c->http->method), SLICE_ARG(target), c->http->query.len ? "?" : "",
-	            SLICE_ARG(c->http->query));
+	            SLICE_ARG(c->http->query), host);
 	for (size_t i = 0; i < h->n; i++) {
 		struct slice name = h->at[i].name;
 
@@ -230,13 +313,9 @@ static void add_head(struct strbuf *out, const struct call *c, struct slice targ
 	if (!upgrades) {
 		strbuf_adds(out, "Connection: close\r\n");
 	}
-	if (slice_is(c->http->method, "POST")) {
-		strbuf_adds(out, "Content-Length: 0\r\n");
-	}
-	strbuf_adds(out, "\r\n");
 }
 
-static int open_tunnel(struct call *c, struct slice node, struct slice target)
+static int open_tunnel(struct call *c, struct slice node, struct slice head, struct slice inner)
 {
 	scoped_free char *path = api_node_socket(c->api, node);
 	struct stream_target to = { .unix_path = path };
@@ -256,7 +335,8 @@ static int open_tunnel(struct call *c, struct slice node, struct slice target)
 	t->call = c;
 	list_push(&c->api->tunnels, &t->in_api);
 	c->api->n_tunnels++;
-	add_head(&t->head, c, target);
+	strbuf_add_slice(&t->head, head);
+	strbuf_add_slice(&t->inner, inner);
 	c->http->user = t;
 	c->http->on_gone = on_gone;
 	t->node = stream_connect(c->api->loop, &to, on_open, &node_events, t);
@@ -343,7 +423,7 @@ static int find_pod(struct call *c, const struct val **ret)
 /* "/WHAT/NS/POD[/CONTAINER]" */
 static int run(struct call *c, const char *what, bool needs_container)
 {
-	scoped_strbuf struct strbuf target = { 0 };
+	scoped_strbuf struct strbuf target = { 0 }, head = { 0 };
 	struct slice container = SLICE("");
 	const struct val *pod = NULL;
 	int r = find_pod(c, &pod);
@@ -362,7 +442,11 @@ static int run(struct call *c, const char *what, bool needs_container)
 		strbuf_addc(&target, '/');
 		http_percent_encode(&target, container);
 	}
-	return open_tunnel(c, val_str(val_path(pod, "spec.nodeName")), strbuf_slice(&target));
+	add_head(&head, c, strbuf_slice(&target), "node");
+	strbuf_adds(&head,
+	            slice_is(c->http->method, "POST") ? "Content-Length: 0\r\n\r\n" : "\r\n");
+	return open_tunnel(c, val_str(val_path(pod, "spec.nodeName")), strbuf_slice(&head),
+	                   SLICE(""));
 }
 
 static int run_upgrade(struct call *c, const char *what, bool needs_container)
@@ -389,4 +473,26 @@ int tunnel_attach(struct call *c)
 int tunnel_forward(struct call *c)
 {
 	return run_upgrade(c, "portForward", false);
+}
+
+int tunnel_proxy(struct call *c, struct slice node, struct slice dial, const char *host,
+                 struct slice path)
+{
+	scoped_strbuf struct strbuf head = { 0 }, inner = { 0 };
+	struct slice method = c->http->method, body = c->http->body, uri, rest;
+
+	strbuf_addf(&head,
+	            "GET " SLICE_FMT " HTTP/1.1\r\nHost: node\r\nConnection: Upgrade\r\n"
+	            "Upgrade: tcp\r\n\r\n",
+	            SLICE_ARG(dial));
+	add_head(&inner, c, path, host);
+	slice_cut(c->http->raw_target, '?', &uri, &rest);
+	strbuf_addf(&inner, "X-Forwarded-Uri: " SLICE_FMT "\r\n", SLICE_ARG(uri));
+	if (body.len || slice_is(method, "POST") || slice_is(method, "PUT") ||
+	    slice_is(method, "PATCH")) {
+		strbuf_addf(&inner, "Content-Length: %zu\r\n", body.len);
+	}
+	strbuf_adds(&inner, "\r\n");
+	strbuf_add_slice(&inner, body);
+	return open_tunnel(c, node, strbuf_slice(&head), strbuf_slice(&inner));
 }

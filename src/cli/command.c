@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/ip.h"
+#include "base/ip-range.h"
 #include "base/mem.h"
 
 #ifndef KENNEL_VERSION
@@ -195,14 +195,16 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 		   *port = cli_value(p, "api-port", "0"), *nodes = cli_value(p, "nodes", NULL),
 		   *dataplane = cli_value(p, "service-dataplane", "auto");
 	uint64_t port_number, n_nodes = 0;
-	struct ip ip;
+	struct ip_ranges ranges;
 
 	if (!name_is_valid(name)) {
 		return err_raise(err, ERR_USAGE,
 		                 "--name %s: 1 to 20 of a-z, 0-9 and '-', not first '-'", name);
 	}
-	if (!ip_parse(slice_of(edge), &ip)) {
-		return err_raise(err, ERR_USAGE, "--edge-address %s: not an IP address", edge);
+	if (!ip_ranges_parse(slice_of(edge), &ranges)) {
+		return err_raise(err, ERR_USAGE,
+		                 "--edge-address %s: not an IP address, range (A-B) or prefix",
+		                 edge);
 	}
 	if (families && strcmp(families, IP_FAMILIES_SINGLE) != 0 &&
 	    strcmp(families, IP_FAMILIES_DUAL) != 0) {

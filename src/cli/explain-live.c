@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/ip-range.h"
 #include "base/mem.h"
 #include "cli/dns-question.h"
 #include "cli/live.h"
@@ -497,6 +498,16 @@ static void on_close(void *arg, const struct err *why)
 	(void)why;
 }
 
+/* Where a balancer listens: its own address, as the status tells it, else the edge's first one. */
+static struct ip edge_of(const struct looking *l, const struct explain_probe *p)
+{
+	const struct val *status =
+		p->service ? val_path(p->service->object->v, "status.loadBalancer.ingress") : NULL;
+	struct ip ip;
+
+	return ip_parse(val_get_str(val_at(status, 0), "ip"), &ip) ? ip : l->edge;
+}
+
 /* A connection to the edge, for PROBE_TLS with a handshake that verifies the name. */
 static void see_edge(struct looking *l, const struct explain_probe *p,
                      struct explain_observation *seen)
@@ -505,7 +516,7 @@ static void see_edge(struct looking *l, const struct explain_probe *p,
 	scoped_free char *host = slice_dup(p->name);
 	bool with_tls = p->type == PROBE_TLS;
 	struct page page = { .l = l };
-	struct stream_target to = { .ip = l->edge,
+	struct stream_target to = { .ip = edge_of(l, p),
 		                    .port = p->port,
 		                    .tls = with_tls ? l->verifying : NULL,
 		                    .tls_name = host,
@@ -516,7 +527,7 @@ static void see_edge(struct looking *l, const struct explain_probe *p,
 	while (!page.done) {
 		loop_run(l->live.caller.loop);
 	}
-	see(l, seen, !page.why, "from this host to %s:%u: %s", ip_format(l->edge, ip), p->port,
+	see(l, seen, !page.why, "from this host to %s:%u: %s", ip_format(to.ip, ip), p->port,
 	    page.why   ? page.why
 	    : with_tls ? "the handshake is in order"
 	               : "connected");
@@ -562,6 +573,15 @@ static void look(struct looking *l)
 	read_flows(l);
 }
 
+/* Where the ingress is, which is the oldest balancer. */
+static struct ip first_of(struct slice ranges)
+{
+	struct ip_ranges r;
+	struct ip ip = { 0 };
+
+	return ip_ranges_parse(ranges, &r) && ip_ranges_nth(&r, 0, &ip) ? ip : (struct ip){ 0 };
+}
+
 static void read_edge(struct looking *l, const struct cli_instance *i, const struct cli_ops *ops)
 {
 	scoped_strbuf struct strbuf text = { 0 };
@@ -570,7 +590,7 @@ static void read_edge(struct looking *l, const struct cli_instance *i, const str
 
 	if (ops->status(i, &text, &err) == 0 &&
 	    json_parse(&l->arena, strbuf_slice(&text), 0, &status, &err) == 0) {
-		(void)ip_parse(val_get_str(status, "edgeAddress"), &l->edge);
+		l->edge = first_of(val_get_str(status, "edgeAddress"));
 	}
 }
 

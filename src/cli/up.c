@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/ip-range.h"
 #include "base/mem.h"
 #include "cli/caller.h"
 #include "cli/command.h"
@@ -19,7 +20,9 @@ static const struct cli_option options[] = {
 	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
 	{ "load", 0, "PATH",
 	  "image archive, or a folder of them, to load first (may be repeated)" },
-	{ "edge-address", 0, "IP", "where load balancers listen (default 127.0.0.1)" },
+	{ "edge-address", 0, "RANGE",
+	  "where load balancers listen: an address, or a range (A-B, A/N) to give each its own "
+	  "(default 127.0.0.1)" },
 	{ "ip-families", 0, "LIST",
 	  "IPv4, or IPv4,IPv6: pods and, if they ask, Services have addresses of both (default: as "
 	  "last time, at first IPv4)" },
@@ -388,6 +391,28 @@ static int wait_ready(struct up *u, const struct manifests *m, int64_t timeout_u
 
 /* ---- where it is ---- */
 
+/* What the Ingress's status tells, else the first address of the edge. */
+static void edge_of(struct up *u, const struct val *ingress, struct strbuf *out)
+{
+	scoped_strbuf struct strbuf path = { 0 };
+	scoped_doc struct doc *d = NULL;
+	struct slice ns = val_str(val_path(ingress, "metadata.namespace")), ip = { 0 };
+	char text[IP_TEXT_SIZE];
+	struct ip_ranges ranges;
+	struct ip first;
+
+	client_path(&path, "networking.k8s.io/v1", "ingresses", ns.len ? ns : SLICE("default"),
+	            val_str(val_path(ingress, "metadata.name")), NULL);
+	if (caller_ask(&u->caller, "GET", strbuf_str(&path), NULL, NULL, &d, NULL) >= 0) {
+		ip = val_get_str(val_at(val_path(d->root, "status.loadBalancer.ingress"), 0), "ip");
+	}
+	if (!ip.len && ip_ranges_parse(slice_of(u->instance.edge_address), &ranges) &&
+	    ip_ranges_nth(&ranges, 0, &first)) {
+		ip = slice_of(ip_format(first, text));
+	}
+	strbuf_add_slice(out, ip);
+}
+
 static void print_urls(struct up *u)
 {
 	for (size_t i = 0; i < u->given.all.n; i++) {
@@ -396,6 +421,9 @@ static void print_urls(struct up *u)
 		if (!slice_is(val_get_str(object, "kind"), "Ingress")) {
 			continue;
 		}
+		scoped_strbuf struct strbuf edge = { 0 };
+
+		edge_of(u, object, &edge);
 		val_for_each (val_path(object, "spec.rules"), rule) {
 			const char *host = val_cstr(val_get(rule, "host"));
 			bool tls = val_len(val_path(object, "spec.tls")) > 0;
@@ -406,7 +434,7 @@ static void print_urls(struct up *u)
 			printf("\n  %s://%s\n    curl --cacert %s/ca.crt --resolve %s:%d:%s "
 			       "%s://%s/\n",
 			       tls ? "https" : "http", host, u->instance.home, host, tls ? 443 : 80,
-			       u->instance.edge_address, tls ? "https" : "http", host);
+			       strbuf_str(&edge), tls ? "https" : "http", host);
 		}
 	}
 	printf("\n  export KUBECONFIG=%s/kubeconfig\n  kubectl get pods -A\n", u->instance.home);
@@ -456,6 +484,9 @@ static int up(struct up *u, const struct cli_parsed *p, int64_t timeout_us, stru
 			progress_done(&u->progress, "everything is up");
 		}
 	}
+	if (r == 0) {
+		print_urls(u);
+	}
 	caller_close(&u->caller);
 	return r;
 }
@@ -488,8 +519,6 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 	} else if (up(&u, p, (int64_t)timeout_s * US_PER_S, &err) < 0) {
 		progress_end(&u.progress);
 		status = cli_fail(&err);
-	} else {
-		print_urls(&u);
 	}
 	manifests_fini(&u.given);
 	manifests_fini(&u.builtin);

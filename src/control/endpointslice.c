@@ -1,6 +1,7 @@
 /* Why: dataplane, DNS and ingress follow EndpointSlices; this controller writes them from pods.
  * Source: reference (networking) 1.2 */
 #include "base/mem.h"
+#include "control/hints.h"
 #include "control/service-pods.h"
 #include "control/slices.h"
 
@@ -86,6 +87,7 @@ static int step(struct work *w, struct slice key, struct err *err)
 
 		val_append(g->endpoints, endpoint_value(w, e));
 	}
+	hints_give(w, service, &plan);
 	return slice_plan_carry_out(w, &plan, err);
 }
 

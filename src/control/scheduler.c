@@ -88,12 +88,26 @@ static void gather(struct work *w, const struct val *pod, struct round *r)
 	r->p.placed = r->placed;
 }
 
+static bool is_any_address(struct slice ip)
+{
+	return !ip.len || slice_is(ip, "0.0.0.0") || slice_is(ip, "::");
+}
+
+/* One protocol and number, and addresses that are equal or of which one means all. */
+static bool same_host_port(const struct val *a, const struct val *b)
+{
+	struct slice x = val_get_str(a, "hostIP"), y = val_get_str(b, "hostIP");
+
+	return val_int(val_get(a, "hostPort"), 0) == val_int(val_get(b, "hostPort"), 0) &&
+	       val_eq(val_get(a, "protocol"), val_get(b, "protocol")) &&
+	       (is_any_address(x) || is_any_address(y) || slice_eq(x, y));
+}
+
 static bool takes_host_port(const struct val *pod, const struct val *port)
 {
 	val_for_each (val_path(pod, "spec.containers"), c) {
 		val_for_each (val_get(c, "ports"), p) {
-			if (val_eq(val_get(p, "hostPort"), val_get(port, "hostPort")) &&
-			    val_eq(val_get(p, "protocol"), val_get(port, "protocol"))) {
+			if (same_host_port(p, port)) {
 				return true;
 			}
 		}

@@ -4,6 +4,7 @@
 
 #include "base/ip.h"
 #include "base/mem.h"
+#include "control/hints.h"
 #include "control/pods.h"
 #include "schema/selector.h"
 
@@ -94,7 +95,8 @@ void service_pods_seen(struct controller *c, const struct store_event *e)
 		if (e->old) {
 			see_services_of(c, e->old->root);
 		}
-	} else if (e->kind == k->node && e->type != STORE_MODIFIED) {
+	} else if (e->kind == k->node && (e->type != STORE_MODIFIED || !e->old ||
+	                                  hints_follow_node(e->old->root, e->object->root))) {
 		store_each(c->control->store, k->service, SLICE(""), see_service, &s);
 	}
 }

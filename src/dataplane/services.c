@@ -429,6 +429,9 @@ static bool plan_port(void *arg, const struct service_port *p)
 	struct service *s = arg;
 	entry_list inside = { 0 }, outside = { 0 };
 
+	if (p->only_node.len && !slice_is(p->only_node, s->b->stack->d->node_name)) {
+		return true;
+	}
 	list_entries(s, p, &inside, &outside);
 	if (inside.n + outside.n > 0) {
 		struct port *port = port_need(s, p);

@@ -15,6 +15,9 @@
 #define SUBNET_LEN      24
 #define SUBNET6_LEN     64
 #define DEFAULT_SUBNETS 4
+/* 100.126.0.0/16, see client_source (edge/listener.h) */
+#define CLIENT_RANGE     0x647e0000u
+#define CLIENT_RANGE_LEN 16
 
 static struct prefix vpc_range(void)
 {
@@ -206,6 +209,9 @@ static int make_bridges(struct dataplane *d, struct err *err)
 	}
 	if (r == 0) {
 		link_queue_up(&d->vpc_route, 1);
+		/* The load balancer's, who speaks for its clients from here: all of it is the
+		 * router's own. */
+		address_queue(&d->vpc_route, 1, ip_v4(CLIENT_RANGE | 1), CLIENT_RANGE_LEN);
 		/* Addresses of the VPC that no subnet has lead nowhere, not to the internet. */
 		route_queue(&d->vpc_route,
 		            &(struct route){ .to = vpc_range(), .unreachable = true });

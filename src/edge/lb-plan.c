@@ -2,6 +2,7 @@
  * lb-plan.h. */
 #include "edge/lb-plan.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-enum { IDLE_S = 350, IDLE_MIN_S = 60, IDLE_MAX_S = 6000 };
+enum { IDLE_S = 350, IDLE_MIN_S = 60, IDLE_MAX_S = 6000, UDP_IDLE_S = 120, ADDRESSES_MAX = 4096 };
 
 static struct slice annotation(const struct val *service, const char *suffix)
 {
@@ -26,7 +27,8 @@ bool lb_service_is_ours(const struct val *service)
 	struct slice class = val_get_str(spec, "loadBalancerClass");
 
 	return slice_is(val_get_str(spec, "type"), "LoadBalancer") &&
-	       (class.len == 0 || slice_is(class, "service.k8s.aws/nlb"));
+	       (class.len == 0 || slice_is(class, LB_CLASS) ||
+	        slice_is(class, "service.k8s.aws/nlb"));
 }
 
 /* ---- settings ---- */
@@ -87,11 +89,14 @@ static bool wants_proxy_protocol(const struct val *service, uint16_t port)
 	                "true");
 }
 
-static int64_t idle_us_of(const struct val *service, uint16_t port)
+static int64_t idle_us_of(const struct val *service, int protocol, uint16_t port)
 {
 	char suffix[48];
 	int64_t seconds;
 
+	if (protocol == IPPROTO_UDP) {
+		return UDP_IDLE_S * US_PER_S;
+	}
 	snprintf(suffix, sizeof(suffix), "listener-attributes.TCP-%u", port);
 	if (slice_to_i64(attribute(annotation(service, suffix), "tcp.idle_timeout.seconds"),
 	                 &seconds) &&
@@ -103,43 +108,78 @@ static int64_t idle_us_of(const struct val *service, uint16_t port)
 
 /* ---- one service ---- */
 
+static int protocol_of(const struct val *port)
+{
+	struct slice text = val_get_str(port, "protocol");
+
+	return slice_is(text, "UDP")    ? IPPROTO_UDP
+	       : slice_is(text, "SCTP") ? IPPROTO_SCTP
+	                                : IPPROTO_TCP;
+}
+
+static bool wants_pods(const struct val *service)
+{
+	return slice_is(annotation(service, "nlb-target-type"), "ip") ||
+	       slice_is(annotation(service, "type"), "nlb-ip");
+}
+
 static void read_ports(struct arena *a, const struct val *service, struct lb_service *s)
 {
-	const struct val *ports = val_path(service, "spec.ports");
+	const struct val *spec = val_get(service, "spec"), *ports = val_get(spec, "ports");
+	bool allocates = val_bool(val_get(spec, "allocateLoadBalancerNodePorts"), true);
 
-	s->ports = ARENA_ARRAY(a, struct lb_port, val_len(ports));
-	val_for_each (ports, p) {
-		struct slice proto = val_get_str(p, "protocol");
-		uint16_t port = (uint16_t)val_int(val_get(p, "port"), 0);
-		uint16_t node_port = (uint16_t)val_int(val_get(p, "nodePort"), 0);
+	s->ports = ARENA_ARRAY(a, struct lb_port, val_len(ports) + 1);
+	val_for_each (ports, it) {
+		struct lb_port p = { .protocol = protocol_of(it) };
 
-		if (proto.len && !slice_is(proto, "TCP")) {
-			s->hint = arena_printf(a,
-			                       "port %u/" SLICE_FMT
-			                       " is not served: the load balancer "
-			                       "carries TCP only so far",
-			                       port, SLICE_ARG(proto));
-			continue;
-		}
-		if (port && !node_port && !s->waiting) {
-			s->waiting = true;
-			if (!val_bool(val_path(service, "spec.allocateLoadBalancerNodePorts"),
-			              true)) {
-				s->waiting = false;
-				s->problem = "allocateLoadBalancerNodePorts is false and there is "
-					     "no node "
-					     "port to send to";
-			}
-		}
-		s->ports[s->n_ports++] = (struct lb_port){
-			.port = port,
-			.node_port = node_port,
-			.proxy_protocol = wants_proxy_protocol(service, port),
-			.idle_us = idle_us_of(service, port),
-		};
+		p.port = (uint16_t)val_int(val_get(it, "port"), 0);
+		p.node_port = (uint16_t)val_int(val_get(it, "nodePort"), 0);
+		p.to_pods = wants_pods(service) || (!p.node_port && !allocates);
+		p.proxy_protocol =
+			p.protocol == IPPROTO_TCP && wants_proxy_protocol(service, p.port);
+		p.idle_us = idle_us_of(service, p.protocol, p.port);
+		s->proxies = s->proxies || p.proxy_protocol;
+		s->waiting = s->waiting || (!p.node_port && !p.to_pods);
+		s->ports[s->n_ports++] = p;
 	}
 	if (s->n_ports == 0) {
-		s->problem = s->hint ? s->hint : "it has no ports";
+		s->problem = "it has no ports";
+	}
+}
+
+/* ---- checks ---- */
+
+/* It goes into a request as it is. */
+static const char *check_path(struct arena *a, struct slice path, const char *otherwise)
+{
+	for (size_t i = 0; i < path.len; i++) {
+		if (path.p[i] <= ' ' || path.p[i] > '~') {
+			return otherwise;
+		}
+	}
+	return path.len && path.p[0] == '/' ? arena_printf(a, SLICE_FMT, SLICE_ARG(path))
+	                                    : otherwise;
+}
+
+/* eTP Local: the nodes say themselves whether they have endpoints; annotations come before that. */
+static void read_check(struct arena *a, const struct val *service, struct lb_service *s)
+{
+	struct slice protocol = annotation(service, "healthcheck-protocol");
+	struct slice path = annotation(service, "healthcheck-path");
+	bool local = slice_is(val_str(val_path(service, "spec.externalTrafficPolicy")), "Local");
+	uint16_t health = (uint16_t)val_int(val_path(service, "spec.healthCheckNodePort"), 0);
+	uint16_t asked = (uint16_t)number(service, "healthcheck-port", 1, 65535, 0);
+
+	if (slice_eq_nocase(protocol, SLICE("http"))) {
+		s->own_check = true;
+		s->check_port = asked ? asked : local ? health : 0;
+		s->check_path = check_path(a, path, local ? "/healthz" : "/");
+	} else if (!protocol.len && local && health) {
+		s->check_port = health;
+		s->check_path = "/healthz";
+	} else {
+		s->own_check = asked != 0;
+		s->check_port = asked;
 	}
 }
 
@@ -191,12 +231,18 @@ static struct lb_service read_service(struct arena *a, const struct doc *d)
 		.name = val_get_str(meta, "name"),
 		.uid = val_get_str(meta, "uid"),
 		.wanted = val_is_null(val_get(meta, "deletionTimestamp")),
+		.balancer = true,
+		.sticky = slice_is(val_str(val_path(d->root, "spec.sessionAffinity")), "ClientIP"),
+		.hostname = slice_is(
+			val_str(val_get(val_get(meta, "annotations"), LB_STATUS_ANNOTATION)),
+			"hostname"),
 		.health = health_rule_of(d->root),
 	};
 
 	if (s.wanted) {
 		read_ports(a, d->root, &s);
 		read_sources(a, d->root, &s);
+		read_check(a, d->root, &s);
 	}
 	return s;
 }
@@ -213,19 +259,115 @@ static int by_age(const void *x, const void *y)
 	return c ? c : slice_cmp(a->name, b->name);
 }
 
-static struct lb_service *holder_of_port(const struct lb_plan *p, size_t before,
-                                         const struct lb_service *s, uint16_t *ret_port)
+/* ---- addresses ---- */
+
+static bool uses(const struct lb_service *s, int protocol, uint16_t port)
+{
+	for (size_t i = 0; i < s->n_ports; i++) {
+		if (!s->ports[i].error && s->ports[i].protocol == protocol &&
+		    s->ports[i].port == port) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_settled(const struct lb_service *s)
+{
+	return s->wanted && !s->problem && s->ip.family != IP_NONE;
+}
+
+/* How many share the address; *ret_clash: some port of s is among theirs. */
+static size_t others_at(const struct lb_plan *p, const struct lb_service *s, struct ip ip,
+                        bool *ret_clash)
+{
+	size_t n = 0;
+
+	*ret_clash = false;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct lb_service *o = &p->services[i];
+
+		if (o == s || !is_settled(o) || !ip_eq(o->ip, ip)) {
+			continue;
+		}
+		n++;
+		for (size_t j = 0; j < s->n_ports; j++) {
+			*ret_clash |= uses(o, s->ports[j].protocol, s->ports[j].port);
+		}
+	}
+	return n;
+}
+
+/* A free address, else the first on which all its ports are free, else the first. */
+static struct ip find_address(const struct lb_plan *p, const struct ip_ranges *edge,
+                              const struct lb_service *s)
+{
+	struct ip ip, sharing = { 0 }, first = { 0 };
+	bool clash;
+
+	for (size_t i = 0; i < ADDRESSES_MAX && ip_ranges_nth(edge, i, &ip); i++) {
+		size_t others = others_at(p, s, ip, &clash);
+
+		first = i == 0 ? ip : first;
+		if (others == 0) {
+			return ip;
+		}
+		if (!clash && sharing.family == IP_NONE) {
+			sharing = ip;
+		}
+	}
+	return sharing.family != IP_NONE ? sharing : first;
+}
+
+/* What it asks for, or had. */
+static struct ip wished_address(struct arena *a, const struct ip_ranges *edge, struct lb_service *s)
+{
+	const struct val *root = s->object->root;
+	struct slice wish = val_str(val_path(root, "spec.loadBalancerIP"));
+	const struct val *had = val_at(val_path(root, "status.loadBalancer.ingress"), 0);
+	struct ip ip;
+
+	if (wish.len && ip_parse(wish, &ip) && ip_ranges_have(edge, ip)) {
+		return ip;
+	}
+	if (wish.len) {
+		s->hint = arena_printf(a,
+		                       "loadBalancerIP " SLICE_FMT
+		                       " is no address of the edge (--edge-address)",
+		                       SLICE_ARG(wish));
+	}
+	if (ip_parse(val_get_str(had, "ip"), &ip) && ip_ranges_have(edge, ip)) {
+		return ip;
+	}
+	return (struct ip){ 0 };
+}
+
+static void settle_addresses(struct arena *a, const struct ip_ranges *edge, struct lb_plan *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->services[i].wanted) {
+			p->services[i].ip = wished_address(a, edge, &p->services[i]);
+		}
+	}
+	for (size_t i = 0; i < p->n; i++) {
+		struct lb_service *s = &p->services[i];
+
+		if (s->wanted && s->ip.family == IP_NONE) {
+			s->ip = find_address(p, edge, s);
+		}
+	}
+}
+
+/* ---- ports ---- */
+
+static const struct lb_service *holder_of(const struct lb_plan *p, size_t before, struct ip ip,
+                                          const struct lb_port *port)
 {
 	for (size_t i = 0; i < before; i++) {
-		struct lb_service *other = &p->services[i];
+		const struct lb_service *o = &p->services[i];
 
-		for (size_t j = 0; !other->problem && j < other->n_ports; j++) {
-			for (size_t k = 0; k < s->n_ports; k++) {
-				if (s->ports[k].port == other->ports[j].port) {
-					*ret_port = s->ports[k].port;
-					return other;
-				}
-			}
+		if (is_settled(o) && ip_eq(o->ip, ip) && uses(o, port->protocol, port->port)) {
+			return o;
 		}
 	}
 	return NULL;
@@ -235,15 +377,24 @@ static void settle_ports(struct arena *a, struct lb_plan *p)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		struct lb_service *s = &p->services[i];
-		uint16_t port = 0;
-		const struct lb_service *holder = holder_of_port(p, i, s, &port);
+		size_t served = 0;
 
-		if (holder && !s->problem) {
-			s->problem = arena_printf(
-				a,
-				"port %u of the edge address belongs to service " SLICE_FMT
-				"/" SLICE_FMT ", which is older",
-				port, SLICE_ARG(holder->ns), SLICE_ARG(holder->name));
+		for (size_t j = 0; j < s->n_ports && !s->problem; j++) {
+			struct lb_port *port = &s->ports[j];
+			const struct lb_service *holder = holder_of(p, i, s->ip, port);
+
+			served += !holder;
+			if (holder) {
+				port->error = LB_ERROR_TAKEN;
+				port->why = arena_printf(
+					a,
+					"port %u of the edge address belongs to service " SLICE_FMT
+					"/" SLICE_FMT ", which is older",
+					port->port, SLICE_ARG(holder->ns), SLICE_ARG(holder->name));
+			}
+		}
+		if (s->wanted && !s->problem && served == 0) {
+			s->problem = s->ports[0].why;
 		}
 	}
 	for (size_t i = 0; i < p->n; i++) {
@@ -253,9 +404,51 @@ static void settle_ports(struct arena *a, struct lb_plan *p)
 	}
 }
 
-struct lb_plan lb_plan_make(struct arena *a, const struct doc *const *objects, size_t n)
+/* ---- node ports ---- */
+
+static bool has_node_ports(const struct val *service)
 {
-	struct lb_plan p = { .services = ARENA_ARRAY(a, struct lb_service, n + 1) };
+	struct slice type = val_str(val_path(service, "spec.type"));
+
+	return (slice_is(type, "NodePort") || slice_is(type, "LoadBalancer")) &&
+	       val_is_null(val_path(service, "metadata.deletionTimestamp"));
+}
+
+/* Those that no balancer has at that address. */
+static void add_node_ports(struct arena *a, struct lb_plan *p, const struct doc *d, struct ip ip,
+                           size_t n_balancers)
+{
+	struct lb_service s = read_service(a, d);
+	size_t n = 0;
+
+	s.balancer = false;
+	s.ip = ip;
+	s.n_sources = 0; /* they guard the balancer's address alone */
+	s.check_port = 0;
+	s.check_path = NULL;
+	s.problem = s.hint = NULL;
+	s.waiting = false;
+	for (size_t i = 0; i < s.n_ports; i++) {
+		struct lb_port port = s.ports[i];
+
+		port.port = port.node_port;
+		port.to_pods = port.proxy_protocol = false;
+		if (port.node_port && !holder_of(p, n_balancers, ip, &port)) {
+			s.ports[n++] = port;
+		}
+	}
+	s.n_ports = n;
+	if (n) {
+		p->services[p->n++] = s;
+	}
+}
+
+struct lb_plan lb_plan_make(struct arena *a, const struct ip_ranges *edge,
+                            const struct doc *const *objects, size_t n)
+{
+	struct lb_plan p = { .services = ARENA_ARRAY(a, struct lb_service, 2 * n + 1) };
+	size_t n_balancers;
+	struct ip first;
 
 	for (size_t i = 0; i < n; i++) {
 		if (lb_service_is_ours(objects[i]->root)) {
@@ -265,6 +458,25 @@ struct lb_plan lb_plan_make(struct arena *a, const struct doc *const *objects, s
 	if (p.n > 1) {
 		qsort(p.services, p.n, sizeof(*p.services), by_age);
 	}
+	settle_addresses(a, edge, &p);
 	settle_ports(a, &p);
+	n_balancers = p.n;
+	for (size_t i = 0; i < n && ip_ranges_nth(edge, 0, &first); i++) {
+		if (has_node_ports(objects[i]->root)) {
+			add_node_ports(a, &p, objects[i], first, n_balancers);
+		}
+	}
 	return p;
+}
+
+const char *lb_hostname(struct arena *a, const struct lb_service *s)
+{
+	uint32_t h = 0x811c9dc5;
+
+	for (size_t i = 0; i < s->uid.len; i++) {
+		h = (h ^ (uint8_t)s->uid.p[i]) * 0x01000193;
+	}
+	return arena_printf(a, "k8s-%.*s-%.*s-%08x.elb.kennel.local",
+	                    (int)(s->ns.len < 8 ? s->ns.len : 8), s->ns.p,
+	                    (int)(s->name.len < 8 ? s->name.len : 8), s->name.p, h);
 }

@@ -27,16 +27,7 @@
 enum { ACCEPTS_A_TURN = 64, CONNECTIONS_MAX = 50000 };
 static const int64_t dial_total_us = 5 * US_PER_S, dial_once_us = 2 * US_PER_S,
 		     retry_floor_us = 10 * US_PER_MS, retry_ceiling_us = 250 * US_PER_MS,
-		     initial_check_us = US_PER_S, starved_us = 100 * US_PER_MS;
-
-struct target {
-	struct listener *listener; /* the owner */
-	struct ip ip;
-	struct health health;
-	struct loop_timer next; /* check, or its time limit */
-	int fd;                 /* of the check under way, or -1 */
-	struct loop_fd *watch;
-};
+		     starved_us = 100 * US_PER_MS;
 
 struct connection {
 	struct list_link in_listener; /* in listener.connections */
@@ -57,13 +48,11 @@ struct listener {
 	struct loop *loop;
 	struct listener_spec spec;
 	struct prefix *sources;
-	struct target *targets;
-	size_t n_targets;
+	struct targets *targets;
 	struct loop_fd *watch; /* null: accepts no more */
 	struct loop_timer starved, grace;
 	struct list connections;
 	size_t n_connections;
-	size_t turn;
 	bool stopping;
 	void (*gone)(void *arg);
 	void *gone_arg;
@@ -72,138 +61,18 @@ struct listener {
 
 static void dial(struct connection *c);
 
-/* ---- health ---- */
+/* ---- who a target sees ---- */
 
-static void check_start(struct loop_timer *t);
-
-/* A new target is looked at more often, so that it is known soon. */
-static int64_t until_next_check(const struct target *t)
+/* One of 65,000 addresses of its own for each client, which the router keeps for this (see
+ * dataplane/vpc.c): those who remember clients by address can tell them apart behind the balancer. */
+struct ip client_source(struct ip client)
 {
-	int64_t interval_us = t->listener->spec.health.interval_us;
+	uint32_t h = 0x811c9dc5;
 
-	return t->health.state == HEALTH_INITIAL && interval_us > initial_check_us
-	               ? initial_check_us
-	               : interval_us;
-}
-
-static void check_done(struct target *t, bool good)
-{
-	struct listener *l = t->listener;
-
-	t->watch = loop_fd_close(t->watch);
-	if (t->fd >= 0) {
-		relay_reset_fd(take_fd(&t->fd)); /* spares the target a connection in TIME_WAIT */
+	for (size_t i = 0; i < sizeof(client.bytes); i++) {
+		h = (h ^ client.bytes[i]) * 0x01000193;
 	}
-	if (health_result(&t->health, &l->spec.health, good)) {
-		char text[IP_TEXT_SIZE];
-
-		log_info("Target is %s target=%s:%u port=%u", health_state_name(t->health.state),
-		         ip_format(t->ip, text), l->spec.target_port, l->spec.port);
-		if (l->spec.changed) {
-			l->spec.changed(l->spec.arg, t->ip, t->health.state);
-		}
-	}
-	loop_timer_start(l->loop, &t->next, until_next_check(t), check_start);
-}
-
-static void check_late(struct loop_timer *timer)
-{
-	check_done(container_of(timer, struct target, next), false);
-}
-
-static int socket_error(int fd)
-{
-	int error = 0;
-	socklen_t len = sizeof(error);
-
-	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? errno : error;
-}
-
-static void check_connected(void *arg, int fd, unsigned events)
-{
-	struct target *t = arg;
-	int error = socket_error(fd);
-	uint8_t header[PROXY_HEADER_MAX];
-
-	(void)events;
-	if (!error && t->listener->spec.proxy_protocol) {
-		(void)send(fd, header, proxy_header_format_local(header),
-		           MSG_NOSIGNAL | MSG_DONTWAIT);
-	}
-	check_done(t, error == 0);
-}
-
-static int open_towards(struct ip ip, uint16_t port)
-{
-	struct sockaddr_storage sa;
-	socklen_t len = ip_to_sockaddr(ip, port, &sa);
-	scoped_fd int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1;
-
-	if (fd < 0) {
-		return -1;
-	}
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(fd, (struct sockaddr *)&sa, len) < 0 && errno != EINPROGRESS) {
-		return -1;
-	}
-	return take_fd(&fd);
-}
-
-static void check_start(struct loop_timer *timer)
-{
-	struct target *t = container_of(timer, struct target, next);
-	struct listener *l = t->listener;
-
-	t->fd = open_towards(t->ip, l->spec.target_port);
-	if (t->fd < 0 ||
-	    loop_fd_open(l->loop, t->fd, LOOP_WRITE, check_connected, t, &t->watch, NULL) < 0) {
-		check_done(t, false);
-		return;
-	}
-	loop_timer_start(l->loop, &t->next, l->spec.health.timeout_us, check_late);
-}
-
-static void targets_free(struct listener *l)
-{
-	for (size_t i = 0; i < l->n_targets; i++) {
-		struct target *t = &l->targets[i];
-
-		loop_timer_stop(&t->next);
-		t->watch = loop_fd_close(t->watch);
-		if (t->fd >= 0) {
-			close(t->fd);
-		}
-	}
-	free(l->targets);
-	l->targets = NULL;
-	l->n_targets = 0;
-}
-
-static void targets_make(struct listener *l)
-{
-	l->n_targets = l->spec.n_targets;
-	l->targets = mem_alloc((l->n_targets + 1) * sizeof(*l->targets));
-	for (size_t i = 0; i < l->n_targets; i++) {
-		struct target *t = &l->targets[i];
-
-		*t = (struct target){ .listener = l, .ip = l->spec.targets[i], .fd = -1 };
-		/* The first check at once, spread a little so that many ports do not check
-		 * together. */
-		loop_timer_start(l->loop, &t->next, (int64_t)(chance_u32() % 20) * US_PER_MS,
-		                 check_start);
-	}
-}
-
-static struct target *choose(struct listener *l)
-{
-	const struct health *healths[64];
-	size_t n = l->n_targets < ARRAY_SIZE(healths) ? l->n_targets : ARRAY_SIZE(healths);
-
-	for (size_t i = 0; i < n; i++) {
-		healths[i] = &l->targets[i].health;
-	}
-	return n ? &l->targets[health_choose(healths, n, l->turn++)] : NULL;
+	return ip_v4(LB_CLIENT_RANGE | (1 + (h ^ h >> 16) % 0xfffe));
 }
 
 /* ---- connections ---- */
@@ -310,7 +179,7 @@ static void on_dial_late(struct loop_timer *t)
 static void on_connected(void *arg, int fd, unsigned events)
 {
 	struct connection *c = arg;
-	int error = socket_error(fd);
+	int error = target_socket_error(fd);
 
 	(void)events;
 	if (error) {
@@ -323,10 +192,12 @@ static void on_connected(void *arg, int fd, unsigned events)
 static void dial(struct connection *c)
 {
 	struct listener *l = c->listener;
-	const struct target *t = choose(l);
+	const struct target_address *t =
+		targets_choose(l->targets, l->spec.sticky ? &c->client_ip : NULL);
+	struct ip source = l->spec.sticky ? client_source(c->client_ip) : (struct ip){ 0 };
 	struct err err;
 
-	c->target_fd = t ? open_towards(t->ip, l->spec.target_port) : -1;
+	c->target_fd = t ? target_open(*t, l->spec.protocol, l->spec.sticky ? &source : NULL) : -1;
 	if (c->target_fd < 0) {
 		dial_failed(c, t ? errno : EHOSTUNREACH);
 		return;
@@ -339,12 +210,12 @@ static void dial(struct connection *c)
 	loop_timer_start(l->loop, &c->timer, dial_once_us, on_dial_late);
 }
 
-static bool may_come(const struct listener *l, struct ip ip)
+bool source_may_come(const struct prefix *sources, size_t n, struct ip client)
 {
-	bool may = l->spec.n_sources == 0;
+	bool may = n == 0;
 
-	for (size_t i = 0; !may && i < l->spec.n_sources; i++) {
-		may = prefix_contains(l->sources[i], ip);
+	for (size_t i = 0; !may && i < n; i++) {
+		may = prefix_contains(sources[i], client);
 	}
 	return may;
 }
@@ -356,7 +227,8 @@ static void take_in(struct listener *l, int fd, const struct sockaddr *sa)
 	uint16_t port = 0;
 	int on = 1;
 
-	if (!ip_from_sockaddr(sa, &ip, &port) || !may_come(l, ip) ||
+	if (!ip_from_sockaddr(sa, &ip, &port) ||
+	    !source_may_come(l->sources, l->spec.n_sources, ip) ||
 	    l->n_connections >= CONNECTIONS_MAX) {
 		relay_reset_fd(fd);
 		return;
@@ -425,6 +297,8 @@ static void keep_spec(struct listener *l, const struct listener_spec *s)
 		memcpy(l->sources, s->sources, s->n_sources * sizeof(*l->sources));
 	}
 	l->spec.sources = l->sources;
+	l->spec.targets.at = NULL;
+	l->spec.targets.check_path = NULL;
 }
 
 int listener_start(struct relay_pool *p, struct loop *loop, const struct listener_spec *s,
@@ -435,38 +309,24 @@ int listener_start(struct relay_pool *p, struct loop *loop, const struct listene
 
 	l->pool = p;
 	l->loop = loop;
+	l->targets = targets_new(loop, &s->targets);
 	keep_spec(l, s);
 	r = loop_fd_open(loop, s->fd, LOOP_READ, on_accept, l, &l->watch, err);
 	if (r < 0) {
 		listener_free(l);
 		return r;
 	}
-	targets_make(l);
 	*ret_l = l;
 	return 0;
 }
 
-static bool same_targets(const struct listener *l, const struct listener_spec *s)
-{
-	bool same = l->n_targets == s->n_targets && l->spec.target_port == s->target_port;
-
-	for (size_t i = 0; same && i < s->n_targets; i++) {
-		same = ip_eq(l->targets[i].ip, s->targets[i]);
-	}
-	return same;
-}
-
 void listener_change(struct listener *l, const struct listener_spec *s)
 {
-	bool same = same_targets(l, s);
 	int fd = l->spec.fd;
 
+	targets_set(l->targets, &s->targets);
 	keep_spec(l, s);
 	l->spec.fd = fd;
-	if (!same) {
-		targets_free(l);
-		targets_make(l);
-	}
 }
 
 static void on_grace(struct loop_timer *t)
@@ -510,7 +370,7 @@ struct listener *listener_free(struct listener *l)
 		loop_timer_stop(&l->grace);
 		on_grace(&l->grace);
 		loop_defer_cancel(&l->end);
-		targets_free(l);
+		l->targets = targets_free(l->targets);
 		free(l->sources);
 		free(l);
 	}

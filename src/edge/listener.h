@@ -1,32 +1,34 @@
-/* What: one port of the balancer: accepts, chooses a target, dials it (again, while it refuses),
- * writes the PROXY header and hands both sockets to a relay. Checks the health of its targets.
+/* What: one port of the balancer: accepts, chooses a target (targets.h), dials it (again, while it
+ * refuses), writes the PROXY header and hands both sockets to a relay.
  *
  * The listening socket is the supervisor's: it is watched here, never closed, so connections that
  * come while the balancer restarts wait in it. */
 #pragma once
 
 #include "base/ip.h"
-#include "edge/health.h"
 #include "edge/relay.h"
+#include "edge/targets.h"
 
 struct listener;
 
 struct listener_spec {
 	struct ip ip; /* of the edge; the PROXY header's destination */
 	uint16_t port;
-	int fd;                   /* listening; borrowed */
-	const struct ip *targets; /* copied */
-	size_t n_targets;
-	uint16_t target_port;
+	int protocol; /* IPPROTO_TCP or IPPROTO_SCTP */
+	int fd;       /* listening; borrowed */
 	bool proxy_protocol;
+	bool sticky; /* a client's connections go to one target, from an address of the client's own */
 	int64_t idle_us;
 	const struct prefix *sources; /* copied; none: anybody */
 	size_t n_sources;
-	struct health_rule health;
-	/* Health of one target changed; may be null. */
-	void (*changed)(void *arg, struct ip target, enum health_state to);
-	void *arg;
+	struct targets_spec targets; /* copied */
 };
+
+#define LB_CLIENT_RANGE 0x647e0000u /* 100.126.0.0/16 */
+/* The address under which a target sees a client of a sticky port. */
+struct ip client_source(struct ip client);
+/* May a client come, by source ranges? Without any, everybody may. */
+bool source_may_come(const struct prefix *sources, size_t n, struct ip client);
 
 /* Failure: ERR_IO. */
 MUST_USE int listener_start(struct relay_pool *p, struct loop *l, const struct listener_spec *s,

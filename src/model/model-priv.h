@@ -67,6 +67,9 @@ struct pod {
 };
 void pod_put(struct model *m, const struct doc *d);
 void pod_remove(struct model *m, const struct doc *d);
+/* Keeps the record of the pod's host ports in step with it. */
+void host_ports_put(struct model *m, const struct pod *p);
+void host_ports_remove(struct model *m, const struct pod *p);
 void model_pod_free(struct model *m, struct pod *p);
 /* The pod that policies see at an address, or null. */
 struct pod *pod_at(const struct model *m, struct ip ip);
@@ -78,6 +81,8 @@ void node_put(struct model *m, const struct doc *d);
 void node_remove(struct model *m, const struct doc *d);
 /* Is 'ip' an address of the node of this name? */
 bool node_has_ip(const struct model *m, struct slice node, struct ip ip);
+/* The zone that the node's label names; empty: none is known. m may be null. */
+struct slice node_zone(const struct model *m, struct slice node);
 
 /* ---- services ---- */
 struct service;
@@ -90,7 +95,13 @@ struct service_host { /* an endpoint as names see it */
 	bool ready;
 	struct slice hostname; /* empty: the address makes the label */
 };
-enum service_type { SERVICE_NONE, SERVICE_CLUSTER, SERVICE_HEADLESS, SERVICE_EXTERNAL_NAME };
+enum service_type {
+	SERVICE_NONE,
+	SERVICE_CLUSTER,
+	SERVICE_HEADLESS,
+	SERVICE_EXTERNAL_NAME,
+	SERVICE_HOST_PORTS /* a pod's, see host-port.c */
+};
 struct service {
 	char *ns, *name;                /* owned */
 	struct doc *doc;                /* share; null: only slices, or gone */

@@ -209,6 +209,14 @@ static void space_remove(struct model *m, const struct doc *d)
 
 /* ---- nodes ---- */
 
+#define ZONE_LABEL "topology.kubernetes.io/zone"
+
+static struct slice zone_of(const struct doc *node)
+{
+	return node ? val_get_str(val_path(node->root, "metadata.labels"), ZONE_LABEL)
+	            : (struct slice){ 0 };
+}
+
 /* What rules that name nodes read of them. */
 static bool is_same_peer(const struct doc *a, const struct doc *b)
 {
@@ -224,6 +232,11 @@ static bool is_same_peer(const struct doc *a, const struct doc *b)
 
 static void node_changed(struct model *m, const struct doc *old, const struct doc *now)
 {
+	/* another zone may change what hints mean for every service */
+	if (!slice_eq(zone_of(old), zone_of(now))) {
+		model_changed(m, MODEL_SERVICES);
+		m->service_log_floor = m->versions[MODEL_SERVICES];
+	}
 	if (m->n_address_peers && !is_same_peer(old, now)) {
 		policies_changed(m);
 	}
@@ -244,6 +257,23 @@ void node_remove(struct model *m, const struct doc *d)
 
 	node_changed(m, old, NULL);
 	doc_unref(old);
+}
+
+bool model_node_is_leaving(const struct model *m, struct slice node)
+{
+	const struct doc *d = map_find(&m->nodes, node);
+
+	val_for_each (d ? val_path(d->root, "spec.taints") : NULL, it) {
+		if (slice_is(val_get_str(it, "key"), "ToBeDeletedByClusterAutoscaler")) {
+			return true;
+		}
+	}
+	return d && !val_is_null(val_path(d->root, "metadata.deletionTimestamp"));
+}
+
+struct slice node_zone(const struct model *m, struct slice node)
+{
+	return zone_of(m ? map_find(&m->nodes, node) : NULL);
 }
 
 bool node_has_ip(const struct model *m, struct slice node, struct ip ip)

@@ -21,6 +21,8 @@ void model_remove(struct model *m, const struct doc *d);
 /* Changes of what the model means, by area: a number that grows whenever that area changed. */
 enum model_area { MODEL_SERVICES, MODEL_POLICIES, MODEL_PODS, MODEL_NAMES, MODEL_AREAS };
 uint64_t model_version(const struct model *m, enum model_area area);
+/* The node's object is being deleted, or is tainted so by an autoscaler. */
+bool model_node_is_leaving(const struct model *m, struct slice node);
 
 /* ---- protocols ---- */
 enum proto { PROTO_TCP = 6, PROTO_UDP = 17, PROTO_SCTP = 132 };
@@ -31,11 +33,13 @@ struct endpoint {
 	uint16_t port;
 	bool ready, serving, terminating;
 	struct slice hostname, node, pod_ns, pod_name; /* may be empty */
+	const struct val *hints; /* of the slice: forNodes, forZones; may be null */
 };
 struct service_port {
 	struct slice ns, service, name; /* name of the port may be empty */
 	enum proto proto;
 	uint16_t port, node_port;            /* node_port 0: none */
+	uint16_t health_port;                /* spec.healthCheckNodePort; 0: none */
 	int32_t affinity_s;                  /* ClientIP timeout; 0: none */
 	bool internal_local, external_local; /* traffic policies */
 	const struct ip *cluster_ips;        /* those of the service; none when headless */
@@ -48,11 +52,14 @@ struct service_port {
 	size_t n_lb_sources;
 	const struct ip *external_ips; /* spec.externalIPs */
 	size_t n_external_ips;
-	uint64_t version; /* of MODEL_SERVICES when anything of this service last changed */
+	struct slice
+		only_node; /* no other node has this port (hostPort of a pod); empty: all have */
+	uint64_t version;  /* of MODEL_SERVICES when anything of this service last changed */
+	const struct model *model; /* knows the zones of nodes */
 };
 typedef bool model_service_fn(void *arg, const struct service_port *p);
 /* Every port of every service that has cluster IPs, node ports or endpoints, in order of namespace,
- * name, port. */
+ * name, port. The host ports of pod NAME come as those of a service "pod/NAME". */
 void model_each_service_port(const struct model *m, model_service_fn *fn, void *arg);
 /* The same for one service; nothing when there is none of that name. */
 void model_each_port_of(const struct model *m, struct slice ns, struct slice service,
@@ -64,7 +71,9 @@ bool model_each_changed_service(const struct model *m, uint64_t since, model_cha
                                 void *arg);
 /* The endpoints a new connection may go to (ready ones; else serving terminating ones), for traffic
  * that starts inside (external false) or comes by node port or balancer (external true) on 'node'.
- * Writes at most max pointers, returns how many there are. */
+ * Without a policy Local, hints narrow the ready ones to those meant for the node, else for its
+ * zone, when every ready one has such a hint and some fit. Writes at most max pointers, returns how
+ * many there are. */
 size_t service_usable(const struct service_port *p, bool external, struct slice node,
                       const struct endpoint **ret, size_t max);
 

@@ -247,6 +247,7 @@ void pod_put(struct model *m, const struct doc *d)
 	}
 	map_set(&m->pods, key, p);
 	link_pod(m, p);
+	host_ports_put(m, p);
 }
 
 void pod_remove(struct model *m, const struct doc *d)
@@ -262,6 +263,7 @@ void pod_remove(struct model *m, const struct doc *d)
 	if (p && (!uid.len || slice_eq(uid, val_str(val_path(p->doc->root, "metadata.uid"))))) {
 		(void)map_remove(&m->pods, key);
 		s = p->space;
+		host_ports_remove(m, p);
 		unlink_pod(m, p);
 		model_pod_free(m, p);
 		space_drop_unused(m, s);

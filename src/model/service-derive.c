@@ -19,7 +19,7 @@ enum proto proto_parse(struct slice text)
 	return slice_is(text, "SCTP") ? PROTO_SCTP : 0;
 }
 
-static uint16_t port_number(const struct val *v)
+uint16_t port_number(const struct val *v)
 {
 	int64_t n = val_int(v, 0);
 
@@ -90,6 +90,7 @@ static struct endpoint endpoint_of(const struct val *v, struct ip ip, uint16_t p
 	e.terminating = val_bool(val_get(c, "terminating"), false);
 	e.hostname = val_get_str(v, "hostname");
 	e.node = val_get_str(v, "nodeName");
+	e.hints = val_get(v, "hints");
 	if (slice_is(val_get_str(ref, "kind"), "Pod")) {
 		e.pod_ns = val_get_str(ref, "namespace");
 		e.pod_name = val_get_str(ref, "name");
@@ -276,7 +277,7 @@ static bool is_external_type(struct slice type)
 }
 
 /* What all ports of a Service have in common. */
-static struct service_port port_template(struct service *s)
+static struct service_port port_template(const struct model *m, struct service *s)
 {
 	const struct val *spec = val_get(s->doc->root, "spec");
 	struct slice type = val_get_str(spec, "type");
@@ -291,6 +292,7 @@ static struct service_port port_template(struct service *s)
 	if (slice_is(type, "LoadBalancer")) {
 		p.lb_ips = balancer.at;
 		p.n_lb_ips = balancer.n;
+		p.health_port = port_number(val_get(spec, "healthCheckNodePort"));
 		p.n_lb_sources = derive_sources(&s->arena, s->doc->root, &p.lb_sources);
 	}
 	if (slice_is(val_get_str(spec, "sessionAffinity"), "ClientIP")) {
@@ -301,14 +303,15 @@ static struct service_port port_template(struct service *s)
 	p.external_local = (is_external_type(type) || external.n) &&
 	                   slice_is(val_get_str(spec, "externalTrafficPolicy"), "Local");
 	p.version = s->version;
+	p.model = m;
 	return p;
 }
 
-static void derive_ports(struct service *s)
+static void derive_ports(const struct model *m, struct service *s)
 {
 	const struct val *spec = val_get(s->doc->root, "spec"), *ports = val_get(spec, "ports");
 	bool external = is_external_type(val_get_str(spec, "type"));
-	struct service_port common = port_template(s);
+	struct service_port common = port_template(m, s);
 
 	s->ports = ARENA_ARRAY(&s->arena, struct service_port, val_len(ports) + 1);
 	val_for_each (ports, it) {
@@ -353,6 +356,10 @@ void service_derive(struct model *m, struct service *s)
 	if (!s->doc) {
 		return;
 	}
+	if (is_host_port_record(s)) {
+		host_ports_derive(m, s);
+		return;
+	}
 	if (slice_is(val_get_str(spec, "type"), "ExternalName")) {
 		s->type = SERVICE_EXTERNAL_NAME;
 		s->external_name = lower_name(&s->arena, val_get_str(spec, "externalName"));
@@ -363,7 +370,7 @@ void service_derive(struct model *m, struct service *s)
 	s->cluster_ips = ips.at;
 	s->n_cluster_ips = s->type == SERVICE_CLUSTER ? ips.n : 0;
 	derive_hosts(s);
-	derive_ports(s);
+	derive_ports(m, s);
 	for (size_t i = 0; i < s->n_cluster_ips; i++) {
 		index_ip(m, s, s->cluster_ips[i]);
 	}

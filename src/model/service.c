@@ -95,17 +95,16 @@ static bool service_means_the_same(const struct val *a, const struct val *b)
 	              val_get(val_path(b, "metadata.annotations"), SOURCE_RANGES_ANNOTATION));
 }
 
-void service_put(struct model *m, const struct doc *d)
+void service_hold(struct model *m, struct slice ns, struct slice name, const struct doc *d,
+                  bool same)
 {
-	struct slice ns = val_str(val_path(d->root, "metadata.namespace"));
-	struct slice name = val_str(val_path(d->root, "metadata.name"));
 	bool was_known = service_record(m, ns, name) != NULL;
 	struct service *s = service_need(m, ns, name);
 	bool was_gone = was_known && is_gone(s);
 	struct doc *old = s->doc;
 
 	s->doc = doc_ref(d);
-	if (!old || !service_means_the_same(old->root, d->root)) {
+	if (!old || !same) {
 		service_changed(m, s, was_gone);
 	} else if (!list_has_link(&s->by_dirt)) {
 		list_push(&m->service_dirt, &s->by_dirt); /* it borrows from the old document */
@@ -113,10 +112,9 @@ void service_put(struct model *m, const struct doc *d)
 	doc_unref(old);
 }
 
-void service_remove(struct model *m, const struct doc *d)
+void service_let_go(struct model *m, struct slice ns, struct slice name)
 {
-	struct service *s = service_record(m, val_str(val_path(d->root, "metadata.namespace")),
-	                                   val_str(val_path(d->root, "metadata.name")));
+	struct service *s = service_record(m, ns, name);
 	struct doc *old;
 
 	if (s && s->doc) {
@@ -125,6 +123,21 @@ void service_remove(struct model *m, const struct doc *d)
 		service_changed(m, s, false);
 		doc_unref(old);
 	}
+}
+
+void service_put(struct model *m, const struct doc *d)
+{
+	struct slice ns = val_str(val_path(d->root, "metadata.namespace"));
+	struct slice name = val_str(val_path(d->root, "metadata.name"));
+	const struct service *s = service_record(m, ns, name);
+
+	service_hold(m, ns, name, d, s && s->doc && service_means_the_same(s->doc->root, d->root));
+}
+
+void service_remove(struct model *m, const struct doc *d)
+{
+	service_let_go(m, val_str(val_path(d->root, "metadata.namespace")),
+	               val_str(val_path(d->root, "metadata.name")));
 }
 
 /* ---- EndpointSlices come and go ---- */
@@ -343,26 +356,88 @@ bool model_each_changed_service(const struct model *m, uint64_t since, model_cha
 	return true;
 }
 
+/* ---- who may be chosen ---- */
+
+enum hint { HINT_NONE, HINT_NODE, HINT_ZONE };
+
+/* Who looks for an endpoint: what a hint or policy is held against. */
+struct place {
+	bool local; /* the policy says so */
+	struct slice node, zone;
+};
+
+static const struct val *hints_of(const struct endpoint *e, enum hint kind)
+{
+	return val_get(e->hints, kind == HINT_NODE ? "forNodes" : "forZones");
+}
+
+static bool is_hinted(const struct endpoint *e, enum hint kind, const struct place *at)
+{
+	struct slice here = kind == HINT_NODE ? at->node : at->zone;
+
+	val_for_each (hints_of(e, kind), it) {
+		if (here.len && slice_eq(val_get_str(it, "name"), here)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool may_follow(const struct service_port *p, enum hint kind, const struct place *at)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < p->n_endpoints; i++) {
+		const struct endpoint *e = &p->endpoints[i];
+
+		if (e->ready && !val_len(hints_of(e, kind))) {
+			return false;
+		}
+		any = any || (e->ready && is_hinted(e, kind, at));
+	}
+	return any;
+}
+
+/* Source: networking.md 1.8 */
+static enum hint hint_to_follow(const struct service_port *p, const struct place *at)
+{
+	if (at->local) {
+		return HINT_NONE;
+	}
+	return may_follow(p, HINT_NODE, at)   ? HINT_NODE
+	       : may_follow(p, HINT_ZONE, at) ? HINT_ZONE
+	                                      : HINT_NONE;
+}
+
+static bool is_wanted(const struct endpoint *e, const struct place *at, bool ready, enum hint hint)
+{
+	if (at->local && !slice_eq(e->node, at->node)) {
+		return false;
+	}
+	if (!ready) {
+		return e->serving && e->terminating;
+	}
+	return e->ready && (hint == HINT_NONE || is_hinted(e, hint, at));
+}
+
 /* Ready ones; else those that leave but still serve; each choice within the local ones when the
  * traffic policy says Local. Source: networking.md 1.3, 1.10 */
 size_t service_usable(const struct service_port *p, bool external, struct slice node,
                       const struct endpoint **ret, size_t max)
 {
-	bool local = external ? p->external_local : p->internal_local;
+	const struct place at = { external ? p->external_local : p->internal_local, node,
+		                  node_zone(p->model, node) };
+	enum hint hint = hint_to_follow(p, &at);
 	size_t n = 0;
 
 	for (int pass = 0; pass < 2 && n == 0; pass++) {
 		for (size_t i = 0; i < p->n_endpoints; i++) {
-			const struct endpoint *e = &p->endpoints[i];
-
-			if ((local && !slice_eq(e->node, node)) ||
-			    !(pass == 0 ? e->ready : e->serving && e->terminating)) {
-				continue;
+			if (is_wanted(&p->endpoints[i], &at, pass == 0, hint)) {
+				if (n < max) {
+					ret[n] = &p->endpoints[i];
+				}
+				n++;
 			}
-			if (n < max) {
-				ret[n] = e;
-			}
-			n++;
 		}
 	}
 	return n;

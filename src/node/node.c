@@ -21,6 +21,7 @@
 #include "node/builtin.h"
 #include "node/cloud.h"
 #include "node/file.h"
+#include "node/health-ports.h"
 #include "node/log-rotation.h"
 #include "node/managed.h"
 #include "node/pods-priv.h"
@@ -35,6 +36,7 @@ struct role {
 	struct log_rotation *rotation;
 	struct server *server;
 	struct managed *managed;
+	struct health_ports *health_ports;
 	struct loop_timer sync_again;
 	int vpc_ns, node_ns, host_ns;
 	char *exe, *pods_dir, *instance_dir, *run_dir, *cgroup; /* owned */
@@ -173,7 +175,10 @@ static void on_sync(struct loop_defer *d)
 	if (!a->model_is_complete) {
 		return;
 	}
-	if (dataplane_sync(a->dataplane, &err) < 0) {
+	bool good = dataplane_sync(a->dataplane, &err) == 0;
+
+	health_ports_follow(r->health_ports, good);
+	if (!good) {
 		log_odd("Network rules were not brought up to date and are tried again error=%s",
 		        err.msg);
 		loop_timer_start(a->loop, &r->sync_again, US_PER_S, on_sync_again);
@@ -393,6 +398,8 @@ static int make_parts(struct role *r, const struct options *o, struct err *err)
 		return ret;
 	}
 	pods_set_server(a->pods, r->server);
+	r->health_ports = health_ports_new(&(struct health_ports_config){
+		a->loop, a->model, slice_of(a->node_name), a->node_ips.at[0] });
 	r->rotation = log_rotation_new(a->loop, a->pods);
 	r->registration = registration_new(a);
 	return 0;
@@ -404,6 +411,7 @@ static void free_parts(struct role *r)
 
 	r->registration = registration_free(r->registration);
 	r->rotation = log_rotation_free(r->rotation);
+	r->health_ports = health_ports_free(r->health_ports);
 	r->managed = managed_free(r->managed);
 	a->cloud = cloud_free(a->cloud);
 	r->server = server_free(r->server);

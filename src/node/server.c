@@ -16,6 +16,7 @@
 #include "codec/json.h"
 #include "http/channel.h"
 #include "node/attach.h"
+#include "node/dial.h"
 #include "node/drops.h"
 #include "node/exec.h"
 #include "node/logs-query.h"
@@ -136,6 +137,7 @@ static const struct route {
 	{ "exec", .serve_pod = exec_serve },
 	{ "attach", .serve_pod = attach_serve },
 	{ "portForward", .serve_pod = portforward_serve },
+	{ "dial", .get_only = true, .serve_pod = dial_serve },
 	{ "probe", .serve_pod = probe_flow_serve },
 	{ "probeNode", .serve = probe_flow_serve_node },
 	{ "probeVpc", .serve = probe_flow_serve_vpc },

@@ -3,6 +3,7 @@
  *   GET  /containerLogs/NS/POD/CONTAINER   logs.h          GET  /pods           a PodList
  *   any  /exec/NS/POD/CONTAINER            exec.h          GET  /stats/summary  stats.h
  *   any  /attach/NS/POD/CONTAINER          attach.h        GET  /healthz        "ok"
+ *   GET  /dial/NS/POD?port=N               dial.h
  *   any  /portForward/NS/POD               portforward.h   POST /probe/NS/POD, /probeNode, /probeVpc  probe-flow.h
  *   GET  /drops, /metrics                  drops.h
  *

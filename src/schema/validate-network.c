@@ -171,6 +171,30 @@ static void check_no_families(struct checker *c, const struct val *spec)
 	}
 }
 
+/* What only a load balancer has. */
+static void check_balanced(struct checker *c, const struct val *v)
+{
+	static const char *const fields[] = { "loadBalancerSourceRanges", "loadBalancerClass",
+		                              "allocateLoadBalancerNodePorts" };
+	const struct val *health = val_get(v, "healthCheckNodePort");
+	bool is_balanced = has_type(v, "LoadBalancer");
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields) && !is_balanced; i++) {
+		const struct val *field = val_get(v, fields[i]);
+
+		if (field && (field->type != VAL_ARRAY || val_len(field))) {
+			bad_forbidden(c, fields[i], field,
+			              "may only be used when `type` is 'LoadBalancer'");
+		}
+	}
+	if (val_int(health, 0) &&
+	    !(is_balanced && slice_is(val_get_str(v, "externalTrafficPolicy"), "Local"))) {
+		bad_value(c, "healthCheckNodePort", health,
+		          "may only be set when `type` is 'LoadBalancer' and "
+		          "`externalTrafficPolicy` is 'Local'");
+	}
+}
+
 void check_service_spec(struct checker *c, const struct val *v)
 {
 	bool is_name = has_type(v, "ExternalName"),
@@ -209,6 +233,7 @@ void check_service_spec(struct checker *c, const struct val *v)
 		bad_value(c, "externalTrafficPolicy", policy,
 		          "may only be set for externally-accessible services");
 	}
+	check_balanced(c, v);
 	val_for_each (val_get(v, "loadBalancerSourceRanges"), it) {
 		const char *words = format_wrong(FORMAT_CIDR, slice_trim(val_str(it)));
 
@@ -217,6 +242,25 @@ void check_service_spec(struct checker *c, const struct val *v)
 			          words);
 		}
 		i++;
+	}
+}
+
+/* Whoever serves the balancer knows it by these. */
+static void update_balanced(struct checker *c, const struct val *v, const struct val *old)
+{
+	const struct val *class = val_get(v, "loadBalancerClass"),
+			 *health = val_get(v, "healthCheckNodePort"),
+			 *was = val_get(old, "healthCheckNodePort");
+
+	if (!has_type(v, "LoadBalancer") || !has_type(old, "LoadBalancer")) {
+		return;
+	}
+	if (!val_eq(class, val_get(old, "loadBalancerClass"))) {
+		bad_value(c, "spec.loadBalancerClass", class ? class : v,
+		          "may not change once set");
+	}
+	if (val_int(was, 0) && val_int(health, 0) && !val_eq(health, was)) {
+		bad_value(c, "spec.healthCheckNodePort", health, "field is immutable");
 	}
 }
 
@@ -246,6 +290,7 @@ void update_service(struct checker *c, const struct val *v, const struct val *ol
 	bool was_headless = slice_is(val_get_str(was, "clusterIP"), "None"),
 	     is_headless = slice_is(val_get_str(now, "clusterIP"), "None");
 
+	update_balanced(c, now, was);
 	if (!val_get_str(was, "clusterIP").len || has_type(now, "ExternalName") ||
 	    has_type(was, "ExternalName")) {
 		return;

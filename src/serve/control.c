@@ -74,13 +74,27 @@ static void answer(struct peer *p, const struct val *v, int pass_fd)
 	}
 }
 
-/* "127.0.0.1:443" or "[::1]:443". */
-static bool parse_address(struct slice text, struct ip *ret_ip, uint16_t *ret_port)
+static bool parse_protocol(struct slice text, int *ret)
 {
-	ptrdiff_t colon = slice_rfind(text, ':');
-	uint64_t port;
-	struct slice host;
+	*ret = slice_is(text, "udp")    ? IPPROTO_UDP
+	       : slice_is(text, "sctp") ? IPPROTO_SCTP
+	                                : IPPROTO_TCP;
+	return *ret != IPPROTO_TCP || text.len == 0 || slice_is(text, "tcp");
+}
 
+/* "127.0.0.1:443" or "[::1]:443", with "/udp" or "/sctp" behind it. */
+static bool parse_address(struct slice text, struct ip *ret_ip, int *ret_protocol,
+                          uint16_t *ret_port)
+{
+	ptrdiff_t colon;
+	uint64_t port;
+	struct slice host, protocol;
+
+	slice_cut(text, '/', &text, &protocol);
+	if (!parse_protocol(protocol, ret_protocol)) {
+		return false;
+	}
+	colon = slice_rfind(text, ':');
 	if (colon < 0 || !slice_to_u64(slice_from(text, (size_t)colon + 1), &port) || port == 0 ||
 	    port > 65535) {
 		return false;
@@ -101,22 +115,23 @@ static int handle(struct peer *p, struct arena *a, const struct val *request, st
 		     close_at = val_get_str(request, "close");
 	struct ip ip;
 	uint16_t port;
+	int protocol;
 
 	if (listen_at.len || close_at.len) {
-		if (!parse_address(listen_at.len ? listen_at : close_at, &ip, &port)) {
+		if (!parse_address(listen_at.len ? listen_at : close_at, &ip, &protocol, &port)) {
 			return err_raise(err, ERR_SYNTAX, "not an address with port");
 		}
-		if (!prefix_contains(c->edge, ip)) {
+		if (!ip_ranges_have(&c->edge, ip)) {
 			return err_raise(err, ERR_FORBIDDEN, "not an address of the edge");
 		}
-		if (listeners_is_reserved(c->listeners, ip, port)) {
+		if (protocol == IPPROTO_TCP && listeners_is_reserved(c->listeners, ip, port)) {
 			return err_raise(err, ERR_EXISTS,
 			                 "port %u is the instance's own API server's", port);
 		}
 		if (listen_at.len) {
-			return listeners_open(c->listeners, ip, port, false, ret_fd, err);
+			return listeners_open(c->listeners, ip, protocol, port, false, ret_fd, err);
 		}
-		listeners_close(c->listeners, ip, port);
+		listeners_close(c->listeners, ip, protocol, port);
 		return 0;
 	}
 	if (p->uid != 0) {
@@ -158,6 +173,9 @@ static void on_packet(void *arg, int fd, unsigned events)
 	}
 	if (r < 0) {
 		val_set_cstr(&a, reply, "error", err.msg);
+		if (err.code == ERR_UNSUPPORTED) {
+			val_set_cstr(&a, reply, "code", "UNSUPPORTED");
+		}
 	} else {
 		val_set_bool(&a, reply, "ok", true);
 	}

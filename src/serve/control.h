@@ -2,7 +2,8 @@
  * and commands, answered in order.
  *
  *   request                        who          answer
- *   {"listen": "127.0.0.1:443"}    root, lb     {"ok": true} with the socket, or {"error": "..."}
+ *   {"listen": "127.0.0.1:443"}    root, lb     {"ok": true} with the socket, or {"error": "..."};
+ *   {"listen": "127.0.0.1:53/udp"}              "code": "UNSUPPORTED" beside it: no such protocol
  *   {"close": "127.0.0.1:443"}     root, lb     {"ok": true}
  *   {"status": true}               root         {"roles": [{name, state, pid, restarts, seconds}], ...}
  *   {"stop": true}                 root         {"ok": true}, and the instance goes down
@@ -11,7 +12,7 @@
 #pragma once
 
 #include "base/err.h"
-#include "base/ip.h"
+#include "base/ip-range.h"
 #include "codec/value.h"
 #include "loop/loop.h"
 #include "serve/home.h"
@@ -23,7 +24,7 @@ struct control_door_config {
 	struct loop *loop;
 	const struct home *home;
 	struct listeners *listeners;
-	struct prefix edge; /* what may be listened on */
+	struct ip_ranges edge; /* what may be listened on */
 	void (*status)(void *arg, struct arena *a, struct val *into);
 	void (*stop)(void *arg);
 	void *arg;

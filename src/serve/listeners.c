@@ -23,10 +23,15 @@ void listeners_fini(struct listeners *l)
 	vec_fini(&l->all);
 }
 
-int listeners_find(const struct listeners *l, struct ip ip, uint16_t port)
+static bool is_at(const struct listener *l, struct ip ip, int protocol, uint16_t port)
+{
+	return l->port == port && l->protocol == protocol && ip_eq(l->ip, ip);
+}
+
+int listeners_find(const struct listeners *l, struct ip ip, int protocol, uint16_t port)
 {
 	for (size_t i = 0; i < l->all.n; i++) {
-		if (l->all.at[i].port == port && ip_eq(l->all.at[i].ip, ip)) {
+		if (is_at(&l->all.at[i], ip, protocol, port)) {
 			return l->all.at[i].fd;
 		}
 	}
@@ -83,8 +88,10 @@ static void proc_address(struct ip ip, char text[static 33])
 	}
 }
 
-/* Inode of the socket in that table that listens on the port, at the address or at any; 0 when none is seen. */
-static unsigned long find_in_table(const char *path, const char *address, uint16_t port)
+/* Inode of the socket in that table that has the port in that state, at the address or at any; 0 when
+ * none is seen. */
+static unsigned long find_in_table(const char *path, const char *address, uint16_t port,
+                                   unsigned want_state)
 {
 	scoped_file FILE *f = fopen(path, "re");
 	char line[512], local[33];
@@ -96,7 +103,7 @@ static unsigned long find_in_table(const char *path, const char *address, uint16
 		if (sscanf(line,
 		           " %*d: %32[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %lu",
 		           local, &local_port, &state, &inode) == 4 &&
-		    state == 0x0a && local_port == port &&
+		    state == want_state && local_port == port &&
 		    (strcmp(local, address) == 0 || strspn(local, "0") == strlen(local))) {
 			return inode;
 		}
@@ -104,22 +111,29 @@ static unsigned long find_in_table(const char *path, const char *address, uint16
 	return 0;
 }
 
-static unsigned long listening_inode(struct ip ip, uint16_t port)
+enum { STATE_CLOSE = 7, STATE_LISTEN = 10 };
+
+static unsigned long bound_inode(struct ip ip, int protocol, uint16_t port)
 {
+	bool is_udp = protocol == IPPROTO_UDP;
+	unsigned state = is_udp ? STATE_CLOSE : STATE_LISTEN;
 	char address[33];
 	unsigned long inode = 0;
 
 	proc_address(ip, address);
 	if (ip.family == IP_V4) {
-		inode = find_in_table("/proc/net/tcp", address, port);
+		inode = find_in_table(is_udp ? "/proc/net/udp" : "/proc/net/tcp", address, port,
+		                      state);
 	}
-	return inode ? inode : find_in_table("/proc/net/tcp6", address, port);
+	return inode ? inode
+	             : find_in_table(is_udp ? "/proc/net/udp6" : "/proc/net/tcp6", address, port,
+	                             state);
 }
 
 void listeners_reserve(struct listeners *l, struct ip ip, uint16_t port)
 {
 	for (size_t i = 0; i < l->all.n; i++) {
-		if (l->all.at[i].port == port && ip_eq(l->all.at[i].ip, ip)) {
+		if (is_at(&l->all.at[i], ip, IPPROTO_TCP, port)) {
 			l->all.at[i].is_ours = true;
 		}
 	}
@@ -128,17 +142,40 @@ void listeners_reserve(struct listeners *l, struct ip ip, uint16_t port)
 bool listeners_is_reserved(const struct listeners *l, struct ip ip, uint16_t port)
 {
 	for (size_t i = 0; i < l->all.n; i++) {
-		if (l->all.at[i].port == port && ip_eq(l->all.at[i].ip, ip)) {
+		if (is_at(&l->all.at[i], ip, IPPROTO_TCP, port)) {
 			return l->all.at[i].is_ours;
 		}
 	}
 	return false;
 }
 
-int listeners_open(struct listeners *l, struct ip ip, uint16_t port, bool freebind, int *ret_fd,
-                   struct err *err)
+static const char *protocol_name(int protocol)
 {
-	int kept = listeners_find(l, ip, port), on = 1;
+	return protocol == IPPROTO_UDP ? "UDP" : protocol == IPPROTO_SCTP ? "SCTP" : "TCP";
+}
+
+static int make_socket(const struct sockaddr_storage *to, int protocol, struct err *err)
+{
+	int type = protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM, on = 1;
+	int fd = socket(to->ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+
+	if (fd < 0 && errno == EPROTONOSUPPORT) {
+		return err_raise(err, ERR_UNSUPPORTED, "this kernel has no %s sockets",
+		                 protocol_name(protocol));
+	}
+	if (fd < 0) {
+		return err_sys(err, "make a socket");
+	}
+	if (protocol != IPPROTO_UDP) {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	}
+	return fd;
+}
+
+int listeners_open(struct listeners *l, struct ip ip, int protocol, uint16_t port, bool freebind,
+                   int *ret_fd, struct err *err)
+{
+	int kept = listeners_find(l, ip, protocol, port), on = 1;
 	char text[IP_TEXT_SIZE];
 	struct sockaddr_storage to;
 	socklen_t len = ip_to_sockaddr(ip, port, &to);
@@ -151,42 +188,62 @@ int listeners_open(struct listeners *l, struct ip ip, uint16_t port, bool freebi
 	if (l->all.n >= LISTENERS_MAX) {
 		return err_raise(err, ERR_LIMIT, "more than %d ports", LISTENERS_MAX);
 	}
-	fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = make_socket(&to, protocol, err);
 	if (fd < 0) {
-		return err_sys(err, "make a socket");
+		return fd;
 	}
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (freebind) {
 		setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
 	}
-	if (bind(fd, (struct sockaddr *)&to, len) < 0 || listen(fd, BACKLOG) < 0) {
+	if (bind(fd, (struct sockaddr *)&to, len) < 0 ||
+	    (protocol != IPPROTO_UDP && listen(fd, BACKLOG) < 0)) {
 		char holder[128] = "another program";
 		unsigned long inode;
 
 		if (errno != EADDRINUSE) {
 			return err_sys(err, "listen on %s port %u", ip_format(ip, text), port);
 		}
-		inode = listening_inode(ip, port);
+		inode = bound_inode(ip, protocol, port);
 		if (inode) {
 			(void)holder_of(inode, holder, sizeof(holder));
 		}
-		return err_raise(err, ERR_EXISTS, "port %u on %s is in use by %s", port,
-		                 ip_format(ip, text), holder);
+		return err_raise(err, ERR_EXISTS, "port %u%s on %s is in use by %s", port,
+		                 protocol == IPPROTO_UDP ? "/UDP" : "", ip_format(ip, text),
+		                 holder);
 	}
 	*ret_fd = fd;
-	vec_push(&l->all, ((struct listener){ ip, port, take_fd(&fd), false }));
+	vec_push(&l->all, ((struct listener){ ip, protocol, port, take_fd(&fd), false }));
 	return 0;
 }
 
-void listeners_close(struct listeners *l, struct ip ip, uint16_t port)
+void listeners_close(struct listeners *l, struct ip ip, int protocol, uint16_t port)
 {
 	for (size_t i = 0; i < l->all.n; i++) {
-		if (l->all.at[i].port == port && ip_eq(l->all.at[i].ip, ip)) {
+		if (is_at(&l->all.at[i], ip, protocol, port)) {
 			close(l->all.at[i].fd);
 			vec_remove(&l->all, i);
 			return;
 		}
 	}
+}
+
+/* Is it a socket that clients come to? A UDP socket has no peer then, and a port. */
+static bool is_front(int fd, struct ip *ret_ip, int *ret_protocol, uint16_t *ret_port)
+{
+	struct sockaddr_storage at;
+	socklen_t len = sizeof(at), peer_len = sizeof(at), size = sizeof(int);
+	int listening = 0;
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, ret_protocol, &size) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&at, &len) < 0 ||
+	    !ip_from_sockaddr((struct sockaddr *)&at, ret_ip, ret_port)) {
+		return false;
+	}
+	if (*ret_protocol == IPPROTO_UDP) {
+		return *ret_port && getpeername(fd, (struct sockaddr *)&at, &peer_len) < 0;
+	}
+	size = sizeof(listening);
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening;
 }
 
 void listeners_adopt(struct listeners *l, pid_t pid)
@@ -198,24 +255,20 @@ void listeners_adopt(struct listeners *l, pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	fds = opendir(path);
 	for (struct dirent *f; pidfd >= 0 && fds && (f = readdir(fds));) {
-		struct sockaddr_storage at;
-		socklen_t len = sizeof(at), size = sizeof(int);
 		struct ip ip;
 		uint16_t port;
 		uint64_t number;
-		int listening = 0;
+		int protocol;
 		scoped_fd int fd = -1;
 
 		if (!slice_to_u64(slice_of(f->d_name), &number)) {
 			continue;
 		}
 		fd = (int)syscall(SYS_pidfd_getfd, pidfd, (int)number, 0);
-		if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 ||
-		    !listening || getsockname(fd, (struct sockaddr *)&at, &len) < 0 ||
-		    !ip_from_sockaddr((struct sockaddr *)&at, &ip, &port) ||
-		    listeners_find(l, ip, port) >= 0) {
+		if (!is_front(fd, &ip, &protocol, &port) ||
+		    listeners_find(l, ip, protocol, port) >= 0) {
 			continue;
 		}
-		vec_push(&l->all, ((struct listener){ ip, port, take_fd(&fd), false }));
+		vec_push(&l->all, ((struct listener){ ip, protocol, port, take_fd(&fd), false }));
 	}
 }

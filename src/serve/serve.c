@@ -129,8 +129,8 @@ static int open_api_sockets(struct supervisor *s, struct err *err)
 		first = (uint16_t)adopted;
 	}
 	for (int i = 0; i < tries; i++) {
-		r = listeners_open(&s->listeners, loopback, (uint16_t)(first + i), false,
-		                   &s->api_fds[0], err);
+		r = listeners_open(&s->listeners, loopback, IPPROTO_TCP, (uint16_t)(first + i),
+		                   false, &s->api_fds[0], err);
 		if (r == 0) {
 			s->home.api_port = (uint16_t)(first + i);
 			break;
@@ -143,14 +143,14 @@ static int open_api_sockets(struct supervisor *s, struct err *err)
 		return err_while(err, r, "API server (choose another --api-port)");
 	}
 	(void)ip_parse(SLICE(HOME_API_INSIDE), &inside);
-	if (listeners_find(&s->listeners, inside, HOME_API_INSIDE_PORT) < 0) {
+	if (listeners_find(&s->listeners, inside, IPPROTO_TCP, HOME_API_INSIDE_PORT) < 0) {
 		/* The socket belongs to the namespace in which it is made. */
 		scoped_fd int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
 		if (here < 0 || setns(s->instance.node_fds[0], CLONE_NEWNET) < 0) {
 			return err_sys(err, "enter the node's network namespace");
 		}
-		r = listeners_open(&s->listeners, inside, HOME_API_INSIDE_PORT, true,
+		r = listeners_open(&s->listeners, inside, IPPROTO_TCP, HOME_API_INSIDE_PORT, true,
 		                   &s->api_fds[1], err);
 		if (setns(here, CLONE_NEWNET) < 0) {
 			return err_sys(err, "return to the host's network namespace");
@@ -159,7 +159,7 @@ static int open_api_sockets(struct supervisor *s, struct err *err)
 			return r;
 		}
 	}
-	s->api_fds[1] = listeners_find(&s->listeners, inside, HOME_API_INSIDE_PORT);
+	s->api_fds[1] = listeners_find(&s->listeners, inside, IPPROTO_TCP, HOME_API_INSIDE_PORT);
 	listeners_reserve(&s->listeners, loopback, s->home.api_port);
 	listeners_reserve(&s->listeners, inside, HOME_API_INSIDE_PORT);
 	s->api_fds[2] = -1;
@@ -460,14 +460,13 @@ static int start(struct supervisor *s, struct err *err)
 	};
 	struct control_door_config c = door;
 	scoped_free char *pid_path = home_file(&s->home, "run/serve.pid");
-	struct ip edge;
 	int r;
 
-	if (!ip_parse(slice_of(s->options.edge_address), &edge)) {
-		return err_raise(err, ERR_USAGE, "--edge-address %s: not an IP address",
+	if (!ip_ranges_parse(slice_of(s->options.edge_address), &c.edge)) {
+		return err_raise(err, ERR_USAGE,
+		                 "--edge-address %s: not an IP address, range or prefix",
 		                 s->options.edge_address);
 	}
-	c.edge = (struct prefix){ edge, edge.family == IP_V4 ? 32 : 128 };
 	r = check_service_dataplane(&s->options, err);
 	if (r < 0) {
 		return r;

@@ -97,20 +97,21 @@ static pid_t start_balancer(int listen_fd, uint16_t port, uint16_t target_port)
 	if (pid == 0) {
 		const struct ip local = ip_v4(INADDR_LOOPBACK);
 		struct loop *l = loop_new();
+		const struct target_address target = { local, target_port };
 		struct listener *listener;
 		struct err err;
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (listener_start(relay_pool_new(l), l,
-		                   &(struct listener_spec){
-					   .ip = local,
-					   .port = port,
-					   .fd = listen_fd,
-					   .targets = &local,
-					   .n_targets = 1,
-					   .target_port = target_port,
-					   .idle_us = 60 * US_PER_S,
-					   .health = { 3600 * US_PER_S, US_PER_S, 3, 3 } },
+		                   &(struct listener_spec){ .ip = local,
+		                                            .port = port,
+		                                            .fd = listen_fd,
+		                                            .protocol = IPPROTO_TCP,
+		                                            .idle_us = 60 * US_PER_S,
+		                                            .targets = { .at = &target,
+		                                                         .n = 1,
+		                                                         .protocol = IPPROTO_TCP,
+		                                                         .unchecked = true } },
 		                   &listener, &err) < 0) {
 			fprintf(stderr, "%s\n", err.msg);
 			_exit(1);

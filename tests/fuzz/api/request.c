@@ -5,6 +5,7 @@
 #include "api/accept.h"
 #include "api/authenticate.h"
 #include "api/options.h"
+#include "api/proxy.h"
 #include "api/route.h"
 #include "api/snapshot.h"
 #include "api/token.h"
@@ -20,13 +21,17 @@ static bool is_inside(struct slice part, struct slice whole)
 
 static void try_route(struct slice line)
 {
-	struct slice method, path;
+	struct slice method, path, scheme, name, port;
 	struct route r;
 
 	slice_cut(line, ' ', &method, &path);
+	must(is_inside(proxy_path(path), path));
 	if (route_parse(method, path, false, &r) && r.is_resource) {
 		must(r.resource.len && is_inside(r.resource, path) && is_inside(r.name, path));
 		must(is_inside(r.rest, path) && is_inside(r.ns, path));
+		if (proxy_name_split(r.name, &scheme, &name, &port)) {
+			must(name.len && is_inside(name, path) && is_inside(port, path));
+		}
 	}
 	must(verb_name(r.verb) != NULL);
 }

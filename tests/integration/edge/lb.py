@@ -11,7 +11,7 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
-from world import SERVICES, Api, Role, die_cleanly, done, eventually, free_ports, ok
+from world import SERVICES, SLICES, Api, Role, die_cleanly, done, eventually, free_ports, ok
 
 program = sys.argv[1]
 die_cleanly()
@@ -64,6 +64,23 @@ class Target:
         self.socket.close()
 
 
+class Echo:
+    """A UDP server that sends back what comes."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.clients = set()
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            data, peer = self.socket.recvfrom(65536)
+            self.clients.add(peer)
+            self.socket.sendto(data, peer)
+
+
 def ask(port, data=b"hello", source=None, seconds=10):
     with socket.create_connection(("127.0.0.1", port), seconds, source and (source, 0)) as s:
         s.sendall(data)
@@ -72,11 +89,15 @@ def ask(port, data=b"hello", source=None, seconds=10):
 
 def main(folder):
     api = Api()
-    edge = {port: listener(port) for port in free_ports(4)}
-    p1, p2, p3, p4 = edge
-    env = {"EDGE_SOCKETS": " ".join(f"127.0.0.1:{p}={s.fileno()}" for p, s in edge.items())}
+    edge = {port: listener(port) for port in free_ports(6)}
+    p1, p2, p3, p4, p5, np = edge
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind(("127.0.0.1", 0))
+    pu = datagrams.getsockname()[1]
+    env = {"EDGE_SOCKETS": " ".join([f"127.0.0.1:{p}={s.fileno()}" for p, s in edge.items()] +
+                                    [f"127.0.0.1:{pu}/udp={datagrams.fileno()}"])}
     args = ["lb", "--kubeconfig", api.kubeconfig(folder), "--edge-address", "127.0.0.1", "--node-ip", "127.0.0.1"]
-    fds = [s.fileno() for s in edge.values()]
+    fds = [s.fileno() for s in edge.values()] + [datagrams.fileno()]
     start = lambda: Role(program, args, os.path.join(folder, "log"), env, fds)
     target = Target()
     status = lambda name: (api.get(SERVICES, "shop", name) or {}).get("status", {}).get(
@@ -120,6 +141,48 @@ def main(folder):
         api.put(SERVICES, service("taken", 9, target.port))
         ok(eventually(lambda: api.has_event("SyncLoadBalancerFailed", "in use by somebody else")),
            "a port of the host that is in use is told", api.events)
+
+        # several protocols: what is not to be had is an error at its port, the rest is served
+        echo = Echo()
+        api.put(SERVICES, {"metadata": {"namespace": "shop", "name": "mixed"}, "spec": {
+            "type": "LoadBalancer", "ports": [
+                {"port": pu, "nodePort": echo.port, "protocol": "UDP"},
+                {"port": p5, "nodePort": target.port, "protocol": "TCP"},
+                {"port": 9, "nodePort": target.port, "protocol": "TCP"},
+                {"port": 5000, "nodePort": 30333, "protocol": "SCTP"}]}})
+        want = [{"port": pu, "protocol": "UDP"}, {"port": p5, "protocol": "TCP"},
+                {"port": 9, "protocol": "TCP", "error": "kennel.dev/PortInUse"},
+                {"port": 5000, "protocol": "SCTP", "error": "kennel.dev/ProtocolNotSupported"}]
+        ok(eventually(lambda: (status("mixed") or [{}])[0].get("ports") == want), "each port says what is wrong with it",
+           api.get(SERVICES, "shop", "mixed"))
+        ok(ask(p5) == b"hello", "TCP beside them is served")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(10)
+            s.connect(("127.0.0.1", pu))
+            s.send(b"datagram")
+            ok(s.recv(100) == b"datagram", "and so is UDP")
+            s.send(b"more")
+            ok(s.recv(100) == b"more" and len(echo.clients) == 1, "a client's datagrams are one flow", echo.clients)
+
+        # straight to pods: endpoints from slices, no node port
+        api.put(SERVICES, service("straight", p5, 0, allocateLoadBalancerNodePorts=False))
+        o = api.get(SERVICES, "shop", "mixed")
+        o["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z"
+        api.put(SERVICES, o)
+        pod = Target(answer=lambda data: b"pod " + data)
+        api.put(SLICES, {"metadata": {"namespace": "shop", "name": "straight-1",
+                                      "labels": {"kubernetes.io/service-name": "straight"}},
+                         "addressType": "IPv4", "ports": [{"port": pod.port, "protocol": "TCP"}],
+                         "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}]})
+        ok(eventually(lambda: status("straight") and ask(p5) == b"pod hello"), "without node ports pods are the targets",
+           api.get(SERVICES, "shop", "straight"))
+
+        # a node port on the host
+        api.put(SERVICES, {"metadata": {"namespace": "shop", "name": "plain"}, "spec": {
+            "type": "NodePort", "ports": [{"port": 80, "nodePort": np}]}})
+        ok(eventually(lambda: f"Port of the edge is open port={np}" in role.text()), "a node port is opened on the edge",
+           role.text())
+        ok("finalizers" not in api.get(SERVICES, "shop", "plain")["metadata"], "and its service left alone")
 
         # half-close: the answer comes after our end
         whole = Target(answer=lambda data: data)

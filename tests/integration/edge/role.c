@@ -9,14 +9,18 @@
 #include "edge/ingress.h"
 #include "edge/lb.h"
 
-static int give(void *arg, struct ip ip, uint16_t port, int *ret_fd, struct err *err)
+static int give(void *arg, const struct lb_front *f, int *ret_fd, struct err *err)
 {
 	struct slice rest = slice_of(getenv("EDGE_SOCKETS")), item, address, fd_text;
-	char text[IP_TEXT_SIZE], want[IP_TEXT_SIZE + 8];
+	char text[IP_TEXT_SIZE], want[IP_TEXT_SIZE + 16];
 	int64_t fd;
 
 	(void)arg;
-	snprintf(want, sizeof(want), "%s:%u", ip_format(ip, text), port);
+	snprintf(want, sizeof(want), "%s:%u%s", ip_format(f->ip, text), f->port,
+	         f->protocol == IPPROTO_UDP ? "/udp" : "");
+	if (f->protocol == IPPROTO_SCTP) {
+		return err_raise(err, ERR_UNSUPPORTED, "this kernel has no SCTP sockets");
+	}
 	while (slice_next(&rest, ' ', &item)) {
 		if (slice_cut(item, '=', &address, &fd_text) && slice_is(address, want) &&
 		    slice_to_i64(fd_text, &fd)) {
@@ -27,12 +31,12 @@ static int give(void *arg, struct ip ip, uint16_t port, int *ret_fd, struct err 
 	return err_raise(err, ERR_EXISTS, "%s is in use by somebody else", want);
 }
 
-static void give_up(void *arg, struct ip ip, uint16_t port)
+static void give_up(void *arg, const struct lb_front *f)
 {
 	char text[IP_TEXT_SIZE];
 
 	(void)arg;
-	fprintf(stderr, "closed %s:%u\n", ip_format(ip, text), port);
+	fprintf(stderr, "closed %s:%u\n", ip_format(f->ip, text), f->port);
 }
 
 int main(int argc, char **argv)

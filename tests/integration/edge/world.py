@@ -235,6 +235,7 @@ class Api:
 
 
 SERVICES = "/api/v1/services"
+SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
 
 
 class Backend:

@@ -156,6 +156,73 @@ static void gives_node_ports(void **state)
 	addresses_fini(&all);
 }
 
+/* Source: networking.md 1.1, allocation bands */
+static void chance_takes_the_upper_band_until_it_is_full(void **state)
+{
+	scoped_arena struct arena a = { 0 };
+	struct addresses all = { 0 };
+	bool lower = false;
+
+	(void)state;
+	for (int i = 0; i < 2768; i++) {
+		struct val *v = service(&a, arena_printf(&a, "s%d", i),
+		                        "{'type':'NodePort','ports':[{'port':80}]}");
+		int64_t port;
+
+		assert_string_equal(assign(&all, &a, v, false), "");
+		port = val_int(val_get(val_at(val_path(v, "spec.ports"), 0), "nodePort"), 0);
+		assert_in_range(port, i < 2682 ? 30086 : 30000, i < 2682 ? 32767 : 30085);
+		lower |= port < 30086;
+		assert_false(
+			slice_has_prefix(val_str(val_path(v, "spec.clusterIP")), SLICE("10.1.0.")));
+	}
+	assert_true(lower);
+	assert_string_equal(assign(&all, &a,
+	                           service(&a, "more", "{'type':'NodePort','ports':[{'port':80}]}"),
+	                           false),
+	                    "spec.ports[0].nodePort: Internal error: failed to allocate a "
+	                    "nodePort: range is full");
+	addresses_fini(&all);
+}
+
+/* Conformance changes types in four directions; each gets or gives back address and node ports. */
+static void types_change_in_every_direction(void **state)
+{
+	static const char *const types[] = { "ClusterIP", "NodePort", "ExternalName",
+		                             "LoadBalancer" };
+	scoped_arena struct arena a = { 0 };
+
+	(void)state;
+	for (size_t from = 0; from < ARRAY_SIZE(types); from++) {
+		for (size_t to = 0; to < ARRAY_SIZE(types); to++) {
+			struct addresses all = { 0 };
+			struct val *old = service(&a, "s",
+			                          arena_printf(&a,
+			                                       "{'type':'%s','ports':[{'port':80,"
+			                                       "'protocol':'TCP'}]}",
+			                                       types[from]));
+			struct val *now;
+			size_t n_ports = to == 1 || to == 3, n_ips = to != 2;
+
+			service_carry_over(&a, old, NULL);
+			assert_string_equal(assign(&all, &a, old, false), "");
+			now = val_copy(&a, old);
+			val_set_cstr(&a, val_get(now, "spec"), "type", types[to]);
+			service_carry_over(&a, now, old);
+			addresses_forget(&all, old);
+			assert_string_equal(assign(&all, &a, now, false), "");
+			assert_int_equal(all.ports.n, n_ports);
+			assert_int_equal(all.ips.n, n_ips);
+			assert_int_equal(val_get(val_get(now, "spec"), "clusterIP") != NULL, n_ips);
+			if (n_ips && from != 2) {
+				assert_true(val_eq(val_path(now, "spec.clusterIP"),
+				                   val_path(old, "spec.clusterIP")));
+			}
+			addresses_fini(&all);
+		}
+	}
+}
+
 static void carries_over(void **state)
 {
 	scoped_arena struct arena a = { 0 };
@@ -191,6 +258,8 @@ int main(void)
 		cmocka_unit_test(refuses_addresses),
 		cmocka_unit_test(gives_an_address_of_each_family),
 		cmocka_unit_test(gives_node_ports),
+		cmocka_unit_test(chance_takes_the_upper_band_until_it_is_full),
+		cmocka_unit_test(types_change_in_every_direction),
 		cmocka_unit_test(carries_over),
 	};
 

@@ -300,6 +300,105 @@ static void a_family_that_is_given_up_takes_its_slices_along(void **state)
 	assert_non_null(slice_of_type(w, "IPv6"));
 }
 
+/* ---- hints ---- */
+
+static void put_node(struct world *w, const char *name, const char *zone, const char *cpu)
+{
+	world_put(
+		w,
+		"{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"%s\",\"labels\":"
+		"{\"topology.kubernetes.io/"
+		"zone\":\"%s\"}},\"status\":{\"allocatable\":{\"cpu\":\"%s\","
+		"\"memory\":\"8Gi\",\"pods\":\"110\"},\"conditions\":[{\"type\":\"Ready\","
+		"\"status\":\"True\"}]}}",
+		name, zone, cpu);
+}
+
+static void put_pods_on(struct world *w, const char *node, const char *prefix, int n)
+{
+	for (int i = 0; i < n; i++) {
+		char name[32], spec[64];
+
+		snprintf(name, sizeof(name), "%s%d", prefix, i);
+		snprintf(spec, sizeof(spec), "\"nodeName\":\"%s\",", node);
+		put_pod(w, name, "\"app\":\"web\"", spec);
+	}
+}
+
+static const char *hint(const struct val *endpoint, const char *list)
+{
+	const struct val *names = val_get(val_get(endpoint, "hints"), list);
+
+	return val_len(names) == 1 ? val_cstr(val_get(val_at(names, 0), "name")) : "";
+}
+
+static void traffic_distribution_gives_each_endpoint_its_own_place(void **state)
+{
+	struct world *w = *state;
+	const struct val *slice;
+
+	put_node(w, "n1", "east", "4");
+	put_node(w, "n2", "west", "4");
+	put_web(w);
+	world_merge(w, w->service, "default", "web",
+	            "{\"spec\":{\"trafficDistribution\":\"PreferClose\"}}");
+	put_pods_on(w, "n1", "a", 1);
+	put_pods_on(w, "n2", "b", 1);
+	world_run_ms(w, 1000);
+	slice = world_only(w, w->slice, "default");
+	assert_string_equal(hint(endpoint_of(slice, "a0"), "forZones"), "east");
+	assert_string_equal(hint(endpoint_of(slice, "b0"), "forZones"), "west");
+	assert_string_equal(hint(endpoint_of(slice, "b0"), "forNodes"), "");
+
+	world_merge(w, w->service, "default", "web",
+	            "{\"spec\":{\"trafficDistribution\":\"PreferSameNode\"}}");
+	world_run_ms(w, 1000);
+	slice = world_only(w, w->slice, "default");
+	assert_string_equal(hint(endpoint_of(slice, "b0"), "forNodes"), "n2");
+	assert_string_equal(hint(endpoint_of(slice, "b0"), "forZones"), "west");
+
+	put_node(w, "n2", "north", "4");
+	world_run_ms(w, 1000);
+	slice = world_only(w, w->slice, "default");
+	assert_string_equal(hint(endpoint_of(slice, "b0"), "forZones"), "north");
+
+	world_merge(w, w->service, "default", "web", "{\"spec\":{\"trafficDistribution\":null}}");
+	world_run_ms(w, 1000);
+	slice = world_only(w, w->slice, "default");
+	assert_null(val_get(endpoint_of(slice, "b0"), "hints"));
+}
+
+static void topology_mode_auto_shares_endpoints_by_what_zones_can_do(void **state)
+{
+	struct world *w = *state;
+	const struct val *slice;
+	int east = 0, west = 0;
+
+	put_node(w, "n1", "east", "4");
+	put_node(w, "n2", "west", "4");
+	put_web(w);
+	world_merge(w, w->service, "default", "web",
+	            "{\"metadata\":{\"annotations\":{\"service.kubernetes.io/topology-mode\":"
+	            "\"Auto\"}},\"spec\":{\"trafficDistribution\":\"PreferSameNode\"}}");
+	put_pods_on(w, "n1", "a", 5);
+	put_pods_on(w, "n2", "b", 1);
+	world_run_ms(w, 1000);
+	slice = world_only(w, w->slice, "default");
+	val_for_each (val_get(slice, "endpoints"), e) {
+		east += strcmp(hint(e, "forZones"), "east") == 0;
+		west += strcmp(hint(e, "forZones"), "west") == 0;
+		assert_string_equal(hint(e, "forNodes"), "");
+	}
+	/* each zone needs at least 6 / 2 / 1.2, rounded up */
+	assert_int_equal(east, 3);
+	assert_int_equal(west, 3);
+
+	put_node(w, "n2", "", "4"); /* a node without a zone: nothing can be said */
+	world_run_ms(w, 1000);
+	slice = world_only(w, w->slice, "default");
+	assert_null(val_get(endpoint_of(slice, "a0"), "hints"));
+}
+
 static void a_removed_slice_comes_back(void **state)
 {
 	struct world *w = *state;
@@ -435,6 +534,8 @@ int main(void)
 		TEST(slices_hold_a_hundred_and_are_packed),
 		TEST(each_family_has_slices_of_its_own),
 		TEST(a_family_that_is_given_up_takes_its_slices_along),
+		TEST(traffic_distribution_gives_each_endpoint_its_own_place),
+		TEST(topology_mode_auto_shares_endpoints_by_what_zones_can_do),
 		TEST(a_removed_slice_comes_back),
 		TEST(deleting_a_service_removes_what_it_published),
 		TEST(handmade_endpoints_are_mirrored_for_services_without_selector),

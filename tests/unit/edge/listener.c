@@ -22,7 +22,7 @@ struct world {
 	struct ip local;
 	int listen_fd; /* of the balancer */
 	int target_fd; /* of the target, or -1 */
-	uint16_t target_port;
+	struct target_address target;
 	bool gone;
 	enum health_state health;
 };
@@ -55,19 +55,21 @@ static void prepare(struct world *w)
 	*w = (struct world){ .loop = loop_new() };
 	w->pool = relay_pool_new(w->loop);
 	assert_true(ip_parse(SLICE("127.0.0.1"), &w->local));
-	w->target_fd = listen_on(w->local, 0, &w->target_port);
+	w->target.ip = w->local;
+	w->target_fd = listen_on(w->local, 0, &w->target.port);
 	w->spec = (struct listener_spec){
 		.ip = w->local,
-		.targets = &w->local,
-		.n_targets = 1,
-		.target_port = w->target_port,
+		.protocol = IPPROTO_TCP,
 		.idle_us = 5 * US_PER_S,
-		.health = { .interval_us = 60 * US_PER_S,
-		            .timeout_us = US_PER_S,
-		            .healthy_after = 1,
-		            .unhealthy_after = 1 },
-		.changed = on_health,
-		.arg = w,
+		.targets = { .at = &w->target,
+		             .n = 1,
+		             .protocol = IPPROTO_TCP,
+		             .health = { .interval_us = 60 * US_PER_S,
+		                         .timeout_us = US_PER_S,
+		                         .healthy_after = 1,
+		                         .unhealthy_after = 1 },
+		             .changed = on_health,
+		             .arg = w },
 	};
 	w->spec.fd = w->listen_fd = listen_on(w->local, 0, &w->spec.port);
 }
@@ -214,7 +216,7 @@ static void a_refused_target_is_dialled_again(void **state)
 	}
 	assert_int_equal(recv(client, buf, 1, 0), -1);
 	assert_int_equal(errno, EAGAIN);
-	w.target_fd = listen_on(w.local, w.target_port, &port);
+	w.target_fd = listen_on(w.local, w.target.port, &port);
 	server = serve(&w, buf, sizeof(buf));
 	assert_string_equal(buf, "hold");
 	close(client);

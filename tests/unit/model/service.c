@@ -173,6 +173,118 @@ static void local_policies_choose_within_the_node_separately(void **state)
 	assert_int_equal(service_usable(&p, false, SLICE("a"), use, 1), 2);
 }
 
+static const char zoned_slice[] =
+	"apiVersion: discovery.k8s.io/v1\n"
+	"kind: EndpointSlice\n"
+	"metadata: {name: web-1, namespace: shop, labels: {kubernetes.io/service-name: web}}\n"
+	"addressType: IPv4\n"
+	"ports: [{name: http, port: 8080, protocol: TCP}]\n"
+	"endpoints:\n"
+	"- {addresses: [10.244.0.1], nodeName: a, hints: {forZones: [{name: east}], forNodes: "
+	"[{name: a}]}}\n"
+	"- {addresses: [10.244.0.2], nodeName: b, hints: {forZones: [{name: east}], forNodes: "
+	"[{name: b}]}}\n"
+	"- {addresses: [10.244.0.3], nodeName: c, hints: {forZones: [{name: west}]%s}}\n"
+	"- {addresses: [10.244.0.4], nodeName: a, conditions: {ready: false, serving: false}}\n";
+
+static void put_zoned(struct model *m, const char *third)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text), zoned_slice, third);
+	put(m, text);
+}
+
+static size_t usable_on(const struct model *m, const char *node, bool external)
+{
+	const struct endpoint *use[8];
+	struct seen s = look(m);
+
+	return service_usable(&s.ports[0], external, slice_of(node), use, 8);
+}
+
+static void hints_are_followed_when_every_ready_endpoint_has_one(void **state)
+{
+	(void)state;
+	struct model *m = model_new();
+	uint64_t before;
+
+	put(m, web);
+	put_zoned(m, "");
+	assert_int_equal(usable_on(m, "d", false), 3); /* a node whose zone nobody knows */
+	before = model_version(m, MODEL_SERVICES);
+	put(m, "{apiVersion: v1, kind: Node, metadata: {name: d, labels: "
+	       "{topology.kubernetes.io/zone: east}}}");
+	assert_true(model_version(m, MODEL_SERVICES) > before);
+	assert_false(
+		model_each_changed_service(m, before, NULL, NULL)); /* all are to be looked at */
+	assert_int_equal(usable_on(m, "d", false), 2);
+	assert_int_equal(usable_on(m, "d", true), 2);
+	put(m, "{apiVersion: v1, kind: Node, metadata: {name: a, labels: "
+	       "{topology.kubernetes.io/zone: west}}}");
+	assert_int_equal(usable_on(m, "a", false), 1); /* one without forNodes: by zone */
+	put_zoned(m, ", forNodes: [{name: c}]");
+	assert_int_equal(usable_on(m, "a", false), 1); /* its own, of another zone */
+	assert_int_equal(usable_on(m, "d", false), 2); /* no node's: its zone's */
+	put(m, "{apiVersion: v1, kind: Node, metadata: {name: d, labels: "
+	       "{topology.kubernetes.io/zone: south}}}");
+	assert_int_equal(usable_on(m, "d", false), 3); /* nobody's zone */
+	model_free(m);
+}
+
+static void a_policy_local_looks_at_all_endpoints_whatever_their_hints(void **state)
+{
+	(void)state;
+	struct model *m = model_new();
+
+	put(m, "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: "
+	       "{clusterIP: 10.1.0.7, internalTrafficPolicy: Local, ports: [{name: http, port: "
+	       "80}]}}");
+	put(m, "{apiVersion: v1, kind: Node, metadata: {name: a, labels: "
+	       "{topology.kubernetes.io/zone: west}}}");
+	put_zoned(m, "");
+	assert_int_equal(usable_on(m, "a", false), 1);
+	model_free(m);
+}
+
+#define HOST_POD(ip)                                                                               \
+	"apiVersion: v1\n"                                                                         \
+	"kind: Pod\n"                                                                              \
+	"metadata: {name: edge, namespace: shop}\n"                                                \
+	"spec:\n"                                                                                  \
+	"  nodeName: a\n"                                                                          \
+	"  containers:\n"                                                                          \
+	"  - {name: c, ports: [{containerPort: 80, hostPort: 8080, protocol: TCP}, "               \
+	"{containerPort: 53, hostPort: 5300, hostIP: 10.0.2.99, protocol: UDP}, "                  \
+	"{containerPort: 81, protocol: TCP}]}\n"                                                   \
+	"status: {podIP: " ip ", phase: Running}\n"
+
+static void a_pods_host_ports_are_services_of_one_endpoint(void **state)
+{
+	(void)state;
+	struct model *m = model_new();
+	struct seen s;
+	uint64_t before;
+
+	put(m, HOST_POD("\"\""));
+	assert_int_equal(look(m).n, 0);
+	put(m, HOST_POD("10.244.0.7"));
+	s = look(m);
+	assert_int_equal(s.n, 2);
+	assert_true(slice_is(s.ports[0].service, "pod/edge"));
+	assert_int_equal(s.ports[0].node_port, 8080);
+	assert_int_equal(s.ports[0].endpoints[0].port, 80);
+	assert_true(slice_is(s.ports[0].only_node, "a"));
+	assert_int_equal(s.ports[1].node_port, 0);
+	assert_int_equal(s.ports[1].proto, PROTO_UDP);
+	assert_true(ip_eq(s.ports[1].external_ips[0], ip_of("10.0.2.99")));
+	before = model_version(m, MODEL_SERVICES);
+	drop(m, HOST_POD("10.244.0.7"));
+	assert_int_equal(look(m).n, 0);
+	assert_true(model_version(m, MODEL_SERVICES) > before);
+	model_free(m);
+}
+
 static void balancer_fields_are_read(void **state)
 {
 	(void)state;
@@ -355,6 +467,9 @@ int main(void)
 		cmocka_unit_test(slices_of_other_protocols_names_and_families_do_not_count),
 		cmocka_unit_test(usable_prefers_ready_and_falls_back_to_serving_terminating),
 		cmocka_unit_test(local_policies_choose_within_the_node_separately),
+		cmocka_unit_test(hints_are_followed_when_every_ready_endpoint_has_one),
+		cmocka_unit_test(a_policy_local_looks_at_all_endpoints_whatever_their_hints),
+		cmocka_unit_test(a_pods_host_ports_are_services_of_one_endpoint),
 		cmocka_unit_test(balancer_fields_are_read),
 		cmocka_unit_test(headless_and_external_names_have_no_addresses),
 		cmocka_unit_test(the_change_log_names_each_service_once_oldest_first),

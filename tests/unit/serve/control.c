@@ -44,12 +44,15 @@ static int set_up(void **state)
 	s = *state;
 	hall = (struct hall){ 0 };
 	if (s) {
-		struct control_door_config c = { .loop = s->loop,
-			                         .home = &s->home,
-			                         .listeners = &hall.listeners,
-			                         .edge = { ip_v4(0x7f4d0001), 32 }, /* 127.77.0.1 */
-			                         .status = on_status,
-			                         .stop = on_stop };
+		struct control_door_config c = {
+			.loop = s->loop,
+			.home = &s->home,
+			.listeners = &hall.listeners,
+			.edge = { { { ip_v4(0x7f4d0001), ip_v4(0x7f4d0001) } },
+			          1 }, /* 127.77.0.1 */
+			.status = on_status,
+			.stop = on_stop
+		};
 
 		assert_int_equal(control_door_open(&c, &hall.door, NULL), 0);
 	}
@@ -248,13 +251,14 @@ static void the_instances_own_ports_are_not_given_away(void **state)
 	NEEDS_ROOT(s);
 	int fd;
 
-	assert_int_equal(listeners_open(&hall.listeners, ip_v4(0x7f4d0001), 7443, false, &fd, NULL),
+	assert_int_equal(listeners_open(&hall.listeners, ip_v4(0x7f4d0001), IPPROTO_TCP, 7443,
+	                                false, &fd, NULL),
 	                 0);
 	listeners_reserve(&hall.listeners, ip_v4(0x7f4d0001), 7443);
 	assert_non_null(
 		strstr(ask(s, "{\"listen\":\"127.77.0.1:7443\"}"), "\"error\":\"port 7443"));
 	assert_non_null(strstr(ask(s, "{\"close\":\"127.77.0.1:7443\"}"), "\"error\":\"port 7443"));
-	assert_int_equal(listeners_find(&hall.listeners, ip_v4(0x7f4d0001), 7443), fd);
+	assert_int_equal(listeners_find(&hall.listeners, ip_v4(0x7f4d0001), IPPROTO_TCP, 7443), fd);
 }
 
 static void what_is_no_request_is_answered_with_an_error(void **state)

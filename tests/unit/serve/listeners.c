@@ -83,15 +83,44 @@ static void a_listener_is_bound_once_and_kept(void **state)
 	int one = -1, two = -1;
 
 	(void)state;
-	assert_int_equal(listeners_open(&l, ip_v4(0x7f000001), port, false, &one, NULL), 0);
-	assert_int_equal(listeners_open(&l, ip_v4(0x7f000001), port, false, &two, NULL), 0);
+	assert_int_equal(
+		listeners_open(&l, ip_v4(0x7f000001), IPPROTO_TCP, port, false, &one, NULL), 0);
+	assert_int_equal(
+		listeners_open(&l, ip_v4(0x7f000001), IPPROTO_TCP, port, false, &two, NULL), 0);
 	assert_int_equal(one, two);
-	assert_int_equal(listeners_find(&l, ip_v4(0x7f000001), port), one);
-	assert_int_equal(listeners_find(&l, ip_v4(0x7f000002), port), -1);
+	assert_int_equal(listeners_find(&l, ip_v4(0x7f000001), IPPROTO_TCP, port), one);
+	assert_int_equal(listeners_find(&l, ip_v4(0x7f000002), IPPROTO_TCP, port), -1);
 	assert_true(accepts(0x7f000001, port));
-	listeners_close(&l, ip_v4(0x7f000001), port);
+	listeners_close(&l, ip_v4(0x7f000001), IPPROTO_TCP, port);
 	assert_false(accepts(0x7f000001, port));
-	listeners_close(&l, ip_v4(0x7f000001), port);
+	listeners_close(&l, ip_v4(0x7f000001), IPPROTO_TCP, port);
+	listeners_fini(&l);
+}
+
+static void udp_ports_are_bound_beside_tcp_and_told_apart(void **state)
+{
+	struct listeners l = { 0 }, copy = { 0 };
+	uint16_t port = free_port();
+	int udp = -1, tcp = -1, other = -1;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(
+		listeners_open(&l, ip_v4(0x7f000001), IPPROTO_UDP, port, false, &udp, NULL), 0);
+	assert_int_equal(
+		listeners_open(&l, ip_v4(0x7f000001), IPPROTO_TCP, port, false, &tcp, NULL), 0);
+	assert_int_not_equal(udp, tcp);
+	assert_int_equal(listeners_find(&l, ip_v4(0x7f000001), IPPROTO_UDP, port), udp);
+	/* somebody else: no second socket takes datagrams away */
+	assert_int_equal(
+		listeners_open(&copy, ip_v4(0x7f000001), IPPROTO_UDP, port, false, &other, &err),
+		-ERR_EXISTS);
+	/* as after a restart */
+	listeners_adopt(&copy, getpid());
+	assert_true(listeners_find(&copy, ip_v4(0x7f000001), IPPROTO_UDP, port) >= 0);
+	listeners_fini(&copy);
+	listeners_close(&l, ip_v4(0x7f000001), IPPROTO_UDP, port);
+	assert_int_equal(listeners_find(&l, ip_v4(0x7f000001), IPPROTO_TCP, port), tcp);
 	listeners_fini(&l);
 }
 
@@ -105,7 +134,7 @@ static void sockets_of_another_process_are_copied_back(void **state)
 	listeners_adopt(&l, c.pid); /* once */
 	stop(&c);
 	assert_int_equal(l.all.n, 1);
-	assert_true(listeners_find(&l, ip_v4(0x7f000001), c.port) >= 0);
+	assert_true(listeners_find(&l, ip_v4(0x7f000001), IPPROTO_TCP, c.port) >= 0);
 	assert_true(accepts(0x7f000001, c.port)); /* nobody was refused meanwhile */
 	listeners_adopt(&l, c.pid);               /* a process that is gone: nothing */
 	assert_int_equal(l.all.n, 1);
@@ -119,7 +148,8 @@ static void assert_in_use(uint32_t ip, const struct child *by, const char *name)
 	int fd = -1;
 	scoped_free char *want = mem_printf("in use by %s (pid %d)", name, by->pid);
 
-	assert_int_equal(listeners_open(&l, ip_v4(ip), by->port, false, &fd, &err), -ERR_EXISTS);
+	assert_int_equal(listeners_open(&l, ip_v4(ip), IPPROTO_TCP, by->port, false, &fd, &err),
+	                 -ERR_EXISTS);
 	if (!strstr(err.msg, want)) {
 		fail_msg("wanted \"%s\", found \"%s\"", want, err.msg);
 	}
@@ -167,7 +197,8 @@ static void a_reserved_one_is_known_as_such(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(listeners_open(&l, ip_v4(0x7f000001), port, false, &fd, NULL), 0);
+	assert_int_equal(listeners_open(&l, ip_v4(0x7f000001), IPPROTO_TCP, port, false, &fd, NULL),
+	                 0);
 	assert_false(listeners_is_reserved(&l, ip_v4(0x7f000001), port));
 	listeners_reserve(&l, ip_v4(0x7f000001), port);
 	assert_true(listeners_is_reserved(&l, ip_v4(0x7f000001), port));
@@ -183,8 +214,8 @@ static void an_address_that_is_not_there_may_be_bound_early(void **state)
 
 	(void)state;
 	assert_true(ip_parse(SLICE("192.0.2.77"), &elsewhere));
-	assert_true(listeners_open(&l, elsewhere, 6443, false, &fd, NULL) < 0);
-	assert_int_equal(listeners_open(&l, elsewhere, 6443, true, &fd, NULL), 0);
+	assert_true(listeners_open(&l, elsewhere, IPPROTO_TCP, 6443, false, &fd, NULL) < 0);
+	assert_int_equal(listeners_open(&l, elsewhere, IPPROTO_TCP, 6443, true, &fd, NULL), 0);
 	listeners_fini(&l);
 }
 
@@ -192,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_listener_is_bound_once_and_kept),
+		cmocka_unit_test(udp_ports_are_bound_beside_tcp_and_told_apart),
 		cmocka_unit_test(sockets_of_another_process_are_copied_back),
 		cmocka_unit_test(who_holds_a_port_is_named),
 		cmocka_unit_test(the_same_port_of_another_address_is_not_blamed),
