@@ -4,11 +4,6 @@
 #include "analyse/route.h"
 #include "analyse/rule.h"
 
-static bool is_gateway_ref(const struct val *ref)
-{
-	return ref_is(ref, GATEWAY_GROUP, "Gateway", GATEWAY_GROUP, "Gateway");
-}
-
 static bool is_service_ref(const struct val *ref)
 {
 	return ref_is(ref, "", "Service", "", "Service");
@@ -39,7 +34,7 @@ static void each_attachment(struct check *c, attachment_fn *fn)
 	route_each(c->subject, route)
 	{
 		val_for_each (val_get(object_spec(route), "parentRefs"), ref) {
-			if (!route->assumed && is_gateway_ref(ref)) {
+			if (!route->assumed && ref_is_gateway(ref)) {
 				fn(c, route, ref, gateway_of(c->subject, route, ref));
 			}
 		}

@@ -6,43 +6,8 @@
 #include "analyse/check-value.h"
 #include "analyse/edges.h"
 #include "analyse/front.h"
-#include "base/base64.h"
+#include "analyse/secret.h"
 #include "base/mem.h"
-
-/* ---- who makes a Secret ---- */
-
-static bool is_shimmed(const struct object *ingress)
-{
-	static const char *const annotations[] = { "cert-manager.io/cluster-issuer",
-		                                   "cert-manager.io/issuer",
-		                                   "kubernetes.io/tls-acme",
-		                                   "certmanager.k8s.io/cluster-issuer",
-		                                   "certmanager.k8s.io/issuer" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(annotations); i++) {
-		if (object_annotation(ingress, annotations[i]).len) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool is_made_elsewhere(const struct subject *s, struct slice ns, struct slice name)
-{
-	static const enum object_kind makers[] = { OBJECT_EXTERNALSECRET, OBJECT_SEALEDSECRET };
-
-	for (size_t i = 0; i < ARRAY_SIZE(makers); i++) {
-		object_each_in(s, makers[i], ns, o)
-		{
-			struct slice made = val_str(val_path(object_spec(o), "target.name"));
-
-			if (slice_eq(made.len ? made : o->name, name)) {
-				return true;
-			}
-		}
-	}
-	return false;
-}
 
 /* ---- TLS001 ---- */
 
@@ -57,8 +22,8 @@ static void tls001(struct check *c)
 			struct finding *f;
 
 			if (!name.len || subject_find(c->subject, OBJECT_SECRET, o->ns, name) ||
-			    edge_certificate(c->subject, o->ns, name) || is_shimmed(o) ||
-			    is_made_elsewhere(c->subject, o->ns, name)) {
+			    edge_certificate(c->subject, o->ns, name) || secrets_are_issued(o) ||
+			    secret_is_synced(c->subject, o->ns, name)) {
 				continue;
 			}
 			f = check_found(c, o, at,
@@ -90,27 +55,6 @@ static void tls001(struct check *c)
 
 /* ---- TLS002, TLS003: what is in a Secret ---- */
 
-/* A key's text: stringData, or data decoded; *ret_at its node. */
-static bool text_of_key(struct arena *a, const struct object *secret, const char *key,
-                        struct slice *ret, const struct val **ret_at)
-{
-	const struct val *plain = val_get(val_get(secret->v, "stringData"), key), *v;
-	scoped_strbuf struct strbuf out = { .max = 1 << 20 };
-
-	*ret = val_str(plain);
-	*ret_at = plain;
-	if (plain) {
-		return true;
-	}
-	v = val_get(val_get(secret->v, "data"), key);
-	*ret_at = v;
-	if (!v || !base64_decode(&out, val_str(v))) {
-		return false;
-	}
-	*ret = arena_slice(a, strbuf_slice(&out));
-	return true;
-}
-
 /* Each certificate is signed by the one behind it. */
 static bool is_in_order(const struct chain *chain)
 {
@@ -130,8 +74,8 @@ static void check_pair(struct check *c, const struct object *secret)
 	const char *problem = NULL;
 	struct chain chain;
 
-	if (!text_of_key(&a, secret, "tls.crt", &pem, &at) ||
-	    !text_of_key(&a, secret, "tls.key", &key_pem, &key_at)) {
+	if (!secret_text(&a, secret, "tls.crt", &pem, &at) ||
+	    !secret_text(&a, secret, "tls.key", &key_pem, &key_at)) {
 		bool has_cert = val_get(val_get(secret->v, "data"), "tls.crt") ||
 		                val_get(val_get(secret->v, "stringData"), "tls.crt");
 
@@ -232,7 +176,7 @@ static void check_secret_names(struct check *c, const struct object *o, const st
 	struct chain chain;
 	struct finding *f;
 
-	if (!text_of_key(&a, secret, "tls.crt", &pem, &at)) {
+	if (!secret_text(&a, secret, "tls.crt", &pem, &at)) {
 		return;
 	}
 	chain_read(&a, pem, &chain);
@@ -495,7 +439,7 @@ static const struct val *missing_secret(struct check *c, const struct object *is
 
 			if (name.len &&
 			    !subject_find(c->subject, OBJECT_SECRET, issuer->ns, name) &&
-			    !is_made_elsewhere(c->subject, issuer->ns, name)) {
+			    !secret_is_synced(c->subject, issuer->ns, name)) {
 				return it;
 			}
 		} else {

@@ -145,57 +145,6 @@ void cloud_store_subnets(const struct subject *s, const struct object *store,
 
 /* ---- security groups ---- */
 
-bool sg_rule_covers(const struct val *rule, enum proto proto, uint16_t port)
-{
-	struct slice p = val_get_str(rule, "ipProtocol");
-	int64_t number = 0, from = val_int(val_get(rule, "fromPort"), -1),
-		to = val_int(val_get(rule, "toPort"), -1);
-
-	if (slice_is(p, "-1")) {
-		return true;
-	}
-	(void)slice_to_i64(p, &number);
-	if (!(number == proto || (slice_is(p, "tcp") && proto == PROTO_TCP) ||
-	      (slice_is(p, "udp") && proto == PROTO_UDP))) {
-		return false;
-	}
-	return !port || from == -1 || (port >= from && port <= (to < 0 ? from : to));
-}
-
-static bool range_is_any(struct slice text)
-{
-	struct prefix p;
-
-	return prefix_parse(text, &p) && p.len == 0;
-}
-
-bool sg_rule_is_open(const struct val *rule)
-{
-	val_for_each (val_get(rule, "ipRanges"), r) {
-		if (range_is_any(val_get_str(r, "cidrIP"))) {
-			return true;
-		}
-	}
-	val_for_each (val_get(rule, "ipv6Ranges"), r) {
-		if (range_is_any(val_get_str(r, "cidrIPv6"))) {
-			return true;
-		}
-	}
-	return false;
-}
-
-bool sg_rule_admits_net(const struct val *rule, struct prefix net)
-{
-	val_for_each (val_get(rule, "ipRanges"), r) {
-		struct prefix p;
-
-		if (prefix_parse(val_get_str(r, "cidrIP"), &p) && prefix_overlaps(p, net)) {
-			return true;
-		}
-	}
-	return false;
-}
-
 bool sg_rule_admits_group(const struct subject *s, const struct object *holder,
                           const struct val *rule, const struct object *group)
 {
@@ -211,29 +160,14 @@ bool sg_rule_admits_group(const struct subject *s, const struct object *holder,
 	return false;
 }
 
-bool sg_rule_names_groups(const struct val *rule)
-{
-	return val_len(val_get(rule, "userIDGroupPairs")) ||
-	       val_len(val_get(rule, "prefixListIDs"));
-}
-
-void sg_rule_text(struct strbuf *out, const struct val *rule)
-{
-	struct slice p = val_get_str(rule, "ipProtocol");
-	long long from = (long long)val_int(val_get(rule, "fromPort"), -1),
-		  to = (long long)val_int(val_get(rule, "toPort"), from);
-
-	if (slice_is(p, "-1")) {
-		strbuf_adds(out, "everything");
-		return;
-	}
-	strbuf_add_slice(out, p);
-	if (from >= 0) {
-		strbuf_addf(out, from == to ? " %lld" : " %lld-%lld", from, to);
-	}
-}
-
 /* ---- routes ---- */
+
+static bool range_is_any(struct slice text)
+{
+	struct prefix p;
+
+	return prefix_parse(text, &p) && p.len == 0;
+}
 
 static void tables_of(const struct subject *s, const struct object *subnet, struct cloud_list *ret)
 {

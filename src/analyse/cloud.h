@@ -6,6 +6,7 @@
 #include "analyse/answer.h"
 #include "analyse/subject.h"
 #include "base/strbuf.h"
+#include "model/security-group.h"
 
 /* ---- references ---- */
 struct cloud_list {
@@ -37,17 +38,9 @@ void cloud_store_subnets(const struct subject *s, const struct object *store,
                          struct cloud_list *ret);
 
 /* ---- security groups ---- */
-/* Does the rule (element of ingressRules, egressRules) cover the port? Port 0: any. */
-bool sg_rule_covers(const struct val *rule, enum proto proto, uint16_t port);
-bool sg_rule_is_open(const struct val *rule);                       /* from everywhere */
-bool sg_rule_admits_net(const struct val *rule, struct prefix net); /* some of it */
+/* Rules themselves: model/security-group.h. */
 bool sg_rule_admits_group(const struct subject *s, const struct object *holder,
                           const struct val *rule, const struct object *group);
-bool sg_rule_names_groups(
-	const struct val *rule); /* groups or prefix lists: sources that are no range */
-/* "tcp 80-443" */
-void sg_rule_text(struct strbuf *out, const struct val *rule);
-
 /* ---- routes ---- */
 enum route_target {
 	ROUTE_UNKNOWN, /* its table is not among the objects */

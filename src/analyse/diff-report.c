@@ -1,6 +1,8 @@
 /* Why: a diff for a person, for a pull request and for a program; see diff.h. */
 #include "analyse/diff-priv.h"
+#include "analyse/markup.h"
 #include "codec/json.h"
+#include "codec/yaml.h"
 
 static const char *const kinds[DIFF_KINDS] = { "opened", "closed", "altered" };
 
@@ -77,16 +79,6 @@ void diff_text(struct strbuf *out, const struct diff *d)
 
 /* ---- markdown ---- */
 
-static void add_md(struct strbuf *out, const char *text)
-{
-	for (; *text; text++) {
-		if (strchr("|*_`<>[]\\", *text)) {
-			strbuf_addc(out, '\\');
-		}
-		strbuf_addc(out, *text == '\n' ? ' ' : *text);
-	}
-}
-
 static void add_md_changes(struct strbuf *out, const struct diff *d)
 {
 	scoped_arena struct arena a = { 0 };
@@ -105,7 +97,7 @@ static void add_md_changes(struct strbuf *out, const struct diff *d)
 			strbuf_addc(out, '\n');
 			for (size_t k = 0; k < c->n_causes; k++) {
 				strbuf_adds(out, k ? "<br>" : "**");
-				add_md(out, c->causes[k]);
+				markup_add_cell(out, c->causes[k]);
 			}
 			strbuf_adds(out,
 			            c->n_causes ? "**\n" : "**Other networks or nodes outside**\n");
@@ -113,11 +105,11 @@ static void add_md_changes(struct strbuf *out, const struct diff *d)
 		}
 		add_ports(&ports, d, c);
 		strbuf_addf(out, "| %s | ", kinds[c->kind]);
-		add_md(out, first_names(&a, c->from));
+		markup_add_cell(out, first_names(&a, c->from));
 		strbuf_adds(out, " | ");
-		add_md(out, first_names(&a, c->to));
+		markup_add_cell(out, first_names(&a, c->to));
 		strbuf_adds(out, " | ");
-		add_md(out, strbuf_str(&ports));
+		markup_add_cell(out, strbuf_str(&ports));
 		strbuf_adds(out, " |\n");
 	}
 }
@@ -128,50 +120,64 @@ void diff_markdown(struct strbuf *out, const struct diff *d)
 	add_md_changes(out, d);
 	for (size_t i = 0; i < d->notes.n; i++) {
 		strbuf_adds(out, i ? "- " : "\n- ");
-		add_md(out, d->notes.lines[i]);
+		markup_add_cell(out, d->notes.lines[i]);
 		strbuf_addc(out, '\n');
 	}
 }
 
 /* ---- json ---- */
 
-void diff_json(struct strbuf *out, const struct diff *d)
+static struct val *tree(struct arena *a, const struct diff *d)
 {
-	scoped_arena struct arena a = { 0 };
-	struct val *root = val_new_object(&a), *list = val_new_array(&a);
+	struct val *root = val_new_object(a), *list = val_new_array(a);
 
 	for (int k = 0; k < DIFF_KINDS; k++) {
-		val_set_int(&a, root, kinds[k], (int64_t)d->n[k]);
+		val_set_int(a, root, kinds[k], (int64_t)d->n[k]);
 	}
 	for (size_t i = 0; i < d->changes.n; i++) {
 		const struct diff_change *c = &d->changes.at[i];
-		struct val *one = val_append(list, val_new_object(&a));
-		struct val *causes = val_need_array(&a, one, "causes");
+		struct val *one = val_append(list, val_new_object(a));
+		struct val *causes = val_need_array(a, one, "causes");
 		scoped_strbuf struct strbuf before = { 0 }, after = { 0 };
 
 		for (size_t k = 0; k < c->n_causes; k++) {
-			val_append(causes, val_new_cstr(&a, c->causes[k]));
+			val_append(causes, val_new_cstr(a, c->causes[k]));
 		}
 		ports_format(&before, ports_pool_get(d->pool, c->before));
 		ports_format(&after, ports_pool_get(d->pool, c->after));
-		val_set_cstr(&a, one, "kind", kinds[c->kind]);
-		val_set_cstr(&a, one, "from", c->from);
-		val_set_cstr(&a, one, "to", c->to);
-		val_set_cstr(&a, one, "before", strbuf_str(&before));
-		val_set_cstr(&a, one, "after", strbuf_str(&after));
+		val_set_cstr(a, one, "kind", kinds[c->kind]);
+		val_set_cstr(a, one, "from", c->from);
+		val_set_cstr(a, one, "to", c->to);
+		val_set_cstr(a, one, "before", strbuf_str(&before));
+		val_set_cstr(a, one, "after", strbuf_str(&after));
 	}
-	val_set(&a, root, "changes", list);
-	list = val_need_array(&a, root, "notes");
-	for (size_t i = 0; i < d->notes.n; i++) {
-		val_append(list, val_new_cstr(&a, d->notes.lines[i]));
+	val_set(a, root, "changes", list);
+	list = val_need_array(a, root, "notes");
+	for (size_t k = 0; k < d->notes.n; k++) {
+		val_append(list, val_new_cstr(a, d->notes.lines[k]));
 	}
-	json_write_pretty(out, root);
+	return root;
+}
+
+void diff_json(struct strbuf *out, const struct diff *d)
+{
+	scoped_arena struct arena a = { 0 };
+
+	json_write_pretty(out, tree(&a, d));
 	strbuf_addc(out, '\n');
+}
+
+void diff_yaml(struct strbuf *out, const struct diff *d)
+{
+	scoped_arena struct arena a = { 0 };
+
+	yaml_write(out, tree(&a, d));
 }
 
 const struct diff_form diff_forms[] = {
 	{ "text", diff_text },
 	{ "markdown", diff_markdown },
 	{ "json", diff_json },
+	{ "yaml", diff_yaml },
 	{ 0 },
 };

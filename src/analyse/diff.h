@@ -41,6 +41,7 @@ void diff_fini(struct diff *d);
 void diff_text(struct strbuf *out, const struct diff *d);
 void diff_markdown(struct strbuf *out, const struct diff *d);
 void diff_json(struct strbuf *out, const struct diff *d);
+void diff_yaml(struct strbuf *out, const struct diff *d);
 
 struct diff_form {
 	const char *name;

@@ -1,7 +1,8 @@
 /* Why: an explanation for a tired person: the answer first, then each way hop by hop, then what breaks and what to do;
  * and the same as Markdown. */
-#include "analyse/explain.h"
+#include "analyse/explain-priv.h"
 #include "analyse/finding.h"
+#include "analyse/markup.h"
 
 enum { NEAR_MAX = 6 /* near misses shown per hop unless everything is wanted */, MARGIN = 29 };
 
@@ -27,7 +28,7 @@ static void paragraph(struct strbuf *out, const char *text, int indent)
 	strbuf_addc(out, '\n');
 }
 
-static const char *word_of(enum explain_note_type type)
+const char *explain_note_word(enum explain_note_type type)
 {
 	static const char *const words[] = { [NOTE_DECIDED] = "by",
 		                             [NOTE_NEAR] = "near",
@@ -37,8 +38,8 @@ static const char *word_of(enum explain_note_type type)
 	return words[type];
 }
 
-static bool is_shown(const struct explain_step *s, const struct explain_note *n,
-                     const struct explain_style *style, size_t *n_near)
+bool explain_note_is_shown(const struct explain_step *s, const struct explain_note *n,
+                           const struct explain_style *style, size_t *n_near)
 {
 	if (style->everything) {
 		return true;
@@ -60,12 +61,12 @@ static size_t count_hidden(const struct explain_step *s, const struct explain_st
 	size_t hidden = 0, n_near = 0;
 
 	for (size_t i = 0; i < s->notes.n; i++) {
-		hidden += !is_shown(s, &s->notes.at[i], style, &n_near);
+		hidden += !explain_note_is_shown(s, &s->notes.at[i], style, &n_near);
 	}
 	return s->verdict == EXPLAIN_BROKEN ? hidden : 0;
 }
 
-static void place(struct strbuf *out, const struct explain_note *n)
+void explain_note_place(struct strbuf *out, const struct explain_note *n)
 {
 	if (!n->object) {
 		return;
@@ -87,8 +88,8 @@ static void place(struct strbuf *out, const struct explain_note *n)
 
 static void put_note(struct strbuf *out, const struct explain_note *n)
 {
-	strbuf_addf(out, "%*s%-5s ", MARGIN, "", word_of(n->type));
-	place(out, n);
+	strbuf_addf(out, "%*s%-5s ", MARGIN, "", explain_note_word(n->type));
+	explain_note_place(out, n);
 	paragraph(out, n->text, MARGIN + 6);
 }
 
@@ -102,6 +103,15 @@ static void put_seen(struct strbuf *out, const struct explain_observation *seen,
 		paint(out, style, "1;35", "SEEN OTHERWISE");
 		strbuf_addf(out, "  %s\n", seen->text);
 	}
+}
+
+const char *explain_verdict_text(enum explain_verdict v)
+{
+	static const char *const texts[] = {
+		[EXPLAIN_PASSES] = "ok", [EXPLAIN_UNSURE] = "?", [EXPLAIN_BROKEN] = "broken"
+	};
+
+	return texts[v];
 }
 
 static void put_step(struct strbuf *out, const struct explain_step *s,
@@ -130,7 +140,7 @@ static void put_step(struct strbuf *out, const struct explain_step *s,
 		paragraph(out, s->cause, MARGIN);
 	}
 	for (size_t i = 0; i < s->notes.n; i++) {
-		if (is_shown(s, &s->notes.at[i], style, &n_near)) {
+		if (explain_note_is_shown(s, &s->notes.at[i], style, &n_near)) {
 			put_note(out, &s->notes.at[i]);
 		}
 	}
@@ -167,16 +177,21 @@ static void put_end(struct strbuf *out, const struct explain_path *p,
 	}
 }
 
+const struct explain_path *explain_first_broken(const struct explanation *x)
+{
+	for (size_t i = 0; i < x->paths.n; i++) {
+		if (x->paths.at[i]->broken && !x->paths.at[i]->is_alternative) {
+			return x->paths.at[i];
+		}
+	}
+	return NULL;
+}
+
 static void put_answer(struct strbuf *out, const struct explanation *x,
                        const struct explain_style *style)
 {
-	const struct explain_path *first = NULL;
+	const struct explain_path *first = explain_first_broken(x);
 
-	for (size_t i = 0; i < x->paths.n && !first; i++) {
-		if (x->paths.at[i]->broken && !x->paths.at[i]->is_alternative) {
-			first = x->paths.at[i];
-		}
-	}
 	strbuf_addf(out, "%s -> %s: ", x->source, x->target);
 	paint(out, style, x->reaches ? "1;32" : "1;31", x->reaches ? "reaches" : "does not reach");
 	if (first) {
@@ -218,20 +233,6 @@ void explain_text(struct strbuf *out, const struct explanation *x,
 
 /* ---- Markdown ---- */
 
-/* Into a table's cell: no line ends, no bars. */
-static void cell(struct strbuf *out, const char *text)
-{
-	for (; *text; text++) {
-		if (*text == '\n') {
-			strbuf_adds(out, "<br>");
-		} else if (*text == '|' || *text == '<') {
-			strbuf_addf(out, "&#%d;", *text);
-		} else {
-			strbuf_addc(out, *text);
-		}
-	}
-}
-
 static void markdown_step(struct strbuf *out, const struct explain_step *s,
                           const struct explain_style *style, bool observed)
 {
@@ -241,22 +242,22 @@ static void markdown_step(struct strbuf *out, const struct explain_step *s,
 	size_t n_near = 0, n_shown = 0;
 
 	strbuf_addf(out, "| %s | %s | ", explain_hop_text(s->hop), marks[s->verdict]);
-	cell(out, s->cause ? s->cause : s->says);
+	markup_add_cell(out, s->cause ? s->cause : s->says);
 	strbuf_adds(out, " | ");
 	for (size_t i = 0; i < s->notes.n; i++) {
 		scoped_strbuf struct strbuf text = { 0 };
 
-		if (is_shown(s, &s->notes.at[i], style, &n_near)) {
+		if (explain_note_is_shown(s, &s->notes.at[i], style, &n_near)) {
 			strbuf_addf(&text, "%s%s ", n_shown++ ? "\n" : "",
-			            word_of(s->notes.at[i].type));
-			place(&text, &s->notes.at[i]);
+			            explain_note_word(s->notes.at[i].type));
+			explain_note_place(&text, &s->notes.at[i]);
 			strbuf_adds(&text, s->notes.at[i].text);
-			cell(out, strbuf_str(&text));
+			markup_add_cell(out, strbuf_str(&text));
 		}
 	}
 	if (observed) {
 		strbuf_adds(out, " | ");
-		cell(out, s->seen.made ? s->seen.text : "");
+		markup_add_cell(out, s->seen.made ? s->seen.text : "");
 		strbuf_adds(out, s->seen.made && s->seen.passes == (s->verdict == EXPLAIN_BROKEN)
 		                         ? " **otherwise**"
 		                         : "");
@@ -296,9 +297,8 @@ void explain_markdown(struct strbuf *out, const struct explanation *x,
 }
 
 const struct explain_form explain_forms[] = {
-	{ "text", explain_text },
-	{ "json", explain_json },
-	{ "yaml", explain_yaml },
-	{ "markdown", explain_markdown },
-	{ 0 },
+	{ "text", explain_text }, { "json", explain_json },
+	{ "yaml", explain_yaml }, { "markdown", explain_markdown },
+	{ "dot", explain_dot },   { "svg", explain_svg },
+	{ "html", explain_html }, { 0 },
 };

@@ -311,7 +311,8 @@ static void draw_answer(struct explain_path *p)
 	bool behind_controller = false;
 
 	for (size_t i = 0; i < p->steps.n && p->steps.at[i] != end; i++) {
-		behind_controller |= p->steps.at[i]->hop == EXPLAIN_INGRESS;
+		behind_controller |= p->steps.at[i]->hop == EXPLAIN_INGRESS ||
+		                     p->steps.at[i]->hop == EXPLAIN_GATEWAY;
 	}
 	p->ends = end;
 	p->answer = !end                                           ? EXPLAIN_PROGRAM

@@ -25,6 +25,7 @@
 	X(BALANCER, "load balancer")        /* the Service of type LoadBalancer */                 \
 	X(CONTROLLER, "ingress controller") /* is there one, may the balancer reach it */          \
 	X(INGRESS, "ingress rule")          /* host, path, class */                                \
+	X(GATEWAY, "gateway route")         /* of the Gateway API: listener, host, rule */         \
 	X(TLS, "TLS")                                                                              \
 	X(SERVICE, "service")          /* which port, of what type */                              \
 	X(ENDPOINTS, "endpoints")      /* pods behind it */                                        \
@@ -161,6 +162,15 @@ void explain_markdown(struct strbuf *out, const struct explanation *x,
 void explain_json(struct strbuf *out, const struct explanation *x,
                   const struct explain_style *style);
 void explain_yaml(struct strbuf *out, const struct explanation *x,
+                  const struct explain_style *style);
+
+/* A graph whose nodes are hops; paths share those they have in common. */
+void explain_dot(struct strbuf *out, const struct explanation *x,
+                 const struct explain_style *style);
+void explain_svg(struct strbuf *out, const struct explanation *x,
+                 const struct explain_style *style);
+/* One page that needs nothing else. */
+void explain_html(struct strbuf *out, const struct explanation *x,
                   const struct explain_style *style);
 
 struct explain_form {

@@ -5,6 +5,7 @@
 
 #include "analyse/graph.h"
 #include "analyse/markup.h"
+#include "analyse/page.h"
 #include "base/mem.h"
 
 enum {
@@ -215,8 +216,7 @@ static void add_edge(struct drawing *d, const struct graph_edge *e)
 	const struct place *a = &d->at[e->from->id], *b = &d->at[e->to->id];
 	int x1 = a->x + a->width, y1 = a->y + BOX_HEIGHT / 2, x2 = b->x, y2 = b->y + BOX_HEIGHT / 2;
 	/* what passes over other columns goes around what stands there */
-	int bow = e->to->layer > e->from->layer + 1 || e->to->layer <= e->from->layer ? ROW * 2 / 3
-	                                                                              : 0;
+	int bow = e->to->layer > e->from->layer + 1 || e->to->layer <= e->from->layer ? ROW : 0;
 	int bend = x2 > x1 ? (x2 - x1) / 2 : GAP / 2;
 	scoped_strbuf struct strbuf label = { 0 };
 
@@ -224,8 +224,8 @@ static void add_edge(struct drawing *d, const struct graph_edge *e)
 	strbuf_addf(
 		d->out,
 		"<g><path class=\"e%s%s\" marker-end=\"url(#a)\" d=\"M%d %dC%d %d %d %d %d %d\"/>",
-		e->kind == EDGE_CALLS ? "" : " d", e->problem ? " p" : "", x1, y1, x1 + bend, y1,
-		x2 - bend, y2, x2, y2);
+		e->kind == EDGE_CALLS ? "" : " d", e->problem ? " p" : "", x1, y1, x1 + bend,
+		y1 + bow, x2 - bend, y2 + bow, x2, y2);
 	if (label.size) {
 		strbuf_addf(d->out, "<text class=\"s\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">",
 		            (x1 + x2) / 2, (y1 + y2) / 2 + bow * 3 / 4 - 4);
@@ -276,27 +276,9 @@ void graph_svg(struct strbuf *out, const struct graph *g)
 
 /* ---- the page ---- */
 
-static const char page_head[] =
-	"<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-	"<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>Who depends "
-	"on whom</title>\n"
-	"<style>:root{color-scheme:light dark}body{margin:0;font:13px/1.5 "
-	"ui-sans-serif,system-ui,sans-serif}"
-	".v{overflow:auto;max-height:70vh;border-bottom:1px solid #8884}"
-	"table{border-collapse:collapse;margin:16px;width:calc(100% - 32px)}"
-	"th,td{text-align:left;padding:4px 10px;border-bottom:1px solid "
-	"#8884;vertical-align:top;overflow-wrap:anywhere}"
-	"input{margin:16px 16px 0;padding:5px "
-	"9px;font:inherit;width:260px}.bad{color:#cf222e}</style></head><body>\n"
-	"<div class=\"v\">";
-
-static const char page_tail[] =
-	"</tbody></table><script>\n"
-	"var q=document.getElementById('q'),rows=document.querySelectorAll('tbody tr');\n"
-	"q.addEventListener('input',function(){var "
-	"s=q.value.toLowerCase();rows.forEach(function(r){"
-	"r.hidden=r.textContent.toLowerCase().indexOf(s)<0})});\n"
-	"</script></body></html>\n";
+static const char page_style[] =
+	".v{overflow:auto;max-height:70vh;border-bottom:1px solid var(--line)}"
+	".list{padding:0 16px 32px}td:nth-child(2),td:nth-child(4){white-space:nowrap}\n";
 
 static void add_cell(struct strbuf *out, const char *text)
 {
@@ -318,7 +300,7 @@ static void add_row(struct strbuf *out, const struct graph *g, const struct grap
 	scoped_strbuf struct strbuf label = { 0 };
 
 	graph_edge_label(&label, e);
-	strbuf_adds(out, "<tr>");
+	strbuf_adds(out, "<tr class=\"row\">");
 	add_end(out, e->from);
 	add_cell(out, graph_edge_kind_text(e->kind));
 	add_end(out, e->to);
@@ -343,14 +325,16 @@ static void add_row(struct strbuf *out, const struct graph *g, const struct grap
 
 void graph_html(struct strbuf *out, const struct graph *g)
 {
-	strbuf_adds(out, page_head);
+	page_begin(out, "Who depends on whom", page_style);
+	strbuf_adds(out, "<div class=\"v\">");
 	graph_svg(out, g);
-	strbuf_adds(out, "</div><input id=\"q\" type=\"search\" placeholder=\"search\" "
-	                 "aria-label=\"search\">\n"
-	                 "<table><thead><tr><th>from</th><th></th><th>to</th><th>by</th><th>read "
+	strbuf_adds(out, "</div><div class=\"list\">\n");
+	page_search(out);
+	strbuf_adds(out, "<table><thead><tr><th>from</th><th></th><th>to</th><th>by</th><th>read "
 	                 "from</th></tr></thead><tbody>\n");
 	for (size_t i = 0; i < g->edges.n; i++) {
 		add_row(out, g, g->edges.at[i]);
 	}
-	strbuf_adds(out, page_tail);
+	strbuf_adds(out, "</tbody></table></div>\n");
+	page_end(out);
 }

@@ -1,7 +1,9 @@
 /* Why: the graph for reading, for programs, and for Graphviz; see graph.h. */
 #include "analyse/graph.h"
+#include "analyse/markup.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "codec/yaml.h"
 
 /* ---- text ---- */
 
@@ -122,41 +124,42 @@ static struct val *edge_value(struct arena *a, const struct graph *g, const stru
 	return v;
 }
 
-void graph_json(struct strbuf *out, const struct graph *g)
+static struct val *tree(struct arena *a, const struct graph *g)
 {
-	scoped_arena struct arena a = { 0 };
-	struct val *root = val_new_object(&a), *nodes = val_need_array(&a, root, "nodes"),
-		   *edges = val_need_array(&a, root, "edges");
+	struct val *root = val_new_object(a), *nodes = val_need_array(a, root, "nodes"),
+		   *edges = val_need_array(a, root, "edges");
 
 	for (size_t i = 0; i < g->nodes.n; i++) {
 		const struct graph_node *n = g->nodes.at[i];
-		struct val *v = val_append(nodes, val_new_object(&a));
+		struct val *v = val_append(nodes, val_new_object(a));
 
-		val_set_int(&a, v, "id", n->id);
-		val_set_cstr(&a, v, "kind", graph_node_kind_text(n->kind));
-		val_set_cstr(&a, v, "what", n->what);
-		val_set_cstr(&a, v, "name", n->name);
+		val_set_int(a, v, "id", n->id);
+		val_set_cstr(a, v, "kind", graph_node_kind_text(n->kind));
+		val_set_cstr(a, v, "what", n->what);
+		val_set_cstr(a, v, "name", n->name);
 	}
 	for (size_t i = 0; i < g->edges.n; i++) {
-		val_append(edges, edge_value(&a, g, g->edges.at[i]));
+		val_append(edges, edge_value(a, g, g->edges.at[i]));
 	}
-	json_write_pretty(out, root);
+	return root;
+}
+
+void graph_json(struct strbuf *out, const struct graph *g)
+{
+	scoped_arena struct arena a = { 0 };
+
+	json_write_pretty(out, tree(&a, g));
 	strbuf_addc(out, '\n');
 }
 
-/* ---- Graphviz ---- */
-
-static void add_quoted(struct strbuf *out, const char *text)
+void graph_yaml(struct strbuf *out, const struct graph *g)
 {
-	strbuf_addc(out, '"');
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\') {
-			strbuf_addc(out, '\\');
-		}
-		strbuf_addc(out, (unsigned char)*text < 0x20 ? ' ' : *text);
-	}
-	strbuf_addc(out, '"');
+	scoped_arena struct arena a = { 0 };
+
+	yaml_write(out, tree(&a, g));
 }
+
+/* ---- Graphviz ---- */
 
 void graph_dot(struct strbuf *out, const struct graph *g)
 {
@@ -175,7 +178,7 @@ void graph_dot(struct strbuf *out, const struct graph *g)
 		add_title(&label, n);
 		strbuf_addf(out, "\tn%u [shape=%s%s, label=", n->id, shapes[n->kind],
 		            n->kind == NODE_MISSING ? ", color=red" : "");
-		add_quoted(out, strbuf_str(&label));
+		markup_add_dot(out, strbuf_str(&label));
 		strbuf_adds(out, "];\n");
 	}
 	for (size_t i = 0; i < g->edges.n; i++) {
@@ -184,7 +187,7 @@ void graph_dot(struct strbuf *out, const struct graph *g)
 
 		graph_edge_label(&label, e);
 		strbuf_addf(out, "\tn%u -> n%u [label=", e->from->id, e->to->id);
-		add_quoted(out, strbuf_str(&label));
+		markup_add_dot(out, strbuf_str(&label));
 		strbuf_addf(out, "%s%s];\n", e->kind == EDGE_CALLS ? "" : ", style=dashed",
 		            e->problem ? ", color=red" : "");
 	}
@@ -192,6 +195,11 @@ void graph_dot(struct strbuf *out, const struct graph *g)
 }
 
 const struct graph_form graph_forms[] = {
-	{ "text", graph_text }, { "json", graph_json }, { "dot", graph_dot },
-	{ "svg", graph_svg },   { "html", graph_html }, { 0 },
+	{ "text", graph_text },
+	{ "json", graph_json },
+	{ "yaml", graph_yaml },
+	{ "dot", graph_dot },
+	{ "svg", graph_svg },
+	{ "html", graph_html },
+	{ 0 },
 };

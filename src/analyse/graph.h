@@ -62,6 +62,7 @@ void graph_place(struct strbuf *out, const struct graph *g, const struct referen
 
 void graph_text(struct strbuf *out, const struct graph *g);
 void graph_json(struct strbuf *out, const struct graph *g);
+void graph_yaml(struct strbuf *out, const struct graph *g);
 void graph_dot(struct strbuf *out, const struct graph *g);
 void graph_svg(struct strbuf *out, const struct graph *g);
 void graph_html(struct strbuf *out, const struct graph *g); /* one page that needs nothing else */

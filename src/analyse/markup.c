@@ -53,6 +53,36 @@ void markup_add_short(struct strbuf *out, const char *text, size_t max)
 	strbuf_adds(out, at < s.len ? "…" : "");
 }
 
+void markup_add_cell(struct strbuf *out, const char *text)
+{
+	for (; *text; text++) {
+		if (char_is_one_of(*text, "|*_`<>[]\\")) {
+			strbuf_addc(out, '\\');
+		}
+		if (*text == '\n') {
+			strbuf_adds(out, "<br>");
+		} else {
+			strbuf_addc(out, *text);
+		}
+	}
+}
+
+void markup_add_dot(struct strbuf *out, const char *text)
+{
+	strbuf_addc(out, '"');
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\') {
+			strbuf_addc(out, '\\');
+		}
+		if (*text == '\n') {
+			strbuf_adds(out, "\\n");
+		} else {
+			strbuf_addc(out, (unsigned char)*text < 0x20 ? ' ' : *text);
+		}
+	}
+	strbuf_addc(out, '"');
+}
+
 int markup_width(size_t chars)
 {
 	return (int)(chars * 11 * 55 / 100) + 2;

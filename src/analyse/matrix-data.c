@@ -1,4 +1,5 @@
 /* Why: the matrix for programs: JSON, and DOT for whoever draws graphs; see matrix-view.h. */
+#include "analyse/markup.h"
 #include "analyse/matrix-view.h"
 
 #include "base/mem.h"
@@ -114,18 +115,6 @@ void matrix_json(struct strbuf *out, const struct matrix_view *v, const struct m
 
 /* ---- dot ---- */
 
-static void add_quoted(struct strbuf *out, const char *text)
-{
-	strbuf_addc(out, '"');
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\') {
-			strbuf_addc(out, '\\');
-		}
-		strbuf_addc(out, *text == '\n' ? ' ' : *text);
-	}
-	strbuf_addc(out, '"');
-}
-
 /* A set that names nearly everything is drawn as one node of its own, or the picture would be
  * black. */
 static bool is_crowd(const struct matrix *m, struct ends e, size_t n)
@@ -162,12 +151,12 @@ static void add_nodes(struct strbuf *out, const struct matrix *m, const struct m
 			            "  subgraph cluster_%zu {\n    color=gray70; fontcolor=gray40; "
 			            "label=",
 			            i);
-			add_quoted(out, label);
+			markup_add_dot(out, label);
 			strbuf_adds(out, ";\n");
 			open = ns;
 		}
 		strbuf_addf(out, "  %sn%zu [label=", open.p ? "  " : "", i);
-		add_quoted(out, e->name);
+		markup_add_dot(out, e->name);
 		strbuf_adds(out, e->kind == MATRIX_PODS ? "];\n" : ", shape=ellipse];\n");
 	}
 	strbuf_adds(out, open.p ? "  }\n" : "");
@@ -177,7 +166,7 @@ static void add_edge(struct strbuf *out, const char *from, size_t f, const char 
                      const char *label)
 {
 	strbuf_addf(out, "  %s%zu -> %s%zu [label=", from, f, to, t);
-	add_quoted(out, label);
+	markup_add_dot(out, label);
 	strbuf_adds(out, "];\n");
 }
 
@@ -194,7 +183,7 @@ static void add_edges(struct strbuf *out, const struct matrix_view *v, size_t i,
 
 			ends_format(&name, v->matrix, side ? e->to : e->from);
 			strbuf_addf(out, "  %c%zu [style=dashed, label=", side ? 't' : 'f', i);
-			add_quoted(out, strbuf_str(&name));
+			markup_add_dot(out, strbuf_str(&name));
 			strbuf_adds(out, "];\n");
 		}
 	}

@@ -1,4 +1,5 @@
 /* Why: the matrix for a person at a terminal, and as lines for a spreadsheet; see matrix-view.h. */
+#include "analyse/markup.h"
 #include "analyse/verify.h"
 #include "base/mem.h"
 
@@ -160,6 +161,35 @@ void matrix_text(struct strbuf *out, const struct matrix_view *v, const struct m
 	}
 }
 
+/* ---- Markdown ---- */
+
+void matrix_markdown(struct strbuf *out, const struct matrix_view *v,
+                     const struct matrix_notes *notes)
+{
+	strbuf_adds(out, "| from | to | ports |\n| --- | --- | --- |\n");
+	for (size_t i = 0; i < v->n_entries; i++) {
+		const struct view_entry *e = &v->entries[i];
+		scoped_strbuf struct strbuf from = { 0 }, to = { 0 }, ports = { 0 };
+
+		ends_format(&from, v->matrix, e->from);
+		ends_format(&to, v->matrix, e->to);
+		ports_format(&ports, ports_pool_get(matrix_pool(v->matrix), e->ports));
+		strbuf_adds(out, "| ");
+		markup_add_cell(out, strbuf_str(&from));
+		strbuf_adds(out, " | ");
+		markup_add_cell(out, strbuf_str(&to));
+		strbuf_adds(out, " | ");
+		markup_add_cell(out, strbuf_str(&ports));
+		strbuf_adds(out, " |\n");
+	}
+	print_silent(out, v);
+	for (size_t i = 0; notes && i < notes->n; i++) {
+		strbuf_adds(out, i ? "- " : "\n- ");
+		markup_add_cell(out, notes->lines[i]);
+		strbuf_addc(out, '\n');
+	}
+}
+
 /* ---- csv ---- */
 
 static void add_field(struct strbuf *out, struct slice s)
@@ -254,6 +284,7 @@ void matrix_csv(struct strbuf *out, const struct matrix_view *v)
 
 const struct matrix_form matrix_forms[] = {
 	{ "text", NULL, matrix_text },
+	{ "markdown", NULL, matrix_markdown },
 	{ "csv", matrix_csv, NULL },
 	{ "json", NULL, matrix_json },
 	{ "dot", matrix_dot, NULL },

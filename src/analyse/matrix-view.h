@@ -39,6 +39,8 @@ struct matrix_notes {
 /* The lines, after an empty one; nothing when there are none. */
 void matrix_notes_text(struct strbuf *out, const struct matrix_notes *notes);
 void matrix_text(struct strbuf *out, const struct matrix_view *v, const struct matrix_notes *notes);
+void matrix_markdown(struct strbuf *out, const struct matrix_view *v,
+                     const struct matrix_notes *notes);
 /* One line per pair of workloads (or ranges) that is open: from, to, ports, and those of them that
  * are declared. */
 void matrix_csv(struct strbuf *out, const struct matrix_view *v);

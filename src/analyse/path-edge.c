@@ -6,6 +6,7 @@
 #include "analyse/finding.h"
 #include "analyse/ingress.h"
 #include "analyse/nearest.h"
+#include "analyse/path-gateway.h"
 #include "analyse/path-ingress.h"
 #include "analyse/target.h"
 #include "analyse/value.h"
@@ -89,8 +90,8 @@ static bool is_origin(const struct reference *r, const struct path_end *e)
 }
 
 /* What the program behind the URL allows as origin. */
-static void judge_origins(struct walk *w, struct explain_step *s, const struct workload *api,
-                          const struct path_end *e)
+void path_origins(struct walk *w, struct explain_step *s, const struct workload *api,
+                  const struct path_end *e)
 {
 	const struct reference *all, *other = NULL;
 	size_t n = 0;
@@ -145,7 +146,7 @@ static void browser(struct walk *w, struct explain_path *p, const struct routing
 		return; /* the page is one of HTTPS then */
 	}
 	for (size_t i = 0; x && i < x->n_pods; i++) {
-		judge_origins(w, s, x->pods[i], e);
+		path_origins(w, s, x->pods[i], e);
 	}
 }
 
@@ -488,6 +489,20 @@ static void say_redirect(struct walk *w, struct explain_path *p, const struct ob
 	}
 }
 
+void path_to_edge(struct walk *w, struct explain_path *p, const struct origin *from,
+                  const struct path_end *e)
+{
+	if (from->workload && e->name.len) {
+		struct ip outside = ip_v4(0xcb00710a); /* 203.0.113.10: somewhere on the internet */
+
+		path_resolve(w, p, from, e);
+		(void)path_egress(w, p, from, outside, PROTO_TCP, e->port);
+	} else {
+		public_name(w, p, e);
+	}
+	cdn(w, p, e);
+}
+
 static void walk_url(struct walk *w, struct explain_path *p, const struct origin *from,
                      const struct path_end *e)
 {
@@ -498,15 +513,7 @@ static void walk_url(struct walk *w, struct explain_path *p, const struct origin
 	if (from->is_browser) {
 		browser(w, p, &r, e);
 	}
-	if (from->workload) {
-		struct ip outside = ip_v4(0xcb00710a); /* 203.0.113.10: somewhere on the internet */
-
-		path_resolve(w, p, from, e);
-		(void)path_egress(w, p, from, outside, PROTO_TCP, e->port);
-	} else {
-		public_name(w, p, e);
-	}
-	cdn(w, p, e);
+	path_to_edge(w, p, from, e);
 	if (!to_controller(w, p, from, &r, e)) {
 		return;
 	}
@@ -524,10 +531,14 @@ static void walk_url(struct walk *w, struct explain_path *p, const struct origin
 
 void path_edge(struct walk *w, const struct origin *from, const struct path_end *e)
 {
-	struct explain_path *p =
-		path_new(w, false, SLICE_FMT "://" SLICE_FMT SLICE_FMT, SLICE_ARG(e->scheme),
-	                 SLICE_ARG(e->name), SLICE_ARG(e->path));
+	bool by_ingress = path_ingress_has(w->s, e->name);
+	struct explain_path *p;
 
+	if (path_gateways(w, from, e, by_ingress) && !by_ingress) {
+		return;
+	}
+	p = path_new(w, false, SLICE_FMT "://" SLICE_FMT SLICE_FMT, SLICE_ARG(e->scheme),
+	             SLICE_ARG(e->name), SLICE_ARG(e->path));
 	walk_url(w, p, from, e);
 }
 
@@ -626,6 +637,7 @@ void path_outside_in(struct walk *w, const struct origin *from, const struct svc
 		return;
 	}
 	n = through_rules(w, from, x, asked);
+	n += path_gateway_rules(w, from, x, asked, n > 0);
 
 	if (is_balancer && port) {
 		struct explain_path *p = path_new(w, n++ > 0, "through the balancer of %s",

@@ -1,14 +1,14 @@
 /* Why: which rule of which Ingress takes a request is model/'s choice; here its narration is put to places in the
- * files, and what no rule took is explained by what nearly did. Certificates are looked at beside it. See path.h. */
+ * files, and what no rule took is explained by what nearly did. See path.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "analyse/finding.h"
 #include "analyse/ingress.h"
 #include "analyse/nearest.h"
+#include "analyse/path-gateway.h"
 #include "analyse/path-ingress.h"
 #include "base/mem.h"
-#include "codec/json.h"
 
 #define NGINX_CONTROLLER "k8s.io/ingress-nginx"
 enum {
@@ -320,185 +320,23 @@ const struct ingress_path *path_rule(struct walk *w, struct explain_path *p,
 	return ret->path;
 }
 
-/* ---- certificates ---- */
+/* ---- public names ---- */
 
-static const struct object *certificate_for(const struct subject *s, struct slice ns,
-                                            struct slice secret)
+bool path_ingress_has(const struct subject *s, struct slice host)
 {
-	object_each(s, OBJECT_CERTIFICATE, o)
+	object_each(s, OBJECT_INGRESS, o)
 	{
-		if (slice_eq(o->ns, ns) &&
-		    slice_eq(val_get_str(object_spec(o), "secretName"), secret)) {
-			return o;
-		}
-	}
-	return NULL;
-}
-
-static bool is_issued(const struct object *ingress)
-{
-	return object_annotation(ingress, "cert-manager.io/cluster-issuer").len ||
-	       object_annotation(ingress, "cert-manager.io/issuer").len;
-}
-
-/* Does the Ingress's issuer prove itself by HTTP-01? */
-static bool solves_by_http(const struct subject *s, const struct object *ingress)
-{
-	struct slice name = object_annotation(ingress, "cert-manager.io/cluster-issuer");
-	const struct object *issuer =
-		name.len ? subject_find(s, OBJECT_CLUSTERISSUER, name, name)
-			 : subject_find(s, OBJECT_ISSUER, ingress->ns,
-	                                object_annotation(ingress, "cert-manager.io/issuer"));
-
-	val_for_each (issuer ? val_path(issuer->v, "spec.acme.solvers") : NULL, it) {
-		if (val_get(it, "http01")) {
+		if (has_host(o->v, host)) {
 			return true;
 		}
 	}
 	return false;
 }
 
-/* A pod as cert-manager makes one to answer a challenge; in the model only while it is asked about. */
-static bool solver_is_admitted(struct walk *w, const struct workload *controller, struct slice ns)
-{
-	static const char text[] =
-		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"cm-acme-http-"
-		"solver\","
-		"\"labels\":{\"acme.cert-manager.io/http01-solver\":\"true\"}},"
-		"\"status\":{\"phase\":\"Running\",\"podIP\":\"100.127.255.254\"}}";
-	struct model *m = subject_model(w->s);
-	struct flow f = { .src = controller->ip, .proto = PROTO_TCP, .dst_port = 8089 };
-	scoped_doc struct doc *d = NULL;
-	bool admits;
-
-	if (json_parse_doc(slice_of(text), 0, &d, NULL) < 0) {
-		return true;
-	}
-	val_set_str(&d->arena, val_get(d->root, "metadata"), "namespace", ns);
-	(void)ip_parse(val_str(val_path(d->root, "status.podIP")), &f.dst);
-	model_put(m, d);
-	admits = policy_admits(m, &f, VERDICT_DENY_INGRESS, NULL);
-	model_remove(m, d);
-	return admits;
-}
-
-static void judge_solver(struct walk *w, struct explain_step *s, const struct routing *r,
-                         const struct object *ingress)
-{
-	if (!r->workload || !w->s->profile->enforces_policies || !solves_by_http(w->s, ingress) ||
-	    solver_is_admitted(w, r->workload, ingress->ns)) {
-		return;
-	}
-	step_breaks(w, s, "NP014",
-	            "The certificate is proved by HTTP-01, and policies of namespace " SLICE_FMT
-	            " do not admit the ingress controller to the solver's pod on 8089.",
-	            SLICE_ARG(ingress->ns));
-	step_repair(w, s,
-	            "Add a NetworkPolicy for podSelector acme.cert-manager.io/http01-solver: "
-	            "\"true\" that admits TCP 8089 "
-	            "from the ingress controller.");
-}
-
-static void judge_secret(struct walk *w, struct explain_step *s, const struct routing *r,
-                         const struct object *ingress, const struct val *entry, struct slice host)
-{
-	const struct val *at = val_get(entry, "secretName");
-	struct slice name = val_str(at);
-	const struct object *secret = subject_find(w->s, OBJECT_SECRET, ingress->ns, name), *maker,
-			    *elsewhere;
-
-	if (!name.len) {
-		step_note(w, s, NOTE_DECIDED, ingress, entry,
-		          "no secretName: the controller's default certificate");
-		step_unsure(w, s,
-		            "Files cannot tell whether the controller's default certificate "
-		            "names " SLICE_FMT ".",
-		            SLICE_ARG(host));
-		return;
-	}
-	if (secret) {
-		const struct val *data = val_get(secret->v, "data"),
-				 *text = val_get(secret->v, "stringData");
-
-		step_note(w, s, NOTE_DECIDED, secret, NULL, "%s holds the certificate",
-		          path_name_of(w, secret));
-		if (!(val_get(data, "tls.crt") || val_get(text, "tls.crt")) ||
-		    !(val_get(data, "tls.key") || val_get(text, "tls.key"))) {
-			step_breaks(
-				w, s, "TLS002",
-				"%s lacks tls.crt or tls.key; the default certificate is served.",
-				path_name_of(w, secret));
-			step_repair(w, s,
-			            "Put both keys into the Secret (type kubernetes.io/tls).");
-		}
-		return;
-	}
-	maker = certificate_for(w->s, ingress->ns, name);
-	if (maker || is_issued(ingress)) {
-		step_note(w, s, NOTE_DECIDED, maker ? maker : ingress, maker ? NULL : at,
-		          "Secret " SLICE_FMT " is made by %s", SLICE_ARG(name),
-		          maker ? path_name_of(w, maker) : "cert-manager, as its annotation asks");
-		judge_solver(w, s, r, ingress);
-		return;
-	}
-	elsewhere = subject_find_elsewhere(w->s, OBJECT_SECRET, ingress->ns, name);
-	step_note(w, s, NOTE_FACT, ingress, at, "asks for Secret " SLICE_FMT, SLICE_ARG(name));
-	step_breaks(w, s, "TLS001",
-	            "There is no Secret " SLICE_FMT " in namespace " SLICE_FMT "%s" SLICE_FMT
-	            "; the controller serves its own certificate.",
-	            SLICE_ARG(name), SLICE_ARG(ingress->ns), elsewhere ? ", but in " : "",
-	            SLICE_ARG(elsewhere ? elsewhere->ns : SLICE("")));
-	if (elsewhere) {
-		step_note(w, s, NOTE_NEAR, elsewhere, NULL, "%s is in another namespace",
-		          path_name_of(w, elsewhere));
-	}
-	step_repair(w, s, "Put the Secret into namespace " SLICE_FMT ".", SLICE_ARG(ingress->ns));
-}
-
-void path_tls(struct walk *w, struct explain_path *p, const struct routing *r,
-              const struct ingress_host *h, const struct path_end *e)
-{
-	struct explain_step *s;
-	const struct object *first = NULL;
-
-	if (!slice_is(e->scheme, "https")) {
-		return;
-	}
-	s = path_step(w, p, EXPLAIN_TLS, "the certificate names " SLICE_FMT, SLICE_ARG(e->name));
-	s->probe = (struct explain_probe){
-		.type = PROBE_TLS, .place = AT_HOST, .name = e->name, .port = e->port
-	};
-	for (size_t i = 0; h && i < h->n_by; i++) {
-		const struct object *o = h->by[i]->owner;
-		const struct val *entry =
-			ingress_tls_for(o->v, h->host.len ? h->host : e->name, NULL, NULL);
-
-		first = first ? first : o;
-		if (entry) {
-			judge_secret(w, s, r, o, entry, e->name);
-			return;
-		}
-		val_for_each (val_path(o->v, "spec.tls"), other) {
-			val_for_each (val_get(other, "hosts"), it) {
-				step_note(w, s, NOTE_NEAR, o, it, "a tls entry is for " SLICE_FMT,
-				          SLICE_ARG(val_str(it)));
-			}
-		}
-	}
-	step_breaks(w, s, "TLS003",
-	            "No tls entry lists " SLICE_FMT "; the controller serves its own certificate.",
-	            SLICE_ARG(e->name));
-	step_repair(w, s, "Add to spec.tls of %s: hosts: [" SLICE_FMT "] and a secretName.",
-	            first ? path_name_of(w, first) : "the Ingress", SLICE_ARG(e->name));
-}
-
 bool path_is_public(const struct subject *s, struct slice name)
 {
-	object_each(s, OBJECT_INGRESS, o)
-	{
-		if (has_host(o->v, name)) {
-			return true;
-		}
+	if (path_ingress_has(s, name) || gateway_has_host(s, name)) {
+		return true;
 	}
 	object_each(s, OBJECT_DISTRIBUTION, o)
 	{

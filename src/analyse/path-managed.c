@@ -6,6 +6,7 @@
 #include "analyse/finding.h"
 #include "analyse/path.h"
 #include "base/mem.h"
+#include "model/security-group.h"
 
 #define PRIVATE_RANGE "10.0.2.0/23" /* the private subnets of the reference topology */
 
@@ -79,28 +80,20 @@ struct group_walk {
 	bool any, admits;
 };
 
-static bool range_admits(const struct val *rule, struct ip from)
+/* Members of groups and of prefix lists are not told by files. */
+static bool rule_admits(const struct val *rule, struct ip from)
 {
-	struct prefix p;
-
-	val_for_each (val_get(rule, "ipRanges"), it) {
-		if (prefix_parse(val_get_str(it, "cidrIP"), &p) && prefix_contains(p, from)) {
-			return true;
-		}
-	}
-	return val_len(val_get(rule, "userIDGroupPairs")) > 0; /* members are not told by files */
+	return sg_rule_admits_ip(rule, from) || sg_rule_names_groups(rule);
 }
 
 static void ask_group(struct group_walk *g, const struct object *group)
 {
 	g->any = true;
 	val_for_each (val_get(object_spec(group), "ingressRules"), rule) {
-		struct slice proto = val_get_str(rule, "ipProtocol");
 		int64_t from = val_int(val_get(rule, "fromPort"), 0),
 			to = val_int(val_get(rule, "toPort"), 65535);
-		bool port_ok = slice_is(proto, "-1") ||
-		               (slice_is(proto, "tcp") && g->port >= from && g->port <= to);
-		bool ok = port_ok && range_admits(rule, g->from);
+		bool port_ok = sg_rule_covers(rule, PROTO_TCP, g->port);
+		bool ok = port_ok && rule_admits(rule, g->from);
 
 		step_note(g->w, g->s, ok ? NOTE_DECIDED : NOTE_NEAR, group, rule,
 		          "ports %lld-%lld %s", (long long)from, (long long)to,

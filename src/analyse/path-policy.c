@@ -310,12 +310,36 @@ static void judge_port(struct walk *w, struct explain_path *p, const struct work
 	            port);
 }
 
+/* Somebody of the cluster whose pods are not among the objects asks: who is isolated may or may not admit it. */
+static void admit_stranger(struct walk *w, struct explain_path *p, const struct workload *to,
+                           enum proto proto, uint16_t port)
+{
+	const struct netpol_list *all = netpols_of(w->s, to, POLICY_INGRESS);
+	struct explain_step *s = path_step(w, p, EXPLAIN_ADMISSION, "%s admits %s %u",
+	                                   path_name_of(w, to->object), proto_text(proto), port);
+
+	if (!w->s->profile->enforces_policies || !all->at.n) {
+		return;
+	}
+	for (size_t i = 0; i < all->at.n; i++) {
+		step_note(w, s, NOTE_FACT, all->at.at[i], NULL, "%s isolates %s",
+		          path_name_of(w, all->at.at[i]), path_name_of(w, to->object));
+	}
+	step_unsure(w, s,
+	            "Whether its policies admit the gateway depends on the labels of the "
+	            "gateway's pods, which are not among the objects.");
+}
+
 void path_policies(struct walk *w, struct explain_path *p, const struct origin *from,
                    const struct workload *to, enum proto proto, uint16_t port)
 {
 	const struct flow f = { from->ip, to->ip, proto, port };
 	struct explain_step *out = NULL, *in = NULL, *s;
 
+	if (!from->workload && !from->ip.family) {
+		admit_stranger(w, p, to, proto, port);
+		return;
+	}
 	if (from->workload) {
 		out = ask(w, p, from->workload, to, &f, VERDICT_DENY_EGRESS);
 	}

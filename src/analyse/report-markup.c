@@ -93,28 +93,17 @@ void report_junit(struct strbuf *out, const struct report *r)
 
 /* ---- Markdown ---- */
 
-/* Text within a table: no bars, no line ends, nothing that would be markup. */
-static void cell(struct strbuf *out, const char *text)
-{
-	for (; *text; text++) {
-		if (*text == '|' || *text == '<' || *text == '*' || *text == '`') {
-			strbuf_addc(out, '\\');
-		}
-		strbuf_addc(out, *text == '\n' ? ' ' : *text);
-	}
-}
-
 static void markdown_one(struct strbuf *out, const struct finding *f)
 {
 	scoped_strbuf struct strbuf where = { 0 };
 
 	position_text(&where, f->object, f->at);
 	strbuf_addf(out, "| %s | %s | ", severity_text(f->severity), f->rule->id);
-	cell(out, f->cause);
+	markup_add_cell(out, f->cause);
 	strbuf_adds(out, " | ");
-	cell(out, strbuf_str(&where));
+	markup_add_cell(out, strbuf_str(&where));
 	strbuf_adds(out, " | ");
-	cell(out, f->repair ? f->repair : f->rule->fix);
+	markup_add_cell(out, f->repair ? f->repair : f->rule->fix);
 	strbuf_adds(out, " |\n");
 }
 
@@ -133,7 +122,7 @@ void report_markdown(struct strbuf *out, const struct report *r)
 	}
 	for (size_t i = 0; i < r->n_problems; i++) {
 		strbuf_adds(out, i ? "- not read: " : "\n- not read: ");
-		cell(out, r->problems[i]);
+		markup_add_cell(out, r->problems[i]);
 		strbuf_addc(out, '\n');
 	}
 	for (size_t i = 0; i < r->subject->left_out.n; i++) {
@@ -173,7 +162,7 @@ void catalogue_markdown(struct strbuf *out)
 	rule_each(rule)
 	{
 		strbuf_addf(out, "| %s | ", rule->id);
-		cell(out, rule->title);
+		markup_add_cell(out, rule->title);
 		strbuf_addf(out, " | %s | %s |\n", severity_text(rule->severity),
 		            certainty_text(rule->certainty));
 	}

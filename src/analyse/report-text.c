@@ -63,7 +63,7 @@ static void plural(struct strbuf *out, size_t n, const char *noun)
 	strbuf_addf(out, "%zu %s%s", n, noun, n == 1 ? "" : "s");
 }
 
-static void summary(struct strbuf *out, const struct report *r)
+void report_summary(struct strbuf *out, const struct report *r)
 {
 	size_t by[3] = { 0 };
 
@@ -122,7 +122,7 @@ void report_text(struct strbuf *out, const struct report *r)
 		strbuf_addf(out, "note: %s\n", r->findings->notes.at[i]);
 	}
 	left_out(out, r->subject);
-	summary(out, r);
+	report_summary(out, r);
 }
 
 /* ---- the catalogue ---- */
@@ -163,5 +163,6 @@ const struct report_form report_forms[] = {
 	{ "sarif", report_sarif, NULL },
 	{ "junit", report_junit, NULL },
 	{ "markdown", report_markdown, catalogue_markdown },
+	{ "html", report_html, NULL },
 	{ 0 },
 };

@@ -18,6 +18,9 @@ void report_yaml(struct strbuf *out, const struct report *r);
 void report_sarif(struct strbuf *out, const struct report *r); /* SARIF 2.1.0 */
 void report_junit(struct strbuf *out, const struct report *r);
 void report_markdown(struct strbuf *out, const struct report *r);
+void report_html(struct strbuf *out, const struct report *r);
+/* "2 errors, 1 warning, 0 info in 20 objects." with a line end. */
+void report_summary(struct strbuf *out, const struct report *r);
 
 /* The catalogue, or one class of it. */
 void catalogue_text(struct strbuf *out);

@@ -16,6 +16,11 @@ bool ref_is(const struct val *ref, const char *group, const char *kind, const ch
 	       text_is(val_get(ref, "kind"), kind, default_kind);
 }
 
+bool ref_is_gateway(const struct val *parent_ref)
+{
+	return ref_is(parent_ref, GATEWAY_GROUP, "Gateway", GATEWAY_GROUP, "Gateway");
+}
+
 struct slice ref_namespace(const struct object *holder, const struct val *ref)
 {
 	struct slice ns = val_get_str(ref, "namespace");

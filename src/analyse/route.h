@@ -17,6 +17,7 @@ extern const enum object_kind route_kinds[];
 /* Does a reference name this group and kind, given what absent fields mean? */
 bool ref_is(const struct val *ref, const char *group, const char *kind, const char *default_group,
             const char *default_kind);
+bool ref_is_gateway(const struct val *parent_ref);
 /* metadata.namespace of a reference, else that of the object that holds it. */
 struct slice ref_namespace(const struct object *holder, const struct val *ref);
 /* Is anything of that namespace among the objects? What lives in another is not known to be missing. */

@@ -2,6 +2,7 @@
 #include "analyse/markup.h"
 #include "analyse/verify.h"
 #include "codec/json.h"
+#include "codec/yaml.h"
 
 /* ---- text ---- */
 
@@ -90,33 +91,46 @@ void verify_junit(struct strbuf *out, const struct verify *v)
 
 /* ---- json ---- */
 
-void verify_json(struct strbuf *out, const struct verify *v)
+static struct val *tree(struct arena *a, const struct verify *v)
 {
-	scoped_arena struct arena a = { 0 };
-	struct val *root = val_new_object(&a), *list = val_new_array(&a);
+	struct val *root = val_new_object(a), *list = val_new_array(a);
 
 	for (size_t i = 0; i < v->cases.n; i++) {
 		const struct verify_case *c = &v->cases.at[i];
-		struct val *one = val_append(list, val_new_object(&a));
+		struct val *one = val_append(list, val_new_object(a));
 
-		val_set_cstr(&a, one, "name", c->name);
-		val_set_bool(&a, one, "ok", c->ok);
-		val_set_cstr(&a, one, "file", c->file);
-		val_set_int(&a, one, "line", c->line);
-		val_set_int(&a, one, "column", c->col);
+		val_set_cstr(a, one, "name", c->name);
+		val_set_bool(a, one, "ok", c->ok);
+		val_set_cstr(a, one, "file", c->file);
+		val_set_int(a, one, "line", c->line);
+		val_set_int(a, one, "column", c->col);
 		if (!c->ok) {
-			val_set_cstr(&a, one, "why", c->why);
+			val_set_cstr(a, one, "why", c->why);
 		}
 	}
-	val_set_int(&a, root, "expected", (int64_t)v->cases.n);
-	val_set_int(&a, root, "failed", (int64_t)v->n_failed);
-	val_set(&a, root, "cases", list);
-	list = val_need_array(&a, root, "notes");
+	val_set_int(a, root, "expected", (int64_t)v->cases.n);
+	val_set_int(a, root, "failed", (int64_t)v->n_failed);
+	val_set(a, root, "cases", list);
+	list = val_need_array(a, root, "notes");
 	for (size_t i = 0; i < v->notes.n; i++) {
-		val_append(list, val_new_cstr(&a, v->notes.lines[i]));
+		val_append(list, val_new_cstr(a, v->notes.lines[i]));
 	}
-	json_write_pretty(out, root);
+	return root;
+}
+
+void verify_json(struct strbuf *out, const struct verify *v)
+{
+	scoped_arena struct arena a = { 0 };
+
+	json_write_pretty(out, tree(&a, v));
 	strbuf_addc(out, '\n');
+}
+
+void verify_yaml(struct strbuf *out, const struct verify *v)
+{
+	scoped_arena struct arena a = { 0 };
+
+	yaml_write(out, tree(&a, v));
 }
 
 /* ---- expectations out of what is ---- */
@@ -249,10 +263,40 @@ void verify_expectations(struct strbuf *out, const struct matrix_view *v)
 	strbuf_adds(out, "everything else: deny\n");
 }
 
+void verify_markdown(struct strbuf *out, const struct verify *v)
+{
+	strbuf_addf(out, "### Reachability: %zu of %zu as expected\n", v->cases.n - v->n_failed,
+	            v->cases.n);
+	for (size_t i = 0, n = 0; i < v->cases.n; i++) {
+		const struct verify_case *c = &v->cases.at[i];
+
+		if (!c->ok) {
+			strbuf_adds(
+				out,
+				n++ ? ""
+				    : "\n| not as expected | why | where |\n| --- | --- | --- |\n");
+			strbuf_adds(out, "| ");
+			markup_add_cell(out, c->name);
+			strbuf_adds(out, " | ");
+			markup_add_cell(out, c->why);
+			strbuf_adds(out, " | ");
+			markup_add_cell(out, c->file);
+			strbuf_addf(out, ":%u:%u |\n", c->line, c->col);
+		}
+	}
+	for (size_t i = 0; i < v->notes.n; i++) {
+		strbuf_adds(out, i ? "- " : "\n- ");
+		markup_add_cell(out, v->notes.lines[i]);
+		strbuf_addc(out, '\n');
+	}
+}
+
 const struct verify_form verify_forms[] = {
 	{ "text", verify_text },
 	{ "tap", verify_tap },
 	{ "junit", verify_junit },
 	{ "json", verify_json },
+	{ "yaml", verify_yaml },
+	{ "markdown", verify_markdown },
 	{ 0 },
 };

@@ -77,6 +77,8 @@ void verify_text(struct strbuf *out, const struct verify *v);
 void verify_tap(struct strbuf *out, const struct verify *v);
 void verify_junit(struct strbuf *out, const struct verify *v);
 void verify_json(struct strbuf *out, const struct verify *v);
+void verify_yaml(struct strbuf *out, const struct verify *v);
+void verify_markdown(struct strbuf *out, const struct verify *v);
 /* Expectations that describe a matrix as it is: each flow with 'only', everything else denied. */
 void verify_expectations(struct strbuf *out, const struct matrix_view *v);
 

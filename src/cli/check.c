@@ -14,7 +14,7 @@ static const struct cli_option options[] = {
 	{ "filename", 'f', "FILE",
 	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
 	{ "kubeconfig", 0, "FILE", "read a running cluster instead", true },
-	{ "output", 'o', "FORMAT", "text (default), json, yaml, sarif, junit or markdown" },
+	{ "output", 'o', "FORMAT", "text (default), json, yaml, sarif, junit, markdown or html" },
 	{ "severity", 0, "LEAST", "info (default), warn or error: milder findings are left away" },
 	{ "profile", 0, "NAME", ANALYSIS_PROFILE_HELP },
 	{ "baseline", 0, "FILE",
@@ -185,7 +185,7 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 const struct cli_command cli_check = {
 	.name = "check",
 	.words = "[explain ID]",
-	.summary = "Find out why A will not reach B, from manifests or a running cluster",
+	.summary = "Find out why A will not reach B",
 	.details = "Exit status: 0 nothing found, 1 findings, 2 usage, or input that could not be "
 		   "read (the rest is\n"
 		   "checked all the same).",

@@ -6,7 +6,7 @@
 #include "cli/analysis.h"
 
 static const struct cli_option options[] = {
-	{ "output", 'o', "FORMAT", "text (default), markdown or json" },
+	{ "output", 'o', "FORMAT", "text (default), markdown, json or yaml" },
 	{ "fail-on", 0, "WHAT", "opened, closed or any: exit status 1 when there is such a flow" },
 	{ "profile", 0, "NAME", ANALYSIS_PROFILE_HELP },
 	{ 0 },

@@ -10,7 +10,7 @@ static const struct cli_option options[] = {
 	{ "filename", 'f', "FILE",
 	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
 	{ "kubeconfig", 0, "FILE", "read a running cluster instead", true },
-	{ "output", 'o', "FORMAT", "text (default), json, yaml or markdown" },
+	{ "output", 'o', "FORMAT", "text (default), json, yaml, markdown, dot, svg or html" },
 	{ "profile", 0, "NAME", ANALYSIS_PROFILE_HELP },
 	{ "all", 0, NULL, "show everything that was considered" },
 	{ "live", 0, NULL,

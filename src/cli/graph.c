@@ -7,7 +7,7 @@ static const struct cli_option options[] = {
 	{ "filename", 'f', "FILE",
 	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
 	{ "kubeconfig", 0, "FILE", "read a running cluster instead", true },
-	{ "output", 'o', "FORMAT", "text (default), json, dot, svg or html" },
+	{ "output", 'o', "FORMAT", "text (default), json, yaml, dot, svg or html" },
 	{ "namespace", 'n', "NAME", "only what is in this namespace or concerns it" },
 	{ "profile", 0, "NAME", ANALYSIS_PROFILE_HELP },
 	{ 0 },

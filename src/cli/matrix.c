@@ -9,7 +9,7 @@ static const struct cli_option options[] = {
 	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
 	{ "kubeconfig", 0, "FILE", "read a running cluster instead", true },
 	{ "output", 'o', "FORMAT",
-	  "text (default), csv, json, dot, svg, html or expectations (for 'verify')" },
+	  "text (default), markdown, csv, json, dot, svg, html or expectations (for 'verify')" },
 	{ "from", 0, "PLACE",
 	  "only from here (NAMESPACE/NAME, 'NAMESPACE/*', 10.0.0.0/16, internet...)" },
 	{ "to", 0, "PLACE", "only to there" },

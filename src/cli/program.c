@@ -2,7 +2,7 @@
 #include "cli/command.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_up,      &cli_down,   &cli_status, &cli_check,      &cli_matrix, &cli_diff,
+	&cli_up,      &cli_down,   &cli_status, &cli_check, &cli_matrix,     &cli_diff,
 	&cli_explain, &cli_verify, &cli_graph,  &cli_drops, &cli_kubeconfig, NULL,
 };
 

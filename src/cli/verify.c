@@ -10,7 +10,7 @@ static const struct cli_option options[] = {
 	{ "filename", 'f', "FILE",
 	  "manifests: a file, a folder, a kustomization, or - (may be repeated)" },
 	{ "kubeconfig", 0, "FILE", "read a running cluster instead", true },
-	{ "output", 'o', "FORMAT", "text (default), tap, junit or json" },
+	{ "output", 'o', "FORMAT", "text (default), tap, junit, json, yaml or markdown" },
 	{ "profile", 0, "NAME", ANALYSIS_PROFILE_HELP },
 	{ "live", 0, NULL,
 	  "try the flows with packets through the running instance as well (as root)", true },
@@ -95,7 +95,7 @@ static int run(const struct cli_command *c, const struct cli_parsed *p, const st
 const struct cli_command cli_verify = {
 	.name = "verify",
 	.words = "EXPECTATIONS...",
-	.summary = "Hold manifests or a running instance against expected reachability",
+	.summary = "Hold who reaches whom against what is expected",
 	.details = "Expectations are YAML: flows (from, to, port, expect: allow, deny or only), "
 		   "requests (from, to: a URL,\n"
 		   "status: 200, or expect: allow or deny) and 'everything else: deny'.\n"

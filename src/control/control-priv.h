@@ -83,7 +83,8 @@ struct controller {
 extern const struct controller_type control_namespace, control_serviceaccount, control_replicaset,
 	control_deployment, control_endpoints, control_endpointslice, control_mirror,
 	control_scheduler, control_podgc, control_garbage, control_node, control_event_expiry,
-	control_certificate, control_fieldexport, control_clusterpolicy, control_eviction;
+	control_certificate, control_fieldexport, control_clusterpolicy, control_eviction,
+	control_cloud, control_daemonset;
 
 /* ---- keys: "namespace/name"; "/name" for cluster scope ---- */
 

@@ -15,6 +15,7 @@ static const struct controller_type *const types[] = {
 	&control_scheduler,    &control_endpointslice,  &control_endpoints,  &control_mirror,
 	&control_node,         &control_podgc,          &control_garbage,    &control_certificate,
 	&control_event_expiry, &control_fieldexport,    &control_eviction,   &control_clusterpolicy,
+	&control_cloud,        &control_daemonset,
 };
 
 static enum queue_result look(void *arg, struct slice key, int64_t *again_us)

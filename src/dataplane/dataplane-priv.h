@@ -32,6 +32,13 @@ struct gone {
 	struct ip ip; /* whose flows go too; none for hosts */
 };
 
+struct vpc_subnet {
+	struct prefix range;
+	char bridge[IFNAMSIZ];
+	int index; /* of the bridge */
+};
+typedef VEC(struct vpc_subnet) vpc_subnet_list;
+
 struct dataplane {
 	struct loop *loop;              /* given */
 	struct dataplane_config config; /* given; node_name and link copied */
@@ -58,7 +65,7 @@ struct dataplane {
 	struct netlink vpc_route;
 	struct nft *vpc_nft;
 	struct mirror vpc_mirrors[VPC_SETS];
-	int subnet_index[VPC_SUBNETS]; /* of each subnet's bridge */
+	vpc_subnet_list subnets;       /* those of the default VPC first */
 	bool vpc_behind;               /* a change there is still to be committed */
 	struct map host_ips;           /* id to struct ip, owned */
 	struct map host_guards;        /* address to struct host_guard, owned */
@@ -87,10 +94,15 @@ void policies_settle(struct dataplane *d);
 /* Bridges, addresses, rules of the router, and the link to the node. */
 MUST_USE int vpc_prepare(struct dataplane *d, struct err *err);
 MUST_USE int vpc_commit(struct dataplane *d, struct err *err);
-/* Which subnet an address lies in; -1: none. */
-int vpc_subnet_of(struct ip ip);
-struct ip vpc_router_of(int subnet);
-const char *vpc_bridge_name(int subnet, char *buf); /* buf of IFNAMSIZ; returns buf */
+/* The subnet an address lies in; null: none. Borrowed until the next change. */
+const struct vpc_subnet *vpc_subnet_of(const struct dataplane *d, struct ip ip);
+struct ip vpc_router_of(const struct vpc_subnet *s);
+
+/* Bridge, address and settings of one subnet; fills its index. */
+MUST_USE int vpc_make_bridge(struct dataplane *d, struct vpc_subnet *s, struct err *err);
+
+/* ---- vpc-ways.c ---- */
+void vpc_open_ways(struct dataplane *d); /* everybody of the VPC may leave for anywhere */
 
 /* ---- hosts.c ---- */
 void hosts_fini(struct dataplane *d);

@@ -92,6 +92,7 @@ struct dataplane *dataplane_free(struct dataplane *d)
 	netlink_close(&d->node_route);
 	netlink_close(&d->node_flows);
 	netlink_close(&d->vpc_route);
+	vec_fini(&d->subnets);
 	free(d->node_name);
 	free(d->link);
 	free(d);

@@ -77,6 +77,29 @@ struct host_rule {
 MUST_USE int dataplane_host_rules(struct dataplane *d, struct slice id, struct ip ip,
                                   const struct host_rule *rules, size_t n, struct err *err);
 
+/* What the host may open; limited false: anything, as at first. 'from' of a rule is the destination. */
+MUST_USE int dataplane_host_egress(struct dataplane *d, struct slice id, struct ip ip, bool limited,
+                                   const struct host_rule *rules, size_t n, struct err *err);
+
+/* An address that no group guards (any more): everybody reaches it. */
+MUST_USE int dataplane_host_open(struct dataplane *d, struct ip ip, struct err *err);
+
+/* ---- the VPC, of the dataplane that leads ---- */
+
+struct dataplane_way { /* packets from here may leave for there, outside the VPC */
+	struct prefix from;
+	struct ip to_first, to_last;
+};
+struct dataplane_vpc {
+	const struct prefix *subnets; /* besides 10.0.0.0/24 to 10.0.3.0/24; a /16 to /28 each */
+	size_t n_subnets;
+	const struct dataplane_way *ways; /* those of one 'from' must not overlap */
+	size_t n_ways;
+};
+/* Makes it so: bridges of subnets that came, none of those that went, and just these ways out. What a new
+ * router has: no further subnets, everybody may leave. Failure: ERR_IO. */
+MUST_USE int dataplane_vpc_set(struct dataplane *d, const struct dataplane_vpc *v, struct err *err);
+
 /* ---- what happened ---- */
 
 enum drop_reason {
@@ -91,6 +114,7 @@ enum drop_reason {
 	DROP_ENDPOINT_GONE,     /* chosen in the moment it went; the client tries again */
 	DROP_SECURITY_GROUP,    /* of a host in the VPC */
 	DROP_INTERNET,          /* what no gateway carries */
+	DROP_NO_ROUTE,          /* no route table of its subnet has a way there */
 	DROP_REASONS
 };
 const char *drop_reason_name(enum drop_reason reason); /* "drop-egress"; also its counter's */

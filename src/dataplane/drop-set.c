@@ -20,6 +20,7 @@ static const char *const names[DROP_REASONS] = {
 	[DROP_ENDPOINT_GONE] = "drop-endpoint-gone",
 	[DROP_SECURITY_GROUP] = "drop-security-group",
 	[DROP_INTERNET] = "drop-internet",
+	[DROP_NO_ROUTE] = "drop-no-route",
 };
 
 const char *drop_reason_name(enum drop_reason reason)
@@ -38,7 +39,10 @@ const struct nft_set drop_set = { "drops",
 
 static void load_key(struct nft *n, enum drop_reason reason, enum drop_key key)
 {
+	/* By way of the packet's mark, which nobody reads any more: the nft program cannot list a key with a number in it. */
 	nft_rule_u32(n, 0, (uint32_t)reason);
+	nft_rule_set_mark(n, 0);
+	nft_rule_meta(n, 0, NFT_META_MARK);
 	nft_rule_meta(n, 3, NFT_META_L4PROTO);
 	switch (key) {
 	case DROP_KEY_FLOW:

@@ -16,6 +16,9 @@
 const struct nft_set vpc_sets[VPC_SETS] = {
 	[VPC_HOSTS] = { "hosts", { IP4 } },
 	[VPC_RULES] = { "rules", { IP4, IP4, PROTO, PORT }, .ranges = true },
+	[VPC_HOSTS_OUT] = { "hosts_out", { IP4 } },
+	[VPC_RULES_OUT] = { "rules_out", { IP4, IP4, PROTO, PORT }, .ranges = true },
+	[VPC_WAYS] = { "ways", { IP4, IP4 }, .ranges = true },
 };
 
 /* Addresses that no internet gateway carries. */
@@ -67,6 +70,16 @@ static void hosts(struct nft *n, const char *chain)
 	drop_for(n, DROP_INVALID);
 
 	nft_rule_begin(n, chain);
+	nft_rule_saddr(n, 0);
+	nft_rule_in(n, 0, &vpc_sets[VPC_HOSTS_OUT]);
+	nft_rule_saddr(n, 0);
+	nft_rule_daddr(n, 1);
+	nft_rule_meta(n, 2, NFT_META_L4PROTO);
+	nft_rule_dport(n, 3);
+	nft_rule_not_in(n, 0, &vpc_sets[VPC_RULES_OUT]);
+	drop_for(n, DROP_SECURITY_GROUP);
+
+	nft_rule_begin(n, chain);
 	nft_rule_daddr(n, 0);
 	nft_rule_saddr(n, 1);
 	nft_rule_meta(n, 2, NFT_META_L4PROTO);
@@ -77,6 +90,24 @@ static void hosts(struct nft *n, const char *chain)
 	nft_rule_daddr(n, 0);
 	nft_rule_in(n, 0, &vpc_sets[VPC_HOSTS]);
 	drop_for(n, DROP_SECURITY_GROUP);
+}
+
+/* The answers of the host's resolvers reach every subnet, as those of a VPC's resolver do. */
+static void routes(struct nft *n)
+{
+	static const char chain[] = "routes";
+
+	nft_rule_begin(n, chain);
+	link_is(n, NFT_META_OIFNAME, VPC_INTERNET_LINK);
+	nft_rule_dport(n, 0);
+	nft_rule_equal(n, 0, &(uint16_t){ htons(53) }, 2);
+	nft_rule_accept(n);
+	nft_rule_begin(n, chain);
+	link_is(n, NFT_META_OIFNAME, VPC_INTERNET_LINK);
+	nft_rule_saddr(n, 0);
+	nft_rule_daddr(n, 1);
+	nft_rule_not_in(n, 0, &vpc_sets[VPC_WAYS]);
+	drop_for(n, DROP_NO_ROUTE);
 }
 
 static void internet(struct nft *n, const struct vpc_table_config *c)
@@ -116,12 +147,15 @@ void vpc_table_queue(struct nft *n, const struct vpc_table_config *c)
 	nft_set_add(n, &drop_set);
 	drop_chain_queue(n, DROP_SECURITY_GROUP, DROP_KEY_ORIGINAL);
 	drop_chain_queue(n, DROP_INTERNET, DROP_KEY_ORIGINAL);
+	drop_chain_queue(n, DROP_NO_ROUTE, DROP_KEY_ORIGINAL);
 	drop_chain_queue(n, DROP_NO_SERVICE, DROP_KEY_ORIGINAL);
 	drop_chain_queue(n, DROP_INVALID, DROP_KEY_PACKET);
 	nft_chain_add(n, "leaving", NULL);
+	nft_chain_add(n, "routes", &(struct nft_hook){ "filter", NF_INET_FORWARD, -10 });
 	nft_chain_add(n, "forward", &(struct nft_hook){ "filter", NF_INET_FORWARD, 0 });
 	nft_chain_add(n, "output", &(struct nft_hook){ "filter", NF_INET_LOCAL_OUT, 0 });
 	nft_chain_add(n, "postrouting", &(struct nft_hook){ "nat", NF_INET_POST_ROUTING, 100 });
+	routes(n);
 	hosts(n, "output");
 	hosts(n, "forward");
 	nft_rule_begin(n, "forward");

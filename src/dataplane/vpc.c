@@ -13,36 +13,37 @@
 #define VPC_RANGE     0x0a000000u /* 10.0.0.0/16 */
 #define VPC_RANGE_LEN 16
 #define SUBNET_LEN    24
+#define DEFAULT_SUBNETS 4
 
 static struct prefix vpc_range(void)
 {
 	return (struct prefix){ ip_v4(VPC_RANGE), VPC_RANGE_LEN };
 }
 
-static struct prefix subnet_range(int subnet)
+const struct vpc_subnet *vpc_subnet_of(const struct dataplane *d, struct ip ip)
 {
-	return (struct prefix){ ip_v4(VPC_RANGE | (uint32_t)subnet << 8), SUBNET_LEN };
-}
-
-int vpc_subnet_of(struct ip ip)
-{
-	for (int i = 0; i < VPC_SUBNETS; i++) {
-		if (prefix_contains(subnet_range(i), ip)) {
-			return i;
+	for (size_t i = 0; i < d->subnets.n; i++) {
+		if (prefix_contains(d->subnets.at[i].range, ip)) {
+			return &d->subnets.at[i];
 		}
 	}
-	return -1;
+	return NULL;
 }
 
-struct ip vpc_router_of(int subnet)
+struct ip vpc_router_of(const struct vpc_subnet *s)
 {
-	return prefix_nth(subnet_range(subnet), 1);
+	return prefix_nth(s->range, 1);
 }
 
-const char *vpc_bridge_name(int subnet, char *buf)
+static void list_default_subnets(struct dataplane *d)
 {
-	snprintf(buf, IFNAMSIZ, "subnet%d", subnet);
-	return buf;
+	vec_clear(&d->subnets);
+	for (uint32_t i = 0; i < DEFAULT_SUBNETS; i++) {
+		struct vpc_subnet s = { .range = { ip_v4(VPC_RANGE | i << 8), SUBNET_LEN } };
+
+		snprintf(s.bridge, sizeof(s.bridge), "subnet%u", i);
+		vec_push(&d->subnets, s);
+	}
 }
 
 /* ---- settings ---- */
@@ -118,36 +119,40 @@ static int bridge_settings(struct dataplane *d, const char *bridge, struct err *
 
 /* ---- links ---- */
 
-static int make_bridges(struct dataplane *d, struct err *err)
+int vpc_make_bridge(struct dataplane *d, struct vpc_subnet *s, struct err *err)
 {
 	struct netlink *nl = &d->vpc_route;
-	char name[IFNAMSIZ];
+	struct link_info info;
 	int r;
 
-	for (int i = 0; i < VPC_SUBNETS; i++) {
-		link_queue_bridge(nl, vpc_bridge_name(i, name), DATAPLANE_MTU);
-	}
+	link_queue_bridge(nl, s->bridge, DATAPLANE_MTU);
 	r = netlink_send(nl, err);
-	for (int i = 0; i < VPC_SUBNETS && r == 0; i++) {
-		struct link_info info;
+	if (r == 0) {
+		r = link_find(nl, s->bridge, &info, err);
+	}
+	if (r != 0) {
+		return r < 0 ? r : err_raise(err, ERR_IO, "bridge %s is gone", s->bridge);
+	}
+	s->index = info.index;
+	address_queue(nl, info.index, vpc_router_of(s), s->range.len);
+	link_queue_up(nl, info.index);
+	r = netlink_send(nl, err);
+	return r < 0 ? r : bridge_settings(d, s->bridge, err);
+}
 
-		r = link_find(nl, vpc_bridge_name(i, name), &info, err);
-		if (r != 0) {
-			return r < 0 ? r : err_raise(err, ERR_IO, "bridge %s is gone", name);
-		}
-		d->subnet_index[i] = info.index;
-		address_queue(nl, info.index, vpc_router_of(i), SUBNET_LEN);
-		link_queue_up(nl, info.index);
-		r = netlink_send(nl, err);
-		if (r == 0) {
-			r = bridge_settings(d, name, err);
-		}
+static int make_bridges(struct dataplane *d, struct err *err)
+{
+	int r = 0;
+
+	list_default_subnets(d);
+	for (size_t i = 0; i < d->subnets.n && r == 0; i++) {
+		r = vpc_make_bridge(d, &d->subnets.at[i], err);
 	}
 	if (r == 0) {
-		link_queue_up(nl, 1);
+		link_queue_up(&d->vpc_route, 1);
 		/* Addresses of the VPC that no subnet has lead nowhere, not to the internet. */
-		route_queue(nl, &(struct route){ .to = vpc_range(), .unreachable = true });
-		r = netlink_send(nl, err);
+		route_queue(&d->vpc_route, &(struct route){ .to = vpc_range(), .unreachable = true });
+		r = netlink_send(&d->vpc_route, err);
 	}
 	return r;
 }
@@ -155,7 +160,7 @@ static int make_bridges(struct dataplane *d, struct err *err)
 static int make_node_link(struct dataplane *d, struct err *err)
 {
 	struct netlink *nl = &d->vpc_route;
-	int bridge = d->subnet_index[vpc_subnet_of(d->config.node_ip)];
+	int bridge = vpc_subnet_of(d, d->config.node_ip)->index;
 	struct link_info port;
 	bool far = false;
 	int r = link_find(nl, d->config.link, &port, err);
@@ -242,12 +247,13 @@ static int make_rules(struct dataplane *d, struct err *err)
 	nft_table_add(d->vpc_nft);
 	nft_table_delete(d->vpc_nft);
 	queue_rules(d);
+	vpc_open_ways(d);
 	r = vpc_commit(d, err);
 	return r < 0 ? r : stamp_write(d->vpc_nft, NULL, digest, err);
 }
 
 /* The node's end of its link, and the ways to its pods on both sides. */
-static int make_node_ways(struct dataplane *d, int subnet, struct err *err)
+static int make_node_ways(struct dataplane *d, const struct vpc_subnet *subnet, struct err *err)
 {
 	const struct dataplane_config *c = &d->config;
 	int r = far_end_configure(&(struct far_end){ c->node_ns, c->node_ip, vpc_router_of(subnet),
@@ -265,7 +271,7 @@ static int make_node_ways(struct dataplane *d, int subnet, struct err *err)
 		            &(struct route){ .to = c->cluster_range, .unreachable = true });
 		route_queue(&d->vpc_route, &(struct route){ .to = c->pod_range,
 		                                            .via = c->node_ip,
-		                                            .index = d->subnet_index[subnet] });
+		                                            .index = subnet->index });
 		r = netlink_send(&d->vpc_route, err);
 	}
 	return r;
@@ -273,20 +279,19 @@ static int make_node_ways(struct dataplane *d, int subnet, struct err *err)
 
 int vpc_prepare(struct dataplane *d, struct err *err)
 {
-	int subnet = vpc_subnet_of(d->config.node_ip);
-	char bridge[IFNAMSIZ];
-	int r;
+	const struct vpc_subnet *subnet;
+	int r = vpc_settings(d, err);
 
-	if (subnet < 0) {
-		return err_raise(err, ERR_INVALID,
-		                 "the node's address lies in no subnet of the VPC");
-	}
-	r = vpc_settings(d, err);
 	if (r == 0 && d->config.leads) {
 		r = make_rules(d, err);
 	}
 	if (r == 0) {
 		r = make_bridges(d, err);
+	}
+	subnet = vpc_subnet_of(d, d->config.node_ip);
+	if (r == 0 && !subnet) {
+		return err_raise(err, ERR_INVALID,
+		                 "the node's address lies in no subnet of the VPC");
 	}
 	if (r == 0) {
 		r = node_settings(d, err);
@@ -300,5 +305,5 @@ int vpc_prepare(struct dataplane *d, struct err *err)
 	if (r == 0) {
 		r = link_wait_running(&d->vpc_route, d->config.link, err);
 	}
-	return r < 0 ? r : link_wait_running(&d->vpc_route, vpc_bridge_name(subnet, bridge), err);
+	return r < 0 ? r : link_wait_running(&d->vpc_route, subnet->bridge, err);
 }

@@ -23,6 +23,7 @@ struct agent {
 	struct runtime *runtime;
 	struct image_store *images;
 	struct pods *pods;
+	struct cloud *cloud;  /* null: this node does not lead */
 	const char *instance; /* --name */
 	const char *home;     /* --home, H */
 	const char
@@ -33,7 +34,7 @@ struct agent {
 	const char *exe;           /* path of the running executable */
 	const char *instance_dir;  /* "/run/kennel/N" */
 	const char *run_dir;       /* of this node: the same, or a folder of its own in it */
-	const char *cgroup;        /* "/kennel-N", or below it */
+	const char *cgroup;        /* "/kennel-N/ROLE" */
 	uid_t api_uid;             /* owner of H/run/nodes/NODE.sock */
 	struct ip node_ip, dns_ip;
 	struct prefix pod_range; /* a /24 */

@@ -21,6 +21,7 @@
 #include "host/netns.h"
 #include "http/pki.h"
 #include "loop/process.h"
+#include "node/cloud.h"
 #include "node/file.h"
 #include "node/managed-host.h"
 #include "node/managed-priv.h"
@@ -44,19 +45,51 @@ int item_settings(struct managed_item *i, struct strbuf *text, uint64_t *ret_has
 
 /* ---- network ---- */
 
-/* From both private subnets to the port, as the security group of a data tier has it. */
-static int admit(struct managed_item *i, struct err *err)
+/* Without groups of its own: from both private subnets to the port, as the group of a data tier has it. */
+static int admit_by_default(struct managed_item *i, struct err *err)
 {
+	struct dataplane *d = i->m->agent->dataplane;
 	struct host_rule rules[2] = {
 		{ .proto = PROTO_TCP, .port_from = i->wish.port, .port_to = i->wish.port },
 		{ .proto = PROTO_TCP, .port_from = i->wish.port, .port_to = i->wish.port },
 	};
+	int r;
 
 	if (!prefix_parse(SLICE("10.0.2.0/24"), &rules[0].from) ||
 	    !prefix_parse(SLICE("10.0.3.0/24"), &rules[1].from)) {
 		return err_raise(err, ERR_INTERNAL, "subnets are malformed");
 	}
-	return dataplane_host_rules(i->m->agent->dataplane, slice_of(i->id), i->ip, rules, 2, err);
+	r = dataplane_host_rules(d, slice_of(i->id), i->ip, rules, 2, err);
+	return r < 0 ? r : dataplane_host_egress(d, slice_of(i->id), i->ip, false, NULL, 0, err);
+}
+
+static int admit(struct managed_item *i, struct err *err)
+{
+	const struct cloud *cloud = i->m->agent->cloud;
+	struct dataplane *d = i->m->agent->dataplane;
+	host_rule_list in = { 0 }, out = { 0 };
+	int r;
+
+	if (!cloud || !i->doc || !cloud_rules(cloud, i->doc->root, false, &in)) {
+		return admit_by_default(i, err);
+	}
+	(void)cloud_rules(cloud, i->doc->root, true, &out);
+	r = dataplane_host_rules(d, slice_of(i->id), i->ip, in.at, in.n, err);
+	if (r == 0) {
+		r = dataplane_host_egress(d, slice_of(i->id), i->ip, true, out.at, out.n, err);
+	}
+	vec_fini(&in);
+	vec_fini(&out);
+	return r;
+}
+
+void item_admit(struct managed_item *i)
+{
+	struct err err;
+
+	if (admit(i, &err) < 0) {
+		item_fail(i, "%s", err.msg);
+	}
 }
 
 static int attach(struct managed_item *i, struct err *err)

@@ -99,7 +99,9 @@ extern const struct runtime_events item_container_events;
 /* ---- managed-prepare.c ---- */
 /* Makes everything up to a startable container; ends with prepared or item_fail. */
 void item_prepare(struct managed_item *i);
-void item_start(struct managed_item *i);  /* creates the container */
+void item_start(struct managed_item *i); /* creates the container */
+void item_admit(
+	struct managed_item *i); /* writes whom its security groups admit, as they are now */
 void item_remove(struct managed_item *i); /* ends with removed */
 /* Sees to it that first data is on the disk; in the background. */
 void item_sync(const struct managed_item *i);
@@ -130,8 +132,11 @@ bool managed_is_synced(const struct managed *m);                /* every object 
 struct managed_watch *managed_unwatch(struct managed_watch *w); /* accepts null */
 /* The password's hash and the overrides as they are now, or the sentence what is missing. */
 void item_refresh(struct managed_item *i);
-/* The address that the object carries if it is free, else the lowest free one of the subnet; family
- * 0 when there is none. */
+/* ---- managed-address.c ---- */
+/* Null, or why there is no subnet for it. */
+const char *managed_no_place(const struct managed_item *i);
+/* The address that the object carries if it is free, else the lowest free one of the subnets it may be in; family 0 when
+ * there is none. */
 struct ip managed_address(const struct managed *m, const struct managed_item *i);
 /* Another object of this kind that has the same identifier and came first. */
 bool managed_is_taken(const struct managed *m, const struct managed_item *i);

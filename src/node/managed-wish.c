@@ -111,7 +111,6 @@ static const char *const db_ignored[] = {
 	"dbInstanceClass",
 	"allocatedStorage",
 	"dbSubnetGroupName",
-	"dbSubnetGroupRef",
 	"domain",
 	"enableCloudwatchLogsExports",
 	"enableIAMDatabaseAuthentication",
@@ -130,8 +129,6 @@ static const char *const db_ignored[] = {
 	"storageThroughput",
 	"storageType",
 	"timezone",
-	"vpcSecurityGroupIDs",
-	"vpcSecurityGroupRefs",
 };
 static const char *const cache_ignored[] = {
 	"autoMinorVersionUpgrade",
@@ -140,15 +137,12 @@ static const char *const cache_ignored[] = {
 	"cacheParameterGroupName",
 	"cacheParameterGroupRef",
 	"cacheSubnetGroupName",
-	"cacheSubnetGroupRef",
 	"logDeliveryConfigurations",
 	"notificationTopicARN",
 	"notificationTopicRef",
 	"preferredAvailabilityZone",
 	"preferredAvailabilityZones",
 	"preferredMaintenanceWindow",
-	"securityGroupIDs",
-	"securityGroupRefs",
 	"snapshotRetentionLimit",
 	"snapshotWindow",
 };

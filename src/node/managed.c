@@ -8,14 +8,9 @@
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/must.h"
+#include "node/cloud.h"
 #include "node/file.h"
 #include "node/managed-priv.h"
-
-/* Servers live in the second private subnet; the first addresses of a subnet are the VPC's own and the
- * nodes'. */
-enum { FIRST_HOST = 32, LAST_HOST = 250 };
-static const char subnet[] = "10.0.3.0/24";
 
 /* ---- items ---- */
 
@@ -80,65 +75,6 @@ bool managed_is_synced(const struct managed *m)
 		}
 	}
 	return replica_is_synced(m->maps);
-}
-
-/* ---- addresses ---- */
-
-struct addresses {
-	struct prefix subnet;
-	const struct managed_item *not_of;
-	bool used[256];
-};
-
-static void note_address(struct addresses *u, struct ip ip)
-{
-	if (ip.family == IP_V4 && prefix_contains(u->subnet, ip)) {
-		u->used[ip.bytes[3]] = true;
-	}
-}
-
-static bool address_of(const struct doc *d, struct ip *ret)
-{
-	return ip_parse(
-		val_get_str(val_path(d->root, "metadata.annotations"), HOST_ADDRESS_ANNOTATION),
-		ret);
-}
-
-static bool note_object(void *arg, const struct doc *d)
-{
-	struct addresses *u = arg;
-	struct ip ip;
-
-	if (d != u->not_of->doc && address_of(d, &ip)) {
-		note_address(u, ip);
-	}
-	return true;
-}
-
-struct ip managed_address(const struct managed *m, const struct managed_item *i)
-{
-	struct addresses u = { .not_of = i };
-	struct ip own = { 0 };
-
-	must(prefix_parse(slice_of(subnet), &u.subnet));
-	list_for_each (&m->items, other, struct managed_item, in_managed) {
-		if (other != i) {
-			note_address(&u, other->ip);
-		}
-	}
-	if (i->doc && address_of(i->doc, &own) && prefix_contains(u.subnet, own) &&
-	    own.bytes[3] >= FIRST_HOST && own.bytes[3] <= LAST_HOST && !u.used[own.bytes[3]]) {
-		return own;
-	}
-	for (int k = 0; k < MANAGED_KINDS; k++) {
-		replica_each(m->objects[k], note_object, &u);
-	}
-	for (uint32_t host = FIRST_HOST; host <= LAST_HOST; host++) {
-		if (!u.used[host]) {
-			return prefix_nth(u.subnet, host);
-		}
-	}
-	return (struct ip){ 0 };
 }
 
 /* ---- what items refer to ---- */
@@ -254,7 +190,8 @@ void item_refresh(struct managed_item *i)
 	watch(m, &i->secret, "v1", "secrets", i->wish.secret_ns, i->wish.secret_name);
 	watch(m, &i->group, "rds.services.k8s.aws/v1alpha1", "dbparametergroups", i->wish.group_ns,
 	      i->wish.group_name);
-	if ((i->secret && !replica_is_synced(i->secret->replica)) ||
+	if ((m->agent->cloud && !cloud_is_synced(m->agent->cloud)) ||
+	    (i->secret && !replica_is_synced(i->secret->replica)) ||
 	    (i->group && !replica_is_synced(i->group->replica))) {
 		i->is_looking_up = true;
 		i->waits_for = "references are being looked up";
@@ -266,6 +203,19 @@ void item_refresh(struct managed_item *i)
 	if (i->group && !i->waits_for) {
 		i->waits_for = refresh_group(i);
 	}
+	if (!i->waits_for && i->ip.family == IP_NONE) {
+		i->waits_for = managed_no_place(i);
+	}
+}
+
+void managed_network_changed(struct managed *m)
+{
+	list_for_each (&m->items, i, struct managed_item, in_managed) {
+		if (i->prepared) {
+			item_admit(i);
+		}
+	}
+	look_at_all(m);
 }
 
 /* ---- objects ---- */

@@ -13,7 +13,10 @@ struct managed;
 
 /* Takes up the servers that run already (call it before runtime_remove_strays) and begins to watch
  * the objects. Borrowed: the agent, of which loop, client, recorder, dataplane, runtime, instance,
- * home, run_dir, cgroup and api_uid are used. Failure: ERR_IO. */
+ * home, run_dir, cgroup, api_uid and cloud (null: everything is as in the default VPC) are used.
+ * Failure: ERR_IO. */
 MUST_USE int managed_new(struct agent *a, struct managed **ret, struct err *err);
+/* Groups or places may be others now: rules are written anew, and who waits looks again. */
+void managed_network_changed(struct managed *m);
 /* Leaves the servers running; accepts null. */
 struct managed *managed_free(struct managed *m);

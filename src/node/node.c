@@ -19,6 +19,7 @@
 #include "host/cgroup2.h"
 #include "node/agent.h"
 #include "node/builtin.h"
+#include "node/cloud.h"
 #include "node/file.h"
 #include "node/log-rotation.h"
 #include "node/managed.h"
@@ -331,6 +332,15 @@ static int make_base(struct role *r, const struct options *o, struct err *err)
 	return ret < 0 ? ret : builtin_make(o->home, err);
 }
 
+static void on_network(void *arg)
+{
+	struct role *r = arg;
+
+	if (r->managed) {
+		managed_network_changed(r->managed);
+	}
+}
+
 static int make_parts(struct role *r, const struct options *o, struct err *err)
 {
 	struct agent *a = &r->agent;
@@ -350,6 +360,7 @@ static int make_parts(struct role *r, const struct options *o, struct err *err)
 		return ret;
 	}
 	if (a->leads) {
+		a->cloud = cloud_new(a, on_network, r);
 		/* takes up its containers before pods sweep the strays */
 		ret = managed_new(a, &r->managed, err);
 		if (ret < 0) {
@@ -374,6 +385,7 @@ static void free_parts(struct role *r)
 	r->registration = registration_free(r->registration);
 	r->rotation = log_rotation_free(r->rotation);
 	r->managed = managed_free(r->managed);
+	a->cloud = cloud_free(a->cloud);
 	r->server = server_free(r->server);
 	a->pods = pods_free(a->pods);
 	loop_defer_cancel(&a->sync);

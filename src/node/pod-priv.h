@@ -77,7 +77,7 @@ struct pod {
 	struct doc *doc;       /* share; as last seen */
 	char *uid, *ns, *name; /* owned */
 	char *dir, *pins,
-		*cgroup; /* owned: H/pods/<uid>, RUN/pods/<uid>, /kennel-N/kubepods/.../pod<uid> */
+		*cgroup; /* owned: H/pods/<uid>, RUN/pods/<uid>, /kennel-N/ROLE/kubepods/.../pod<uid> */
 	enum pod_state state;
 	bool is_deleted;  /* gone from the API server */
 	bool is_attached; /* the dataplane knows it */

@@ -14,7 +14,7 @@ struct pod_view {
 	struct slice ns, name, uid;
 	struct ip ip;           /* family 0: none yet */
 	const char *netns_path; /* null: the node's own (hostNetwork), or none yet */
-	const char *cgroup;     /* "/kennel-N/kubepods/.../pod<uid>" */
+	const char *cgroup;     /* "/kennel-N/ROLE/kubepods/.../pod<uid>" */
 	const char *dir;        /* H/pods/<uid> */
 	const struct pod *pod;  /* for pods_container and pods_each_container */
 };

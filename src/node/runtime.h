@@ -98,7 +98,7 @@ bool runtime_has_tty(const struct runtime_container *c);
 /* Borrowed while c lives. */
 const char *runtime_attach_path(const struct runtime_container *c);
 const char *runtime_log_path(const struct runtime_container *c);
-const char *runtime_cgroup(const struct runtime_container *c); /* "/kennel-N/kubepods/..." */
+const char *runtime_cgroup(const struct runtime_container *c); /* "/kennel-N/ROLE/kubepods/..." */
 /* Terminal size of a container with tty. */
 void runtime_resize(struct runtime_container *c, uint16_t columns, uint16_t rows);
 /* Closes the log and opens log_path anew: call it after the file was renamed. */

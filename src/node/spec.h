@@ -22,7 +22,7 @@ struct spec_input {
 	const struct user *user;
 	const char *rootfs;
 	const char *hostname;
-	const char *cgroup_path;                   /* "/kennel-N/kubepods/..." */
+	const char *cgroup_path;                   /* "/kennel-N/ROLE/kubepods/..." */
 	const char *netns, *ipcns, *utsns, *pidns; /* paths; null: netns, ipcns of the host if so
 	                                              asked by the pod, else new */
 	const struct spec_mount *mounts;           /* after the standard ones, in order */

@@ -198,7 +198,7 @@ static void add_api(struct supervisor *s)
 static void add_node(struct supervisor *s, unsigned number)
 {
 	struct node_place *p = NEW(struct node_place);
-	const char *args[24] = { "node",
+	const char *args[26] = { "node",
 		                 "--name",
 		                 s->home.name,
 		                 "--home",

@@ -16,8 +16,10 @@ EDGE=127.$((16 + $$ / 32768)).$(($$ / 128 % 256)).$((1 + $$ % 128)) # one a proc
 export KUBECONFIG=$HOME_DIR/kubeconfig
 export KUBECACHEDIR=$HOME_DIR/../cache # discovery of one instance must not serve another
 
+# KENNEL_UP in the environment: further options of every kennel up, as --service-dataplane=nftables.
 instance_up() {
-	"$KENNEL" up --name "$NAME" --home "$HOME_DIR" --edge-address "$EDGE" "$@" </dev/null
+	# shellcheck disable=SC2086
+	"$KENNEL" up --name "$NAME" --home "$HOME_DIR" --edge-address "$EDGE" $KENNEL_UP "$@" </dev/null
 }
 
 # The images are unpacked once for all scripts: each home links to that store.

@@ -239,6 +239,109 @@ static int make_internet(void)
 	return ns;
 }
 
+static struct prefix prefix_of(const char *text)
+{
+	struct prefix p = { 0 };
+
+	assert_true(prefix_parse(slice_of(text), &p));
+	return p;
+}
+
+static void set_vpc(struct world *w, const char *const *subnets, size_t n_subnets,
+                    const struct dataplane_way *ways, size_t n_ways)
+{
+	struct prefix ranges[4];
+	struct err err = { 0 };
+
+	for (size_t i = 0; i < n_subnets; i++) {
+		ranges[i] = prefix_of(subnets[i]);
+	}
+	if (dataplane_vpc_set(w->d, &(struct dataplane_vpc){ ranges, n_subnets, ways, n_ways },
+	                      &err) != 0) {
+		fail_msg("%s", err.msg);
+	}
+}
+
+static void a_group_limits_what_its_member_opens(void **state)
+{
+	struct hosts *h = *state;
+	struct host_rule rule = { prefix_of("10.0.3.0/24"), PROTO_TCP, 80, 80 };
+	int fd = open_connection(h->w, h->cache, false, DB, 3307);
+
+	admit(h->w, "db", DB, "10.0.0.0/16", 3306, 3307);
+	admit(h->w, "far", FAR, "10.0.0.0/16", 80, 80);
+	if (fd >= 0) {
+		close(fd);
+	}
+	fd = open_connection(h->w, h->cache, false, DB, 3307);
+	assert_string_equal(ask(h->w, fd), "db2 " CACHE);
+	assert_int_equal(
+		dataplane_host_egress(h->w->d, SLICE("cache"), ip_of(CACHE), true, &rule, 1, NULL),
+		0);
+	assert_string_equal(probe(h->w, h->cache, false, FAR, 80), "far " CACHE);
+	assert_string_equal(probe(h->w, h->cache, false, DB, 3306), "timeout");
+	/* What was open before stays open, and answers are not asked for. */
+	assert_string_equal(ask(h->w, fd), "db2 " CACHE);
+	admit(h->w, "cache", CACHE, "10.0.0.0/16", 6379, 6379);
+	assert_string_equal(probe(h->w, h->far, false, CACHE, 6379), "cache " FAR);
+	/* A restart keeps it. */
+	(void)world_restart(h->w);
+	assert_string_equal(probe(h->w, h->cache, false, DB, 3306), "timeout");
+	assert_int_equal(
+		dataplane_host_egress(h->w->d, SLICE("cache"), ip_of(CACHE), false, NULL, 0, NULL),
+		0);
+	assert_string_equal(probe(h->w, h->cache, false, DB, 3306), "db " CACHE);
+	close(fd);
+}
+
+static void a_guarded_node_can_be_opened_again(void **state)
+{
+	struct hosts *h = *state;
+
+	serve(h->w, h->w->node, "node", false, 9000);
+	assert_string_equal(probe(h->w, h->far, false, "10.0.2.10", 9000), "node " FAR);
+	assert_int_equal(
+		dataplane_host_rules(h->w->d, SLICE("node"), ip_of("10.0.2.10"), NULL, 0, NULL), 0);
+	assert_string_equal(probe(h->w, h->far, false, "10.0.2.10", 9000), "timeout");
+	assert_int_equal(dataplane_host_open(h->w->d, ip_of("10.0.2.10"), NULL), 0);
+	assert_string_equal(probe(h->w, h->far, false, "10.0.2.10", 9000), "node " FAR);
+	stop_serving(h->w, "node");
+}
+
+static void a_further_subnet_is_one_like_the_others(void **state)
+{
+	static const char *const subnets[] = { "10.0.32.0/20", "10.0.64.0/28" };
+	const struct dataplane_way all = { prefix_of("10.0.0.0/16"), ip_of("0.0.0.0"),
+		                           ip_of("255.255.255.255") };
+	struct hosts *h = *state;
+	struct err err = { 0 };
+	int ns;
+
+	set_vpc(h->w, subnets, 2, NULL, 0);
+	ns = add_host(h->w, "further", "10.0.40.9");
+	serve(h->w, ns, "further", false, 80);
+	assert_string_equal(probe(h->w, h->far, false, "10.0.40.9", 80), "timeout");
+	admit(h->w, "further", "10.0.40.9", "10.0.0.0/16", 80, 80);
+	assert_string_equal(probe(h->w, h->far, false, "10.0.40.9", 80), "further " FAR);
+	assert_string_equal(probe(h->w, pod_ns(h->w, POD), false, "10.0.40.9", 80),
+	                    "further 10.0.2.10");
+	admit(h->w, "db", DB, "10.0.32.0/20", 3306, 3306);
+	assert_string_equal(probe(h->w, ns, false, DB, 3306), "db 10.0.40.9");
+	/* The last address of a subnet, and its first ones, are nobody's. */
+	assert_true(dataplane_host_attach(h->w->d, SLICE("x"), ip_of("10.0.64.15"), ns, &err) < 0);
+	assert_non_null(strstr(err.msg, "reserved"));
+	assert_true(dataplane_host_attach(h->w->d, SLICE("x"), ip_of("10.0.65.9"), ns, &err) < 0);
+	assert_non_null(strstr(err.msg, "no subnet"));
+	/* A restart knows none until it is told; told of others, it removes them. */
+	dataplane_host_detach(h->w->d, SLICE("further"));
+	world_wait_ms(h->w, 50);
+	(void)world_restart(h->w);
+	set_vpc(h->w, NULL, 0, &all, 1);
+	assert_true(dataplane_host_attach(h->w->d, SLICE("x"), ip_of("10.0.40.9"), ns, &err) < 0);
+	stop_serving(h->w, "further");
+	close(ns);
+}
+
 /* The programs that this test started and that still run; signals them. */
 static int signal_children(int signum)
 {
@@ -303,6 +406,35 @@ static void the_internet_is_reached_by_the_gateway_and_only_it(void **state)
 	assert_string_equal(probe_name(w, pod_ns(w, POD), true, "192.168.7.7", 53), "dns");
 	/* An address of the VPC that nobody has stays inside. */
 	assert_true(is_nobody(probe(w, pod_ns(w, POD), false, "10.0.9.9", 80)));
+
+	/* Who may leave for where is what route tables say: the longest prefix decided it already. */
+	{
+		struct dataplane_way ways[] = {
+			{ prefix_of("10.0.2.0/24"), ip_of("0.0.0.0"), ip_of("198.51.100.6") },
+			{ prefix_of("10.0.2.0/24"), ip_of("198.51.100.8"),
+			  ip_of("255.255.255.255") },
+			{ prefix_of("10.0.3.0/24"), ip_of("0.0.0.0"), ip_of("255.255.255.255") },
+		};
+		int open = open_connection(w, w->node, false, "198.51.100.7", 80);
+
+		assert_true(open >= 0);
+		set_vpc(w, NULL, 0, ways, ARRAY_SIZE(ways));
+		assert_string_equal(probe_name(w, pod_ns(w, POD), false, "198.51.100.7", 80),
+		                    "timeout");
+		assert_string_equal(probe_name(w, h->far, false, "198.51.100.7", 80), "web");
+		/* Routes know no flows: what was open is cut off as well. */
+		assert_string_equal(ask(w, open), "timeout");
+		/* The resolver is everybody's. */
+		assert_string_equal(probe_name(w, pod_ns(w, POD), true, "192.168.7.7", 53), "dns");
+		(void)world_restart(w);
+		assert_string_equal(probe_name(w, pod_ns(w, POD), false, "198.51.100.7", 80),
+		                    "timeout");
+		ways[1].to_first = ip_of("198.51.100.7");
+		set_vpc(w, NULL, 0, ways, ARRAY_SIZE(ways));
+		assert_string_equal(probe_name(w, pod_ns(w, POD), false, "198.51.100.7", 80),
+		                    "web");
+		close(open);
+	}
 
 	/* A restart finds the program and starts no other. */
 	assert_int_equal(signal_children(0), 1);
@@ -381,6 +513,9 @@ int main(void)
 		cmocka_unit_test(reserved_and_strange_addresses_are_refused),
 		cmocka_unit_test(pods_come_fast_and_go_together),
 		cmocka_unit_test(a_pod_cannot_use_anothers_address),
+		cmocka_unit_test(a_group_limits_what_its_member_opens),
+		cmocka_unit_test(a_guarded_node_can_be_opened_again),
+		cmocka_unit_test(a_further_subnet_is_one_like_the_others),
 		cmocka_unit_test(the_internet_is_reached_by_the_gateway_and_only_it),
 		cmocka_unit_test(without_the_program_all_else_works),
 	};

@@ -3,6 +3,7 @@
  *     example PATH [SRC DST]      each finding on a line; then, with SRC and DST, why one reaches the other
  *     example --selftest          every function once, with what it must not do */
 #include <kennel/analyse.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -141,6 +142,44 @@ static void refusals(struct kennel_input *in)
 	       "expectations that are wrong are told with their place");
 }
 
+/* Inputs of their own may be used at the same time. */
+static void *check_alone(void *arg)
+{
+	size_t *n_wrong = arg;
+
+	for (int i = 0; i < 20; i++) {
+		struct kennel_input *in = kennel_input_new(NULL, NULL);
+		struct kennel_answer *answer;
+		char *text;
+
+		(void)kennel_input_add_text(in, "shop.yaml", manifests, strlen(manifests), NULL);
+		answer = kennel_check(in, NULL, NULL);
+		text = kennel_answer_write(answer, "sarif", NULL, NULL);
+		*n_wrong += kennel_answer_n_findings(answer) != 1 || !strstr(text, "SVC001");
+		kennel_text_free(text);
+		kennel_answer_free(answer);
+		kennel_input_free(in);
+	}
+	return NULL;
+}
+
+static void threads(void)
+{
+	enum { THREADS = 4 };
+	pthread_t all[THREADS];
+	size_t n_wrong[THREADS] = { 0 }, sum = 0;
+
+	for (int i = 0; i < THREADS; i++) {
+		expect(pthread_create(&all[i], NULL, check_alone, &n_wrong[i]) == 0,
+		       "a thread begins");
+	}
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(all[i], NULL);
+		sum += n_wrong[i];
+	}
+	expect(sum == 0, "threads with inputs of their own do not meet");
+}
+
 static int selftest(void)
 {
 	static const char wish[] =
@@ -207,6 +246,7 @@ static int selftest(void)
 	forms_of(answer, "diff");
 	kennel_answer_free(answer);
 	refusals(before);
+	threads();
 
 	broken = input_of("kind: [\n");
 	expect(kennel_input_n_problems(broken) == 1 &&

@@ -17,6 +17,24 @@
 
 /* ---- the world ---- */
 
+/* A pair for shop.example.com, made for this test alone: openssl req -x509 -newkey ec ... */
+#define CERTIFICATE                                                                                \
+	"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJrVENDQVRpZ0F3SUJBZ0lVVjlnaW1wVEM3UkxHOEhU"     \
+	"aWZ2Smd3WUpoeGlRd0NnWUlLb1pJemowRUF3SXcKRHpFTk1Bc0dBMVVFQXd3RWMyaHZjREFnRncweU5qRXhN"     \
+	"all4T1RNek1qTmFHQTh5TVRJMk1URXdNakU1TXpNeQpNMW93RHpFTk1Bc0dBMVVFQXd3RWMyaHZjREJaTUJN"     \
+	"R0J5cUdTTTQ5QWdFR0NDcUdTTTQ5QXdFSEEwSUFCT204CjMrZTdNQk5wVHhHYW5iSzRQamJlaXVQcWZIT0tK"     \
+	"VTJJcWFsVmdkZzFIZGdnelFJN0U2WmxmOUVDeE8xUElwRkoKb2VWK1hQTFFHUnhTRlhtVW1oQ2pjREJ1TUIw"     \
+	"R0ExVWREZ1FXQkJUQ1JQU3BrZkZyMEJGOWVHS3h3bVJwUXV2QQpHREFmQmdOVkhTTUVHREFXZ0JUQ1JQU3Br"     \
+	"ZkZyMEJGOWVHS3h3bVJwUXV2QUdEQVBCZ05WSFJNQkFmOEVCVEFECkFRSC9NQnNHQTFVZEVRUVVNQktDRUhO"     \
+	"b2IzQXVaWGhoYlhCc1pTNWpiMjB3Q2dZSUtvWkl6ajBFQXdJRFJ3QXcKUkFJZ0UzTDZYZDRoQVNrMnNUTHpa"     \
+	"aXdOVnhpNUhkM1FtT2F6VVYxdm11Yk5WNk1DSUhpZHJ1RnBROWZEcUE3egptTytISXNtKzdHdHpiS2R2RmU1"     \
+	"MitDL1FFWk1ICi0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K"
+#define PRIVATE_KEY                                                                                \
+	"LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1JR0hBZ0VBTUJNR0J5cUdTTTQ5QWdFR0NDcUdTTTQ5QXdF"     \
+	"SEJHMHdhd0lCQVFRZzhWb2F6a1BaemU5WVI0MFEKaUJWeUtJeXVWKzZZVzdBSXN1ZlViQVFUejhHaFJBTkNB"     \
+	"QVRwdk4vbnV6QVRhVThSbXAyeXVENDIzb3JqNm54egppaVZOaUttcFZZSFlOUjNZSU0wQ094T21aWC9SQXNU"     \
+	"dFR5S1JTYUhsZmx6eTBCa2NVaFY1bEpvUQotLS0tLUVORCBQUklWQVRFIEtFWS0tLS0tCg=="
+
 static const char world[] =
 	"apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: shop}}\n---\n"
 	"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\n"
@@ -75,7 +93,7 @@ static const char world[] =
 	"http}}}}\n---\n"
 	"apiVersion: v1\nkind: Secret\nmetadata: {name: shop-tls, namespace: shop}\ntype: "
 	"kubernetes.io/tls\n"
-	"data: {tls.crt: QQ==, tls.key: QQ==}\n---\n"
+	"data: {tls.crt: " CERTIFICATE ", tls.key: " PRIVATE_KEY "}\n---\n"
 	"apiVersion: rds.services.k8s.aws/v1alpha1\nkind: DBInstance\nmetadata: {name: db, "
 	"namespace: shop}\n"
 	"spec: {dbInstanceIdentifier: db, engine: mysql}\n---\n"
@@ -169,9 +187,9 @@ struct broken {
 #define ADMIN_DENY                                                                                 \
 	CLUSTER_POLICY("v1alpha1", "AdminNetworkPolicy")                                           \
 	"metadata: {name: quarantine}\n"                                                           \
-	"spec: {priority: 5, subject: {namespaces: {matchLabels: {team: shop}}}, ingress: "        \
-	"[{action: Allow, from: "                                                                  \
-	"[{namespaces: {}}], ports: [{portNumber: {protocol: TCP, port: 80}}]}, {name: rest, "     \
+	"spec: {priority: 5, subject: {namespaces: {}}, ingress: [{action: Allow, from: "          \
+	"[{namespaces: {}}], ports: [{portNumber: {protocol: TCP, port: 80}}, "                    \
+	"{portNumber: {protocol: UDP, port: 53}}]}, {name: rest, "                                 \
 	"action: Deny, from: [{namespaces: {matchLabels: {team: shop}}}]}]}\n"
 #define ADMIN_ALLOW                                                                                \
 	CLUSTER_POLICY("v1alpha2", "ClusterNetworkPolicy")                                         \
@@ -190,6 +208,26 @@ struct broken {
 	"apiVersion: v1\nkind: Service\nmetadata: {name: stranger, namespace: other}\n"            \
 	"spec: {selector: {app: stranger}, ports: [{port: 9}]}\n"
 
+/* A Gateway for plain HTTP, TLS and TCP, and a route of namespace shop; %s: the route's parts. */
+#define GATEWAY_CLASS                                                                              \
+	"apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {name: envoy}\n"  \
+	"spec: {controllerName: gateway.envoyproxy.io/gatewayclass-controller}\n---\n"
+#define GATEWAY_OF(listeners)                                                                      \
+	GATEWAY_CLASS                                                                              \
+	"apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: edge" SHOP      \
+	"spec:\n  gatewayClassName: envoy\n  listeners:\n" listeners "---\n"
+#define HTTP_LISTENER "  - {name: http, protocol: HTTP, port: 80}\n"
+#define HTTPS_LISTENER                                                                             \
+	"  - {name: https, protocol: HTTPS, port: 443, hostname: '*.example.com', tls: "           \
+	"{certificateRefs: [{name: shop-tls}]}}\n"
+#define TCP_LISTENER "  - {name: tcp, protocol: TCP, port: 5000}\n"
+#define ROUTE(kind, parent, hosts, rules)                                                          \
+	"apiVersion: gateway.networking.k8s.io/v1\nkind: " kind "\nmetadata: {name: r" SHOP        \
+	"spec:\n  parentRefs: [{name: edge" parent "}]\n  hostnames: [" hosts                      \
+	"]\n  rules:\n" rules
+#define TO_WEB "  - backendRefs: [{name: web, port: 80}]\n"
+#define GW     "http://gw.example.com/api/pets"
+
 static const struct broken cases[] = {
 	{ "everything works: workload to service", .src = "web", .dst = "api",
 	  .says = { "Deployment shop/web -> Service shop/api",
@@ -197,8 +235,8 @@ static const struct broken cases[] = {
 	            "LISTEN_ADDR says port 5000", "api.shop.svc.cluster.local found" } },
 	{ "everything works: browser to API", .src = "browser", .dst = API,
 	  .says = { "Prefix /api of ingress shop/shop answers /api/pets",
-	            "Secret shop/shop-tls holds the certificate", "load balancer",
-	            "the balancer of Service ingress-nginx/lb takes TCP 443" } },
+	            "Secret shop/shop-tls holds a certificate for shop.example.com",
+	            "load balancer", "the balancer of Service ingress-nginx/lb takes TCP 443" } },
 	{ "everything works: page", .src = "internet", .dst = PAGE },
 	{ "everything works: database", .src = "api", .dst = "database",
 	  .says = { "admits address 10.0.3.20" } },
@@ -486,8 +524,60 @@ static const struct broken cases[] = {
 	  "TLS",
 	  "TLS001",
 	  { "but in other", "Put the Secret into namespace shop" } },
-	{ "TLS secret lacks its key", "tls.crt: QQ==, tls.key: QQ==", "tls.crt: QQ==", NULL, NULL,
-	  "internet", API, "TLS", "TLS002" },
+	{ "TLS secret lacks its key", ", tls.key: ", ", tls.pem: ", NULL, NULL, "internet", API,
+	  "TLS", "TLS002" },
+	{ "TLS secret holds no PEM",
+	  "tls.crt: ",
+	  "tls.crt: QQ==, other: ",
+	  NULL,
+	  NULL,
+	  "internet",
+	  API,
+	  "TLS",
+	  "TLS002",
+	  { "tls.crt of Secret shop/shop-tls has no certificate" } },
+	{ "certificate is for another host", .src = "internet", .dst = "https://www.example.com/",
+	  .more = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: www" SHOP
+	          "spec:\n  ingressClassName: nginx\n  tls: [{hosts: [www.example.com], "
+	          "secretName: shop-tls}]\n"
+	          "  rules: [{host: www.example.com, http: {paths: [{path: /, pathType: Prefix, "
+	          "backend: "
+	          "{service: {name: web, port: {number: 80}}}}]}}]\n",
+	  .hop = "TLS", .id = "TLS003",
+	  .says = { "is for shop.example.com, not for www.example.com" } },
+	{ "certificate that will not be for the host",
+	  "metadata: {name: shop-tls, namespace: shop}",
+	  "metadata: {name: old-tls, namespace: shop}",
+	  "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: shop" SHOP
+	  "spec: {secretName: shop-tls, dnsNames: [www.example.com], issuerRef: {name: x}}\n",
+	  NULL,
+	  "internet",
+	  API,
+	  "TLS",
+	  "TLS003",
+	  { "Add shop.example.com to dnsNames of Certificate shop/shop" } },
+	{ "certificate that will be",
+	  "metadata: {name: shop-tls, namespace: shop}",
+	  "metadata: {name: old-tls, namespace: shop}",
+	  "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: shop" SHOP
+	  "spec: {secretName: shop-tls, dnsNames: ['*.example.com'], issuerRef: {name: x}}\n",
+	  NULL,
+	  "internet",
+	  API,
+	  NULL,
+	  NULL,
+	  { "Secret shop-tls is made by Certificate shop/shop" } },
+	{ "certificate out of another store",
+	  "metadata: {name: shop-tls, namespace: shop}",
+	  "metadata: {name: old-tls, namespace: shop}",
+	  "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: shop-tls" SHOP
+	  "spec: {target: {name: shop-tls}}\n",
+	  NULL,
+	  "internet",
+	  API,
+	  NULL,
+	  NULL,
+	  { "is made by an operator out of another store" } },
 	{ "TLS entry is for another host",
 	  "tls: [{hosts: [shop.example.com]",
 	  "tls: [{hosts: [www.example.com]",
@@ -527,6 +617,167 @@ static const struct broken cases[] = {
 	  .hop = "load balancer" },
 	{ "a service from outside by its rule", .src = "internet", .dst = "svc/web",
 	  .says = { "through Ingress shop/shop, https://shop.example.com/" } },
+
+	{ "gateway: a route takes it", .src = "internet", .dst = GW,
+	  .more = GATEWAY_OF(HTTP_LISTENER) ROUTE("HTTPRoute", "", "gw.example.com", TO_WEB),
+	  .says = { "Gateway shop/edge takes http for gw.example.com on 80",
+	            "HTTPRoute shop/r answers", "depends on the labels of the gateway's pods" } },
+	{ "gateway: its pods are kept out", .src = "internet", .dst = GW,
+	  .more = GATEWAY_OF(HTTP_LISTENER)
+	          ROUTE("HTTPRoute", "", "gw.example.com",
+	                TO_WEB) "---\n"
+	                        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: envoy" SHOP
+	                        "spec: {selector: {matchLabels: {a: b}}, template: {metadata: "
+	                        "{labels: {a: b, "
+	                        "gateway.networking.k8s.io/gateway-name: edge}}, spec: "
+	                        "{containers: [{name: c}]}}}\n",
+	  .hop = "egress policy", .id = "NP008" },
+	{ "gateway: the longest path wins", .src = "internet", .dst = GW,
+	  .more = GATEWAY_OF(HTTP_LISTENER)
+	          ROUTE("HTTPRoute", "", "'*.example.com'",
+	                TO_WEB "  - matches: [{path: {type: PathPrefix, value: /api/}}]\n"
+	                       "    backendRefs: [{name: api, port: 5000}]\n"
+	                       "  - matches: [{path: {type: PathPrefix, value: /ap}}, {path: "
+	                       "{value: /api/pets}, method: POST}]\n"
+	                       "    backendRefs: [{name: gone, port: 1}]\n"),
+	  .says = { "HTTPRoute shop/r, path /api/ answers", "Service shop/api has TCP port 5000",
+	            "path /ap of HTTPRoute shop/r does not take it: its path differs",
+	            "it is for another method than GET" } },
+	{ "gateway: exact beats prefix, a named host beats a wildcard", .src = "internet",
+	  .dst = GW,
+	  .more = GATEWAY_OF(HTTP_LISTENER) ROUTE(
+		  "HTTPRoute", "", "'*.example.com'",
+		  "  - matches: [{path: {type: Exact, value: /api/pets}}]\n    backendRefs: "
+		  "[{name: gone, port: 1}]\n") "---\n"
+	                                       "apiVersion: gateway.networking.k8s.io/v1\nkind: "
+	                                       "HTTPRoute\nmetadata: {name: s" SHOP
+	                                       "spec: {parentRefs: [{name: edge}], hostnames: "
+	                                       "[gw.example.com], rules: [{backendRefs: [{name: "
+	                                       "web, port: 80}]}]}\n",
+	  .says = { "HTTPRoute shop/s answers" } },
+	{ "gateway: no rule has the path", .src = "internet", .dst = GW,
+	  .more = GATEWAY_OF(HTTP_LISTENER)
+	          ROUTE("HTTPRoute", "", "gw.example.com",
+	                "  - matches: [{path: {type: PathPrefix, value: /apis}}]\n    backendRefs: "
+	                "[{name: web, port: 80}]\n"),
+	  .hop = "gateway route", .says = { "No rule takes /api/pets of host gw.example.com" } },
+	{ "gateway: route's host and listener's differ", .src = "internet", .dst = GW,
+	  .more = GATEWAY_OF(
+		  "  - {name: http, protocol: HTTP, port: 80, hostname: gw.example.com}\n")
+	          ROUTE("HTTPRoute", "", "gv.example.com", TO_WEB),
+	  .hop = "gateway route", .id = "GW001",
+	  .says = { "HTTPRoute shop/r is for gv.example.com" } },
+	{ "gateway: another section", .src = "internet", .dst = GW,
+	  .more = GATEWAY_OF(HTTP_LISTENER HTTPS_LISTENER)
+	          ROUTE("HTTPRoute", ", sectionName: https", "gw.example.com", TO_WEB),
+	  .hop = "gateway route", .id = "GW001",
+	  .says = { "its parentRef means another listener" } },
+	{ "gateway: a route of another namespace is not let in", .src = "internet", .dst = GW,
+	  .more = GATEWAY_OF(HTTP_LISTENER) "apiVersion: gateway.networking.k8s.io/v1\nkind: "
+	                                    "HTTPRoute\nmetadata: {name: r, namespace: other}\n"
+	                                    "spec: {parentRefs: [{name: edge, namespace: shop}], "
+	                                    "hostnames: [gw.example.com]}\n",
+	  .hop = "gateway route", .id = "GW002", .says = { "allowedRoutes do not let it in" } },
+	{ "gateway: there is none of that name", .src = "internet", .dst = GW,
+	  .more = ROUTE("HTTPRoute", "", "gw.example.com", TO_WEB), .hop = "gateway route",
+	  .id = "GW001", .says = { "There is no Gateway edge in namespace shop" } },
+	{ "gateway: of a class that is not there", .src = "internet", .dst = GW,
+	  .from = "name: web, namespace: shop}\nspec", .to = "name: web, namespace: shop}\nspec",
+	  .more = "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {name: "
+	          "other}\n---\n"
+	          "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: "
+	          "edge" SHOP
+	          "spec: {gatewayClassName: envoy, listeners: [{name: http, protocol: HTTP, port: "
+	          "80}]}\n---\n" ROUTE("HTTPRoute", "", "gw.example.com", TO_WEB),
+	  .hop = "load balancer", .id = "GW006" },
+	{ "gateway: no listener on the port", .src = "internet", .dst = "https://gw.example.com/",
+	  .more = GATEWAY_OF(HTTP_LISTENER) ROUTE("HTTPRoute", "", "gw.example.com", TO_WEB),
+	  .hop = "load balancer", .id = "GW003",
+	  .says = { "listener http takes HTTP on 80 for every host" } },
+	{ "gateway: the certificate is for another host", .src = "internet",
+	  .dst = "https://gw.example.com/",
+	  .more = GATEWAY_OF(HTTPS_LISTENER) ROUTE("HTTPRoute", "", "gw.example.com", TO_WEB),
+	  .hop = "TLS", .id = "TLS003",
+	  .says = { "is for shop.example.com, not for gw.example.com" } },
+	{ "gateway: the certificate is nowhere", .src = "internet",
+	  .dst = "https://gw.example.com/", .from = "metadata: {name: shop-tls, namespace: shop}",
+	  .to = "metadata: {name: old, namespace: shop}",
+	  .more = GATEWAY_OF(HTTPS_LISTENER) ROUTE("HTTPRoute", "", "gw.example.com", TO_WEB),
+	  .hop = "TLS", .id = "TLS001", .says = { "the listener is not programmed" } },
+	{ "gateway: passthrough by SNI", .src = "internet", .dst = "https://gw.example.com/",
+	  .more = GATEWAY_OF(
+		  "  - {name: tls, protocol: TLS, port: 443, tls: {mode: Passthrough}}\n")
+	          ROUTE("TLSRoute", "", "gw.example.com", TO_WEB),
+	  .says = { "mode Passthrough", "TLSRoute shop/r answers" } },
+	{ "gateway: gRPC by service and method", .src = "internet",
+	  .dst = "http://gw.example.com/pets.Pets/List",
+	  .more = GATEWAY_OF(HTTP_LISTENER)
+	          ROUTE("GRPCRoute", "", "gw.example.com",
+	                "  - matches: [{method: {service: pets.Pets, method: Get}}]\n    "
+	                "backendRefs: [{name: gone, port: 1}]\n"
+	                "  - matches: [{method: {service: pets.Pets}}]\n    backendRefs: [{name: "
+	                "web, port: 80}]\n"),
+	  .says = { "GRPCRoute shop/r answers", "its service or method differs" } },
+	{ "gateway: a backend that is not there", .src = "internet", .dst = GW,
+	  .more = GATEWAY_OF(HTTP_LISTENER) ROUTE("HTTPRoute", "", "gw.example.com",
+	                                          "  - backendRefs: [{name: wep, port: 80}]\n"),
+	  .hop = "service", .id = "GW005", .says = { "Write name: web" } },
+	{ "gateway: a backend without the port", .src = "internet", .dst = GW,
+	  .more = GATEWAY_OF(HTTP_LISTENER) ROUTE("HTTPRoute", "", "gw.example.com",
+	                                          "  - backendRefs: [{name: web, port: 8080}]\n"),
+	  .hop = "service", .id = "GW005", .says = { "Service shop/web has no port 8080" } },
+	{ "gateway: a backend elsewhere without a grant", .src = "internet", .dst = GW,
+	  .more = GATEWAY_OF(HTTP_LISTENER)
+	          ROUTE("HTTPRoute", "", "gw.example.com",
+	                "  - backendRefs: [{name: far, namespace: other, port: "
+	                "5000}]\n") "---\napiVersion: v1\nkind: Service\nmetadata: "
+	                            "{name: far, namespace: other}\n"
+	                            "spec: {selector: {app: stranger}, ports: "
+	                            "[{port: 5000}]}\n",
+	  .hop = "service", .id = "GW004" },
+	{ "gateway: a backend elsewhere with a grant", .src = "internet", .dst = GW,
+	  .more = GATEWAY_OF(HTTP_LISTENER)
+	          ROUTE("HTTPRoute", "", "gw.example.com",
+	                "  - backendRefs: [{name: far, namespace: other, port: "
+	                "5000}]\n") "---\napiVersion: v1\nkind: Service\nmetadata: "
+	                            "{name: far, namespace: other}\n"
+	                            "spec: {selector: {app: stranger}, ports: "
+	                            "[{port: 5000}]}\n---\n"
+	                            "apiVersion: "
+	                            "gateway.networking.k8s.io/v1beta1\nkind: "
+	                            "ReferenceGrant\nmetadata: {name: g, namespace: "
+	                            "other}\n"
+	                            "spec: {from: [{group: "
+	                            "gateway.networking.k8s.io, kind: HTTPRoute, "
+	                            "namespace: shop}], to: [{group: '', kind: "
+	                            "Service}]}\n",
+	  .says = { "Service other/far has TCP port 5000" } },
+	{ "gateway: shares of two backends", .src = "internet", .dst = GW,
+	  .more = GATEWAY_OF(HTTP_LISTENER)
+	          ROUTE("HTTPRoute", "", "gw.example.com",
+	                "  - backendRefs: [{name: web, port: 80, weight: 9}, {name: api, port: "
+	                "5000}, {name: gone, port: 1, weight: 0}]\n"),
+	  .says = { "9 of 10", "1 of 10" } },
+	{ "gateway: a redirect", .src = "internet", .dst = GW,
+	  .more = GATEWAY_OF(HTTP_LISTENER)
+	          ROUTE("HTTPRoute", "", "gw.example.com",
+	                "  - filters: [{type: RequestRedirect, requestRedirect: {scheme: https, "
+	                "statusCode: 301}}]\n"),
+	  .says = { "answers with a redirect (301)" } },
+	{ "gateway: from outside to a Service, by a TCP route", .src = "internet", .dst = "svc/api",
+	  .from = "backend: {service: {name: api,", .to = "backend: {service: {name: web,",
+	  .more = GATEWAY_OF(TCP_LISTENER) "apiVersion: gateway.networking.k8s.io/v1alpha2\nkind: "
+	                                   "TCPRoute\nmetadata: {name: t" SHOP
+	                                   "spec: {parentRefs: [{name: edge, sectionName: tcp}], "
+	                                   "rules: [{backendRefs: [{name: api, port: 5000}]}]}\n",
+	  .says = { "Gateway shop/edge takes tcp on 5000", "TCPRoute shop/t answers" } },
+	{ "gateway: a host that nobody names, where gateways are the only way in",
+	  .src = "internet", .dst = "http://unknown.test/", .from = "kind: Ingress\n",
+	  .to = "kind: Ingres\n",
+	  .more = GATEWAY_OF(HTTP_LISTENER) ROUTE("HTTPRoute", "", "gw.example.com", TO_WEB),
+	  .hop = "gateway route", .id = "GW001",
+	  .says = { "No route that is attached to Gateway shop/edge has host unknown.test",
+	            "HTTPRoute shop/r is for gw.example.com" } },
 
 	{ "page calls a name of the cluster", .src = "browser", .dst = PAGE,
 	  .from = "{name: PORT, value: '8080'}",

@@ -373,6 +373,84 @@ static void a_taint_that_forbids_running_ends_pods_at_once(void **state)
 	assert_non_null(world_get(w, w->pod, "default", "q"));
 }
 
+/* ---- one on every node ---- */
+
+static void put_set(struct world *w, const char *image)
+{
+	world_put(
+		w,
+		"{\"apiVersion\":\"apps/v1\",\"kind\":\"DaemonSet\",\"metadata\":{\"name\":\"d\"},"
+		"\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"updateStrategy\":{"
+		"\"type\":\"RollingUpdate\"},\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},"
+		"\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"%s\"}]}}}}",
+		image);
+}
+
+static int64_t count_of(struct world *w, const char *field)
+{
+	const struct kind *k =
+		registry_find(w->registry, SLICE("apps"), SLICE("v1"), SLICE("DaemonSet"));
+
+	return val_int(val_get(val_get(world_get(w, k, "default", "d"), "status"), field), -1);
+}
+
+static void a_daemon_runs_on_every_node_that_will_have_it(void **state)
+{
+	struct world *w = *state;
+
+	w->pods_start = true;
+	world_merge(w, w->node, "", "b1",
+	            "{\"spec\":{\"taints\":[{\"key\":\"k\",\"effect\":\"NoSchedule\"}]}}");
+	/* cordoned, and still looked after */
+	world_merge(w, w->node, "", "a2", "{\"spec\":{\"unschedulable\":true}}");
+	world_run_ms(w, 50);
+	put_set(w, "one");
+	world_run_ms(w, 1000);
+	assert_int_equal(pods_on(w, "a1"), 1);
+	assert_int_equal(pods_on(w, "a2"), 1);
+	assert_int_equal(pods_on(w, "b1"), 0);
+	assert_int_equal(count_of(w, "desiredNumberScheduled"), 2);
+	assert_int_equal(count_of(w, "numberReady"), 2);
+	put_node(w, "c1", "c");
+	world_merge(w, w->node, "", "b1", "{\"spec\":{\"taints\":null}}");
+	world_run_ms(w, 1000);
+	assert_int_equal(pods_on(w, "b1"), 1);
+	assert_int_equal(pods_on(w, "c1"), 1);
+	assert_int_equal(count_of(w, "numberAvailable"), 4);
+	/* what may not run there any more goes */
+	world_merge(w, w->node, "", "c1",
+	            "{\"spec\":{\"taints\":[{\"key\":\"k\",\"effect\":\"NoExecute\"}]}}");
+	world_run_ms(w, 1000);
+	assert_int_equal(pods_on(w, "c1"), 0);
+	assert_int_equal(count_of(w, "desiredNumberScheduled"), 3);
+}
+
+static void never_below(struct world *w)
+{
+	struct tally t = world_tally(w, "default", "two");
+
+	if (t.active_of_image > 0 && t.ready < 2) {
+		fail_msg("%zu of 3 are ready", t.ready);
+	}
+}
+
+static void a_daemon_is_replaced_node_by_node(void **state)
+{
+	struct world *w = *state;
+
+	w->pods_start = true;
+	put_set(w, "one");
+	world_run_ms(w, 1000);
+	assert_int_equal(world_tally(w, "default", "one").active_of_image, 3);
+	w->each_change = never_below;
+	put_set(w, "two");
+	world_run_ms(w, 5000);
+	w->each_change = NULL;
+	assert_int_equal(world_tally(w, "default", "two").active_of_image, 3);
+	assert_int_equal(count_of(w, "updatedNumberScheduled"), 3);
+	assert_int_equal(count_of(w, "numberAvailable"), 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -390,6 +468,8 @@ int main(void)
 		TEST(pods_of_a_silent_node_are_doubted_and_later_sent_away),
 		TEST(when_every_node_is_silent_pods_stay),
 		TEST(a_taint_that_forbids_running_ends_pods_at_once),
+		TEST(a_daemon_runs_on_every_node_that_will_have_it),
+		TEST(a_daemon_is_replaced_node_by_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,11 +34,11 @@ static const char objects[] =
 	"{podSelector: {}, policyTypes: [Ingress, Egress], ingress: [], egress: []}}\n";
 
 static const char admins[] = "{apiVersion: policy.networking.k8s.io/v1alpha1, kind: "
-                             "AdminNetworkPolicy, metadata: {name: wall}, spec: "
+			     "AdminNetworkPolicy, metadata: {name: wall}, spec: "
 			     "{priority: 5, subject: {namespaces: {}}, ingress: [{action: Pass, "
-                             "from: [{namespaces: {matchLabels: {x: y1}}}]}, "
+			     "from: [{namespaces: {matchLabels: {x: y1}}}]}, "
 			     "{name: no-web, action: Deny, from: [{pods: {namespaceSelector: {}, "
-                             "podSelector: {matchLabels: {app: web}}}}]}]}}";
+			     "podSelector: {matchLabels: {app: web}}}}]}]}}";
 
 static int feed_one(void *arg, struct val *root, struct err *err)
 {
