@@ -32,6 +32,7 @@ static struct serve_options serve_options_of(const struct cli_instance *i)
 		.name = i->name,
 		.home = i->home,
 		.edge_address = i->edge_address,
+		.ip_families = i->ip_families,
 		.api_port = i->api_port,
 		.service_dataplane = i->service_dataplane,
 		.nodes = i->nodes,

@@ -27,7 +27,7 @@
 enum { FIRST_SOCKET = 3, LAST_SOCKET = 4 };
 
 struct options {
-	const char *name, *home;
+	const char *name, *home, *ip_families;
 	uid_t uid;        /* 0: stay who we are */
 	uint64_t n_nodes; /* 0: not known */
 };
@@ -54,6 +54,7 @@ static int read_options(int argc, char **argv, struct options *o, struct err *er
 		                               { "home", required_argument, NULL, 'h' },
 		                               { "uid", required_argument, NULL, 'u' },
 		                               { "nodes", required_argument, NULL, 'k' },
+		                               { "ip-families", required_argument, NULL, 'f' },
 		                               { 0 } };
 	uint64_t uid = 0;
 	int c;
@@ -64,19 +65,21 @@ static int read_options(int argc, char **argv, struct options *o, struct err *er
 			o->name = optarg;
 		} else if (c == 'h') {
 			o->home = optarg;
+		} else if (c == 'f') {
+			o->ip_families = optarg;
 		} else if (c == 'k' && slice_to_u64(slice_of(optarg), &o->n_nodes) &&
 		           o->n_nodes <= NODES_MAX) {
 			continue;
 		} else if (c != 'u' || !slice_to_u64(slice_of(optarg), &uid) || uid > UINT32_MAX) {
 			return err_raise(err, ERR_USAGE,
 			                 "usage: kennel api --name NAME --home FOLDER [--uid UID] "
-			                 "[--nodes N]");
+			                 "[--nodes N] [--ip-families LIST]");
 		}
 	}
 	if (!o->name || !o->home || optind != argc) {
-		return err_raise(
-			err, ERR_USAGE,
-			"usage: kennel api --name NAME --home FOLDER [--uid UID] [--nodes N]");
+		return err_raise(err, ERR_USAGE,
+		                 "usage: kennel api --name NAME --home FOLDER [--uid UID] "
+		                 "[--nodes N] [--ip-families LIST]");
 	}
 	o->uid = (uid_t)uid;
 	return 0;
@@ -171,6 +174,8 @@ static int open_api(struct role_api *r, struct err *err)
 		.node_sockets = nodes,
 		.advertise_port = HOME_API_INSIDE_PORT,
 		.public_address = r->address,
+		.dual_stack = r->options.ip_families &&
+		              strcmp(r->options.ip_families, IP_FAMILIES_DUAL) == 0,
 	};
 	int result = tls_server_new(
 		&(struct tls_server_config){ .cert_pem = strbuf_slice(&r->server_cert),

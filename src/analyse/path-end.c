@@ -313,15 +313,32 @@ static int read_selection(const struct asked *q, struct slice ns, struct slice p
 
 /* ---- addresses ---- */
 
-/* The workload one of whose pods has the address: by status of a live pod, else the invented one. */
-static const struct workload *workload_at(const struct asked *q, struct ip ip)
+static bool is_ip(const struct val *v, struct ip ip)
 {
 	struct ip own;
 
+	return ip_parse(val_str(v), &own) && ip_eq(own, ip);
+}
+
+/* Is it an element of the list, or of a member of the elements? */
+static bool is_among(const struct val *list, const char *member, struct ip ip)
+{
+	val_for_each (list, it) {
+		if (is_ip(member ? val_get(it, member) : it, ip)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The workload one of whose pods has the address: by status of a live pod, else the invented one. */
+static const struct workload *workload_at(const struct asked *q, struct ip ip)
+{
 	object_each(q->s, OBJECT_POD, o)
 	{
-		if (ip_parse(val_str(val_path(o->v, "status.podIP")), &own) && ip_eq(own, ip) &&
-		    !val_bool(val_path(o->v, "spec.hostNetwork"), false)) {
+		if (!val_bool(val_path(o->v, "spec.hostNetwork"), false) &&
+		    (is_ip(val_path(o->v, "status.podIP"), ip) ||
+		     is_among(val_path(o->v, "status.podIPs"), "ip", ip))) {
 			return workload_of(q, o);
 		}
 	}
@@ -330,13 +347,12 @@ static const struct workload *workload_at(const struct asked *q, struct ip ip)
 
 static const struct svc *service_at(const struct subject *s, struct ip ip)
 {
-	struct ip own;
-
 	for (size_t i = 0; i < s->services.n; i++) {
 		const struct svc *x = s->services.at[i];
+		const struct val *spec = object_spec(x->object);
 
-		if (ip_parse(val_get_str(object_spec(x->object), "clusterIP"), &own) &&
-		    ip_eq(own, ip)) {
+		if (is_ip(val_get(spec, "clusterIP"), ip) ||
+		    is_among(val_get(spec, "clusterIPs"), NULL, ip)) {
 			return x;
 		}
 	}
@@ -586,6 +602,23 @@ static int read_url(const struct asked *q, const struct path_end *from, struct p
 	return 0;
 }
 
+/* "[fd00::7]:443" */
+static int read_bracketed(const struct asked *q, const struct path_end *from, struct path_end *ret,
+                          struct err *err)
+{
+	ptrdiff_t end = slice_find(q->text, ']');
+	struct slice host = slice_head(slice_from(q->text, 1), end > 0 ? (size_t)end - 1 : 0),
+		     port = slice_from(q->text, end > 0 ? (size_t)end + 1 : q->text.len);
+
+	if (!end_of_host(q, host, from, ret) ||
+	    (port.len && (port.p[0] != ':' || !read_port(slice_from(port, 1), &ret->port)))) {
+		return err_raise(err, ERR_USAGE,
+		                 "destination " SLICE_FMT ": no address and port can be read in it",
+		                 SLICE_ARG(q->text));
+	}
+	return 0;
+}
+
 /* "database" and "cache" alone mean the only one there is. */
 static const struct object *only_one(const struct asked *q)
 {
@@ -609,10 +642,18 @@ int path_target(struct subject *s, struct arena *a, struct slice text, const str
 	struct slice name = text, head;
 	enum object_kind one;
 	ptrdiff_t colon;
+	struct ip ip;
 	int r;
 
 	if (memmem(text.p, text.len, "://", 3)) {
 		return read_url(&q, from, ret, err);
+	}
+	if (text.len && text.p[0] == '[') {
+		return read_bracketed(&q, from, ret, err);
+	}
+	if (ip_parse(text, &ip)) {
+		end_of_address(&q, ip, ret);
+		return 0;
 	}
 	colon = slice_rfind(text, ':');
 	if (colon > 0 && read_port(slice_from(text, (size_t)colon + 1), &ret->port)) {

@@ -3,7 +3,6 @@
 #include "api/addresses.h"
 
 #include "base/chance.h"
-#include "base/ip.h"
 #include "base/mem.h"
 #include "codec/json.h"
 
@@ -75,11 +74,14 @@ static void each_address(struct addresses *a, const struct val *service,
                          void (*fn)(struct map *, struct slice, struct slice))
 {
 	scoped_strbuf struct strbuf owner = { 0 };
-	struct slice ip = val_str(val_path(service, "spec.clusterIP"));
+	char text[IP_TEXT_SIZE];
+	struct ip ip;
 
 	owner_of(&owner, service);
-	if (ip.len && !slice_is(ip, "None")) {
-		fn(&a->ips, ip, strbuf_slice(&owner));
+	val_for_each (val_path(service, "spec.clusterIPs"), it) {
+		if (ip_parse(val_str(it), &ip)) {
+			fn(&a->ips, slice_of(ip_format(ip, text)), strbuf_slice(&owner));
+		}
 	}
 	each_port(a, service, strbuf_slice(&owner), fn);
 }
@@ -147,12 +149,25 @@ static void align_addresses(struct arena *a, struct val *spec, const struct val 
 static void carry_address(struct arena *a, struct val *spec, const struct val *old)
 {
 	align_addresses(a, spec, old);
-	if (has_address(old) && !val_get_str(spec, "clusterIP").len &&
-	    !val_len(val_get(spec, "clusterIPs"))) {
+	if (!has_address(old)) {
+		return;
+	}
+	if (!val_get_str(spec, "clusterIP").len && !val_len(val_get(spec, "clusterIPs"))) {
 		val_set_str(a, spec, "clusterIP", val_get_str(old, "clusterIP"));
-		if (val_get(old, "clusterIPs")) {
-			val_set(a, spec, "clusterIPs", val_copy(a, val_get(old, "clusterIPs")));
-		}
+	}
+	if (!val_len(val_get(spec, "clusterIPs")) && val_get(old, "clusterIPs") &&
+	    slice_eq(val_get_str(spec, "clusterIP"), val_get_str(old, "clusterIP"))) {
+		val_set(a, spec, "clusterIPs", val_copy(a, val_get(old, "clusterIPs")));
+	}
+}
+
+/* Who gives one address means a list of it. */
+static void complete_address(struct arena *a, struct val *spec)
+{
+	struct slice ip = val_get_str(spec, "clusterIP");
+
+	if (ip.len && !val_len(val_get(spec, "clusterIPs"))) {
+		val_append(val_need_array(a, spec, "clusterIPs"), val_new_str(a, ip));
 	}
 }
 
@@ -203,6 +218,9 @@ void service_carry_over(struct arena *arena, struct val *service, const struct v
 	if (old && has_address(spec)) {
 		carry_address(arena, spec, old);
 	}
+	if (has_address(spec)) {
+		complete_address(arena, spec);
+	}
 	if (!has_address(spec) && old && has_address(old)) {
 		val_remove(spec, "clusterIP");
 		val_remove(spec, "clusterIPs");
@@ -232,28 +250,31 @@ void service_carry_over(struct arena *arena, struct val *service, const struct v
 
 /* ---- giving ---- */
 
-static bool is_in_range(struct slice ip, struct slice owner)
+static struct prefix range_of(bool is_v6)
 {
-	struct prefix range;
-	struct ip parsed;
+	struct prefix range = { 0 };
 
-	if (slice_is(ip, DNS_ADDRESS)) {
-		return slice_is(owner, "kube-system/kube-dns");
-	}
-	return prefix_parse(SLICE(SERVICE_RANGE), &range) && ip_parse(ip, &parsed) &&
-	       prefix_contains(range, parsed) && !ip_eq(parsed, range.ip) &&
-	       !ip_eq(parsed, prefix_nth(range, 0xffff));
+	(void)prefix_parse(is_v6 ? SLICE(SERVICE_RANGE6) : SLICE(SERVICE_RANGE), &range);
+	return range;
 }
 
-static bool choose_ip(const struct addresses *a, char *text)
+static bool is_in_range(struct ip ip, struct slice owner)
 {
-	struct prefix range;
+	struct prefix range = range_of(ip.family == IP_V6);
+	char text[IP_TEXT_SIZE];
+
+	if (slice_is(slice_of(ip_format(ip, text)), DNS_ADDRESS)) {
+		return slice_is(owner, "kube-system/kube-dns");
+	}
+	return prefix_contains(range, ip) && !ip_eq(ip, range.ip) && !ip_eq(ip, prefix_last(range));
+}
+
+static bool choose_ip(const struct addresses *a, bool is_v6, char *text)
+{
+	struct prefix range = range_of(is_v6);
 	const uint32_t first = 256, n = 0xffff - first; /* the first 256 are for explicit wishes */
 	uint32_t start = chance_u32() % n;
 
-	if (!prefix_parse(SLICE(SERVICE_RANGE), &range)) {
-		return false;
-	}
 	for (uint32_t i = 0; i < n; i++) {
 		ip_format(prefix_nth(range, first + (start + i) % n), text);
 		if (!map_has(&a->ips, slice_of(text))) {
@@ -263,48 +284,66 @@ static bool choose_ip(const struct addresses *a, char *text)
 	return false;
 }
 
-static void refuse_ip(struct field_errors *wrong, struct slice ip, const char *why)
+static void refuse_ip(struct field_errors *wrong, struct slice ip, size_t i, const char *why)
 {
-	field_errors_add(wrong, NULL, "FieldValueInvalid", "spec.clusterIPs[0]",
+	field_errors_add(wrong, NULL, "FieldValueInvalid",
+	                 arena_printf(wrong->arena, "spec.clusterIPs[%zu]", i),
 	                 "Invalid value: [\"" SLICE_FMT "\"]: failed to allocate IP " SLICE_FMT
 	                 ": %s",
 	                 SLICE_ARG(ip), SLICE_ARG(ip), why);
 }
 
-static void assign_ip(struct addresses *a, struct arena *arena, struct val *spec,
-                      struct slice owner, struct field_errors *wrong)
+/* May the service have the address it asks for? */
+static bool check_wish(const struct addresses *a, struct arena *arena, struct slice wish, size_t i,
+                       struct slice owner, struct field_errors *wrong)
 {
-	struct slice ip = val_get_str(spec, "clusterIP");
 	char text[IP_TEXT_SIZE];
-	struct val *ips;
+	struct ip ip = { 0 };
 
-	if (slice_is(ip, "None")) {
-		return;
-	}
-	if (ip.len && !is_in_range(ip, owner)) {
-		refuse_ip(wrong, ip,
+	if (!ip_parse(wish, &ip) || !is_in_range(ip, owner)) {
+		refuse_ip(wrong, wish, i,
 		          arena_printf(arena,
 		                       "the provided IP (" SLICE_FMT
 		                       ") is not in the valid range. The range of valid IPs is %s",
-		                       SLICE_ARG(ip), SERVICE_RANGE));
+		                       SLICE_ARG(wish),
+		                       ip.family == IP_V6 ? SERVICE_RANGE6 : SERVICE_RANGE));
+		return false;
+	}
+	if (is_taken(&a->ips, slice_of(ip_format(ip, text)), owner)) {
+		refuse_ip(wrong, wish, i, "provided IP is already allocated");
+		return false;
+	}
+	return true;
+}
+
+/* An address for each family: the one asked for, or a free one. */
+static void assign_ips(struct addresses *a, struct arena *arena, struct val *spec,
+                       struct slice owner, struct field_errors *wrong)
+{
+	struct val *ips = val_new_array(arena);
+	size_t i = 0;
+
+	if (slice_is(val_get_str(spec, "clusterIP"), "None")) {
 		return;
 	}
-	if (ip.len && is_taken(&a->ips, ip, owner)) {
-		refuse_ip(wrong, ip, "provided IP is already allocated");
-		return;
-	}
-	if (!ip.len) {
-		if (!choose_ip(a, text)) {
+	val_for_each (val_get(spec, "ipFamilies"), family) {
+		struct slice wish = val_str(val_at(val_get(spec, "clusterIPs"), i));
+		char text[IP_TEXT_SIZE];
+
+		if (wish.len && !check_wish(a, arena, wish, i, owner, wrong)) {
+			return;
+		}
+		if (!wish.len && !choose_ip(a, slice_is(val_str(family), "IPv6"), text)) {
 			field_errors_add(
 				wrong, NULL, "InternalError", "spec.clusterIPs",
 				"Internal error: failed to allocate a serviceIP: range is full");
 			return;
 		}
-		ip = slice_of(text);
+		val_append(ips, val_new_str(arena, wish.len ? wish : slice_of(text)));
+		i++;
 	}
-	ips = val_set(arena, spec, "clusterIPs", val_new_array(arena));
-	val_append(ips, val_new_str(arena, ip));
-	val_set_str(arena, spec, "clusterIP", ip);
+	val_set(arena, spec, "clusterIPs", ips);
+	val_set_str(arena, spec, "clusterIP", val_str(val_at(ips, 0)));
 }
 
 /* A free port, also among those that this service has been given in this very call. */
@@ -365,7 +404,7 @@ void addresses_assign(struct addresses *a, struct arena *arena, struct val *serv
 
 	owner_of(&owner, service);
 	if (has_address(spec)) {
-		assign_ip(a, arena, spec, strbuf_slice(&owner), wrong);
+		assign_ips(a, arena, spec, strbuf_slice(&owner), wrong);
 	}
 	for (struct val *it = (struct val *)val_first(val_get(spec, "ports")); it; it = it->next) {
 		const char *path = arena_printf(arena, "spec.ports[%zu].nodePort", i++);

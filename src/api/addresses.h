@@ -5,17 +5,20 @@
  * the store at start: nothing is remembered elsewhere. */
 #pragma once
 
+#include "base/ip.h"
 #include "base/map.h"
 #include "schema/object.h"
 
 struct addresses {
-	struct map ips;   /* "10.1.2.3" to the owner's "ns/name"; owned texts */
+	struct map ips;   /* "10.1.2.3", canonical, to the owner's "ns/name"; owned texts */
 	struct map ports; /* "30080" likewise */
+	bool dual_stack;  /* given: services may have an address of each family */
 };
 
-#define SERVICE_RANGE "10.1.0.0/16"
-#define NODE_PORT_MIN 30000
-#define NODE_PORT_MAX 32767
+#define SERVICE_RANGE  "10.1.0.0/16"
+#define SERVICE_RANGE6 "fd00:10:1::/112"
+#define NODE_PORT_MIN  30000
+#define NODE_PORT_MAX  32767
 
 void addresses_fini(struct addresses *a);
 /* A service is there, or not any more, with what it holds. */
@@ -24,7 +27,8 @@ void addresses_forget(struct addresses *a, const struct val *service);
 /* Before validation: what an update leaves out and the service has already (its address, its node
  * ports), and what a change of type takes away. old may be null. */
 void service_carry_over(struct arena *arena, struct val *service, const struct val *old);
-/* After validation: gives the service what it lacks and checks what it asks for; reserves unless
+/* After validation, families (families.h) and all: gives the service an address of each of its
+ * families, what else it lacks, and checks what it asks for; reserves unless
  * is_trial. Findings go to 'wrong'. */
 void addresses_assign(struct addresses *a, struct arena *arena, struct val *service, bool is_trial,
                       struct field_errors *wrong);

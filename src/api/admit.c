@@ -2,6 +2,7 @@
 #include "api/admit.h"
 
 #include "api/api-priv.h"
+#include "api/families.h"
 #include "base/chance.h"
 #include "base/mem.h"
 #include "schema/object.h"
@@ -247,6 +248,14 @@ static void set_class(struct api *api, struct arena *a, const struct kind *class
 	}
 }
 
+void admit_service(struct api *api, struct arena *a, struct val *service, const struct val *old)
+{
+	struct field_errors again = { .arena = a }; /* told after validation: it says more */
+
+	service_carry_over(a, service, old);
+	service_families(a, service, old, api->addresses.dual_stack, &again);
+}
+
 int admit_new(struct api *api, const struct kind *k, struct arena *a, struct val *object,
               struct err *err)
 {
@@ -258,7 +267,7 @@ int admit_new(struct api *api, const struct kind *k, struct arena *a, struct val
 		return admit_pod(api, a, object, err);
 	}
 	if (storage == kinds->service) {
-		service_carry_over(a, object, NULL);
+		admit_service(api, a, object, NULL);
 	} else if (storage == kinds->ingress && !val_get(val_path(object, "metadata.annotations"),
 	                                                 "kubernetes.io/ingress.class")) {
 		set_class(api, a, kinds->ingress_class,

@@ -10,3 +10,6 @@ MUST_USE int admit_namespace(const struct api *api, struct slice ns, struct err 
  * token, tolerations, priority, default classes. Failure: ERR_FORBIDDEN (the reason alone). */
 MUST_USE int admit_new(struct api *api, const struct kind *k, struct arena *a, struct val *object,
                        struct err *err);
+/* Before validation: what a Service keeps from before (old may be null) and which IP families it
+ * gets, as far as that can be said. */
+void admit_service(struct api *api, struct arena *a, struct val *service, const struct val *old);

@@ -117,6 +117,7 @@ static struct api *api_make(struct loop *l, const struct api_config *c)
 	api->public_address = copy(c->public_address);
 	api->advertise_ip = c->advertise_ip;
 	api->advertise_port = c->advertise_port;
+	api->addresses.dual_stack = c->dual_stack;
 	list_init(&api->watches);
 	list_init(&api->snapshots);
 	list_init(&api->tunnels);

@@ -23,6 +23,7 @@ struct api_config {
 	struct ip advertise_ip; /* where pods reach this server: endpoint of default/kubernetes */
 	uint16_t advertise_port;
 	const char *public_address; /* "127.0.0.1:6443", told by /api; may be null */
+	bool dual_stack;            /* services may have addresses of both families */
 };
 
 /* Makes what a fresh cluster has (namespaces, default/kubernetes, bootstrap roles) unless it is

@@ -9,6 +9,7 @@
 #include "api/convert.h"
 #include "api/definition.h"
 #include "api/fail.h"
+#include "api/families.h"
 #include "api/limits.h"
 #include "api/subresource.h"
 #include "api/verbs.h"
@@ -167,8 +168,11 @@ static int to_storage(struct writing *w)
 	const struct kind *storage = kind_storage(w->kind);
 
 	if (storage == c->api->kinds.service) {
-		addresses_assign(&c->api->addresses, c->arena, w->object, c->options.dry_run,
-		                 &wrong);
+		service_families(c->arena, w->object, w->old, c->api->addresses.dual_stack, &wrong);
+		if (!wrong.n) {
+			addresses_assign(&c->api->addresses, c->arena, w->object,
+			                 c->options.dry_run, &wrong);
+		}
 		if (wrong.n) {
 			return fail_invalid(c, w->kind, name_of(w->object), &wrong);
 		}
@@ -443,7 +447,7 @@ int writing_update(struct writing *w)
 	object_default(w->kind, c->arena, w->object);
 	keep_finalizers(w);
 	if (kind_storage(w->kind) == c->api->kinds.service) {
-		service_carry_over(c->arena, w->object, w->old);
+		admit_service(c->api, c->arena, w->object, w->old);
 	}
 	definition_prepare(c->api, c->arena, w->kind, w->object, w->old);
 	warn(w);

@@ -67,6 +67,39 @@ const char *prefix_format(struct prefix p, char *buf)
 	return buf;
 }
 
+bool ip_pair_parse(struct slice text, struct ip_pair *ret)
+{
+	struct slice first, second;
+	struct ip_pair ips = { 0 };
+	bool two = slice_cut(text, ',', &first, &second);
+
+	if (!ip_parse(two ? first : text, &ips.at[0]) ||
+	    (two && (!ip_parse(second, &ips.at[1]) || ips.at[0].family == ips.at[1].family))) {
+		return false;
+	}
+	*ret = ips;
+	return true;
+}
+
+const char *ip_pair_format(struct ip_pair ips, char *buf)
+{
+	char first[IP_TEXT_SIZE], second[IP_TEXT_SIZE];
+
+	snprintf(buf, IP_PAIR_TEXT_SIZE, "%s%s%s", ip_format(ips.at[0], first),
+	         ips.at[1].family ? "," : "", ip_format(ips.at[1], second));
+	return buf;
+}
+
+struct ip ip_pair_of(struct ip_pair ips, enum ip_family family)
+{
+	for (size_t i = 0; i < 2; i++) {
+		if (ips.at[i].family == family) {
+			return ips.at[i];
+		}
+	}
+	return (struct ip){ 0 };
+}
+
 struct ip ip_v4(uint32_t host_order)
 {
 	struct ip ip = { .family = IP_V4 };
@@ -120,9 +153,25 @@ bool prefix_eq(struct prefix a, struct prefix b)
 	return a.len == b.len && ip_eq(a.ip, b.ip);
 }
 
+struct ip prefix_last(struct prefix p)
+{
+	unsigned total = p.ip.family == IP_V4 ? 32 : 128;
+
+	for (unsigned bit = p.len; bit < total; bit++) {
+		p.ip.bytes[bit / 8] |= (uint8_t)(0x80u >> (bit % 8));
+	}
+	return p.ip;
+}
+
 struct ip prefix_nth(struct prefix p, uint32_t n)
 {
-	return ip_v4(ip_to_v4(p.ip) + n);
+	uint64_t sum = n;
+
+	for (size_t i = p.ip.family == IP_V4 ? 4 : 16; i-- > 0; sum >>= 8) {
+		sum += p.ip.bytes[i];
+		p.ip.bytes[i] = (uint8_t)sum;
+	}
+	return p.ip;
 }
 
 socklen_t ip_to_sockaddr(struct ip ip, uint16_t port, struct sockaddr_storage *ret)

@@ -191,6 +191,7 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 {
 	const char *name = cli_value(p, "name", "kennel"), *home = cli_value(p, "home", NULL),
 		   *edge = cli_value(p, "edge-address", "127.0.0.1"),
+		   *families = cli_value(p, "ip-families", NULL),
 		   *port = cli_value(p, "api-port", "0"), *nodes = cli_value(p, "nodes", NULL),
 		   *dataplane = cli_value(p, "service-dataplane", "auto");
 	uint64_t port_number, n_nodes = 0;
@@ -202,6 +203,11 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 	}
 	if (!ip_parse(slice_of(edge), &ip)) {
 		return err_raise(err, ERR_USAGE, "--edge-address %s: not an IP address", edge);
+	}
+	if (families && strcmp(families, IP_FAMILIES_SINGLE) != 0 &&
+	    strcmp(families, IP_FAMILIES_DUAL) != 0) {
+		return err_raise(err, ERR_USAGE, "--ip-families %s: %s or %s", families,
+		                 IP_FAMILIES_SINGLE, IP_FAMILIES_DUAL);
 	}
 	if (!slice_to_u64(slice_of(port), &port_number) || port_number > 65535) {
 		return err_raise(err, ERR_USAGE, "--api-port %s: not a port (1 to 65535)", port);
@@ -219,6 +225,7 @@ int cli_instance_of(const struct cli_parsed *p, struct cli_instance *ret, struct
 		.name = name,
 		.nodes = (unsigned)n_nodes,
 		.edge_address = edge,
+		.ip_families = families,
 		.api_port = (uint16_t)port_number,
 		.service_dataplane = dataplane,
 	};

@@ -16,7 +16,9 @@ struct cli_instance {
 	const char *name; /* --name, default "kennel" */
 	const char *home; /* --home, absolute; default /var/lib/kennel (then .../NAME for others) */
 	const char *edge_address; /* --edge-address, default 127.0.0.1 */
-	uint16_t api_port;        /* --api-port; 0: 6443 or the next free one */
+	const char
+		*ip_families; /* --ip-families: IP_FAMILIES_... (base/ip.h); null: as last time */
+	uint16_t api_port;    /* --api-port; 0: 6443 or the next free one */
 	const char
 		*service_dataplane; /* --service-dataplane: "auto" (default), "ebpf", "nftables" */
 	unsigned nodes;             /* --nodes; 0: as last time, at first one */

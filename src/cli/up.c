@@ -20,6 +20,9 @@ static const struct cli_option options[] = {
 	{ "load", 0, "PATH",
 	  "image archive, or a folder of them, to load first (may be repeated)" },
 	{ "edge-address", 0, "IP", "where load balancers listen (default 127.0.0.1)" },
+	{ "ip-families", 0, "LIST",
+	  "IPv4, or IPv4,IPv6: pods and, if they ask, Services have addresses of both (default: as "
+	  "last time, at first IPv4)" },
 	{ "api-port", 0, "PORT",
 	  "port of the API server on loopback (default 6443 or the next free)" },
 	{ "service-dataplane", 0, "KIND",

@@ -72,14 +72,16 @@ static struct val *subsets_of(struct work *w, const struct val *service,
 {
 	bool all = val_bool(val_path(service, "spec.publishNotReadyAddresses"), false);
 	struct val *subsets = val_new_array(w->arena);
+	const char *types[2]; /* Endpoints know the primary one only */
 	size_t n = 0;
 
 	*ret_over = false;
+	service_address_types(service, types);
 	for (size_t i = 0; i < endpoints->n; i++) {
 		const struct endpoint *e = &endpoints->at[i];
 		struct val *subset, *ports;
 
-		if ((e->is_terminating && !all) || strcmp(e->address_type, "IPv4") != 0) {
+		if ((e->is_terminating && !all) || strcmp(e->address_type, types[0]) != 0) {
 			continue;
 		}
 		if (n++ == ADDRESSES_MAX) {

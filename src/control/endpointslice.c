@@ -78,6 +78,7 @@ static int step(struct work *w, struct slice key, struct err *err)
 	plan.owner = service;
 	plan.service = val_cstr(val_path(service, "metadata.name"));
 	plan.labels = labels_of(w, service);
+	service_address_types(service, plan.types);
 	plan.trigger_us = endpoints.changed_us;
 	for (size_t i = 0; i < endpoints.n; i++) {
 		const struct endpoint *e = &endpoints.at[i];

@@ -172,16 +172,17 @@ static struct slice pod_ip(const struct val *pod, enum ip_family family)
 	return ip_parse(first, &ip) && ip.family == family ? first : SLICE("");
 }
 
-static bool wants_family(const struct val *service, const char *family)
+void service_address_types(const struct val *service, const char *ret[2])
 {
-	const struct val *families = val_path(service, "spec.ipFamilies");
+	size_t n = 0;
 
-	val_for_each (families, it) {
-		if (slice_is(val_str(it), family)) {
-			return true;
+	ret[0] = "IPv4";
+	ret[1] = NULL;
+	val_for_each (val_path(service, "spec.ipFamilies"), it) {
+		if (n < 2) {
+			ret[n++] = slice_is(val_str(it), "IPv6") ? "IPv6" : "IPv4";
 		}
 	}
-	return !val_len(families) && strcmp(family, "IPv4") == 0;
 }
 
 static int64_t newest_change(const struct val *pod)
@@ -226,22 +227,21 @@ static bool is_selected(void *arg, const struct val *pod)
 
 struct endpoints service_endpoints(struct work *w, const struct val *service)
 {
-	static const struct {
-		const char *type;
-		enum ip_family family;
-	} families[] = { { "IPv4", IP_V4 }, { "IPv6", IP_V6 } };
 	struct docs pods = work_list(w, w->kinds->pod, meta_ns(service), is_selected,
 	                             (void *)(uintptr_t)service);
 	struct endpoints out = { .at = ARENA_ARRAY(w->arena, struct endpoint, pods.n * 2 + 1),
 		                 .changed_us = meta_created_us(service) };
+	const char *types[2];
 
-	for (size_t f = 0; f < ARRAY_SIZE(families); f++) {
-		for (size_t i = 0; i < pods.n && wants_family(service, families[f].type); i++) {
-			struct slice ip = pod_ip(pods.at[i]->root, families[f].family);
+	service_address_types(service, types);
+	for (size_t f = 0; f < ARRAY_SIZE(types) && types[f]; f++) {
+		enum ip_family family = strcmp(types[f], "IPv6") == 0 ? IP_V6 : IP_V4;
+
+		for (size_t i = 0; i < pods.n; i++) {
+			struct slice ip = pod_ip(pods.at[i]->root, family);
 
 			if (ip.len) {
-				add_endpoint(w, service, pods.at[i]->root, families[f].type, ip,
-				             &out);
+				add_endpoint(w, service, pods.at[i]->root, types[f], ip, &out);
 			}
 		}
 	}

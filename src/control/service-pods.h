@@ -31,7 +31,9 @@ struct endpoints {
 	size_t n;
 	int64_t changed_us; /* newest of all */
 };
-/* The Service's endpoints by the rules above, in order of pod names. */
+/* The Service's address types, "IPv4" and "IPv6", in its order; the second may be null. */
+void service_address_types(const struct val *service, const char *ret[2]);
+/* The Service's endpoints by the rules above, its primary family first, then in order of pod names. */
 struct endpoints service_endpoints(struct work *w, const struct val *service);
 /* {kind: Pod, namespace, name, uid} */
 struct val *endpoint_target(struct arena *a, const struct endpoint *e);

@@ -178,19 +178,41 @@ static void place(struct packing *k, struct slice_group *g)
 	}
 }
 
-/* Empty slices go, but the last one stays as the sign that somebody looked. */
+static size_t count_of_type(const struct packing *k, const char *type)
+{
+	size_t n = 0;
+
+	for (const struct packed *p = k->slices; p; p = p->next) {
+		n += !type || strcmp(p->group->address_type, type) == 0;
+	}
+	return n;
+}
+
+/* Empty slices go, but the last one of a type that is asked for stays as the sign that somebody
+ * looked. */
+static bool is_sign(const struct packing *k, const struct packed *p)
+{
+	const char *type = p->group->address_type;
+
+	if (!k->plan->types[0]) {
+		return count_of_type(k, NULL) == 1;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(k->plan->types) && k->plan->types[i]; i++) {
+		if (strcmp(k->plan->types[i], type) == 0) {
+			return count_of_type(k, type) == 1;
+		}
+	}
+	return false;
+}
+
 static void drop_empty(struct packing *k)
 {
 	struct packed **at = &k->slices;
-	size_t filled = 0;
 
-	for (struct packed *p = k->slices; p; p = p->next) {
-		filled += val_len(p->endpoints) > 0;
-	}
 	while (*at) {
 		struct packed *p = *at;
 
-		if (val_len(p->endpoints) || (filled == 0 && p == k->slices && !p->next)) {
+		if (val_len(p->endpoints) || is_sign(k, p)) {
 			at = &p->next;
 			continue;
 		}
@@ -198,6 +220,27 @@ static void drop_empty(struct packing *k)
 		if (p->stored) {
 			p->next = k->surplus;
 			k->surplus = p;
+		}
+	}
+}
+
+static void add_sign(struct packing *k, const char *type)
+{
+	struct slice_group *empty = ARENA_NEW(k->w->arena, struct slice_group);
+
+	empty->address_type = type;
+	empty->ports = val_new_array(k->w->arena);
+	add(k, &k->slices, NULL, empty);
+}
+
+static void add_signs(struct packing *k)
+{
+	if (!k->plan->types[0] && !k->slices) {
+		add_sign(k, k->plan->groups ? k->plan->groups->address_type : "IPv4");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(k->plan->types) && k->plan->types[i]; i++) {
+		if (count_of_type(k, k->plan->types[i]) == 0) {
+			add_sign(k, k->plan->types[i]);
 		}
 	}
 }
@@ -287,13 +330,7 @@ int slice_plan_carry_out(struct work *w, const struct slice_plan *plan, struct e
 		place(&k, g);
 	}
 	drop_empty(&k);
-	if (!k.slices) {
-		struct slice_group *empty = ARENA_NEW(w->arena, struct slice_group);
-
-		empty->address_type = plan->groups ? plan->groups->address_type : "IPv4";
-		empty->ports = val_new_array(w->arena);
-		add(&k, &k.slices, NULL, empty);
-	}
+	add_signs(&k);
 	recycle(&k);
 	for (struct packed *p = k.slices; p; p = p->next) {
 		r = write_one(&k, p, err);

@@ -23,7 +23,10 @@ struct slice_plan {
 	const struct val *labels;      /* object: further labels */
 	const struct val *annotations; /* object or null: further annotations */
 	int64_t trigger_us;            /* newest change behind it, 0 unknown */
-	struct slice_group *groups;    /* none: one empty slice is kept */
+	struct slice_group *groups;
+	/* Address types that keep an empty slice when they have no endpoints; none given: one of
+	 * them all does. */
+	const char *types[2];
 };
 
 /* What EndpointSlices are indexed by: the name of their Service. */

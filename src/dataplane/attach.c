@@ -31,9 +31,20 @@ int far_end_find(int netns_fd, bool *ret_found, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+static void queue_address(struct netlink *nl, int index, const struct far_end *f,
+                          const struct far_address *a)
+{
+	const struct prefix everywhere = { .ip = { .family = a->ip.family } };
+
+	address_queue(nl, index, a->ip, a->len);
+	if (f->gateway_mac) {
+		neighbour_queue(nl, index, a->gateway, f->gateway_mac);
+	}
+	route_queue(nl, &(struct route){ .to = everywhere, .via = a->gateway, .index = index });
+}
+
 int far_end_configure(const struct far_end *f, struct err *err)
 {
-	static const struct prefix everywhere = { .ip = { .family = IP_V4 } };
 	scoped_netlink struct netlink nl = { 0 };
 	struct link_info eth0;
 	int r = netlink_open(&nl, NETLINK_ROUTE, f->netns_fd, 0, err);
@@ -46,13 +57,18 @@ int far_end_configure(const struct far_end *f, struct err *err)
 	}
 	link_queue_up(&nl, LOOPBACK_INDEX);
 	link_queue_no_link_local(&nl, eth0.index);
-	address_queue(&nl, eth0.index, f->ip, f->len);
 	link_queue_up(&nl, eth0.index);
-	if (f->gateway_mac) {
-		neighbour_queue(&nl, eth0.index, f->gateway, f->gateway_mac);
+	for (size_t i = 0; i < ARRAY_SIZE(f->at); i++) {
+		if (f->at[i].ip.family) {
+			queue_address(&nl, eth0.index, f, &f->at[i]);
+		}
 	}
-	route_queue(&nl,
-	            &(struct route){ .to = everywhere, .via = f->gateway, .index = eth0.index });
 	r = netlink_send(&nl, err);
-	return r < 0 ? r : link_wait_running(&nl, "eth0", err);
+	if (r == 0) {
+		r = link_wait_running(&nl, "eth0", err);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(f->at) && r == 0; i++) {
+		r = address_wait(&nl, f->at[i].ip, err);
+	}
+	return r;
 }

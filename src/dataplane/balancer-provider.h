@@ -7,11 +7,11 @@
 
 #include "base/err.h"
 
-struct dataplane;
+struct stack;
 
 struct balancer_provider {
 	const char *name;
-	void *(*start)(struct dataplane *d); /* its state; never null */
+	void *(*start)(struct stack *s); /* its state for one family; never null */
 	void (*stop)(void *state);
 	/* Turns what changed in the model since the last call (all: everything) into wishes;
 	 * nothing is written. Cannot fail: what cannot be expressed is logged and left out. */

@@ -11,6 +11,7 @@
 #include "dataplane/dataplane.h"
 #include "dataplane/mirror.h"
 #include "dataplane/node-table.h"
+#include "dataplane/set-key.h"
 #include "dataplane/vpc-table.h"
 #include "host/netlink.h"
 #include "host/nft.h"
@@ -24,12 +25,30 @@ struct gateway;
 struct sockets;
 struct teardown;
 
+/* The node's side of one family: its tables, and what they should hold. */
+struct stack {
+	struct dataplane *d;
+	enum ip_family family;
+	struct ip node_ip, dns_ip; /* dns_ip may be none */
+	struct prefix pod_range, cluster_range, service_range;
+	struct nft *nft; /* owned */
+	struct mirror mirrors[NODE_SETS];
+	uint64_t stamp;       /* of the rules this program would write */
+	bool must_rebuild;    /* rules in the kernel are not ours: write them anew */
+	bool must_read;       /* a commit failed: look what is there */
+	bool knows_all;       /* the model was rendered in full once */
+	void *balancer_state; /* owned by the balancer */
+	uint64_t pods_version, rules_version; /* of the policy table that was planned */
+	bool unsettled; /* no generation in the kernel: every packet is judged */
+	struct loop_timer settle;
+};
+
 /* A pod's or host's link that is to go. */
 struct gone {
 	char link[IFNAMSIZ];
 	int index;
 	bool in_vpc;
-	struct ip ip; /* whose flows go too; none for hosts */
+	struct ip_pair ips; /* whose flows go too; none for hosts */
 };
 
 struct vpc_subnet {
@@ -46,30 +65,20 @@ struct dataplane {
 	/* the node's side */
 	struct netlink node_route; /* links of the node */
 	struct netlink node_flows; /* tracked flows of the node */
-	struct nft *node_nft;
-	struct mirror mirrors[NODE_SETS];
-	uint64_t node_stamp; /* of the rules this program would write */
-	bool must_rebuild;   /* rules in the kernel are not ours: write them anew */
-	bool must_read;      /* a commit failed: look what is there */
-	bool knows_all;      /* the model was rendered in full once */
-	struct loop_timer settle;
-	/* services */
+	struct stack stacks[2];    /* IPv4, and IPv6 when it is carried */
+	size_t n_stacks;
 	const struct balancer_provider *balancer;
-	void *balancer_state; /* owned by the balancer */
 	struct sockets
 		*sockets; /* what pods open gets its endpoint here; null: as packets. Owned */
-	/* policies */
-	uint64_t pods_version, rules_version;
-	bool unsettled; /* no generation in the kernel: every packet is judged */
 	/* the VPC's side */
 	struct netlink vpc_route;
 	struct nft *vpc_nft;
 	struct mirror vpc_mirrors[VPC_SETS];
-	vpc_subnet_list subnets;       /* those of the default VPC first */
-	bool vpc_behind;               /* a change there is still to be committed */
-	struct map host_ips;           /* id to struct ip, owned */
-	struct map host_guards;        /* address to struct host_guard, owned */
-	struct gateway *gateway;       /* owned; null: no internet */
+	vpc_subnet_list subnets; /* those of the default VPC first */
+	bool vpc_behind;         /* a change there is still to be committed */
+	struct map host_ips;     /* id to struct ip, owned */
+	struct map host_guards;  /* address to struct host_guard, owned */
+	struct gateway *gateway; /* owned; null: no internet */
 	/* pods and hosts that are going */
 	VEC(struct gone) gone;
 	struct teardown *teardown; /* running off the loop; null: none */
@@ -77,18 +86,29 @@ struct dataplane {
 	struct dataplane_stats stats;
 };
 
+/* The stack of that family; null: it is not carried. */
+static inline struct stack *stack_of(struct dataplane *d, uint8_t family)
+{
+	for (size_t i = 0; i < d->n_stacks; i++) {
+		if (d->stacks[i].family == family) {
+			return &d->stacks[i];
+		}
+	}
+	return NULL;
+}
+
 /* ---- sync.c ---- */
 /* Reads what the kernel has. */
-MUST_USE int sync_read(struct dataplane *d, struct err *err);
+MUST_USE int sync_read(struct stack *s, struct err *err);
 /* Plans what changed and commits what the kernel differs by. */
-MUST_USE int sync_node(struct dataplane *d, struct err *err);
+MUST_USE int sync_stack(struct stack *s, struct err *err);
 
 /* ---- policies.c ---- */
 /* reread: the kernel's side was read anew just before. */
-void policies_plan(struct dataplane *d, bool reread);
+void policies_plan(struct stack *s, bool reread);
 /* Nothing is on its way any more that was judged by what was before: flows judged from now on are
  * believed. */
-void policies_settle(struct dataplane *d);
+void policies_settle(struct stack *s);
 
 /* ---- vpc.c ---- */
 /* Bridges, addresses, rules of the router, and the link to the node. */
@@ -111,11 +131,14 @@ void hosts_adopt(struct dataplane *d);
 
 /* ---- attach.c ---- */
 /* The far end of a link, in the namespace of a pod or host. */
+struct far_address {
+	struct ip ip, gateway;
+	uint8_t len; /* of the prefix on the link */
+};
 struct far_end {
 	int netns_fd;
-	struct ip ip, gateway;
-	uint8_t len;                /* of the prefix on the link */
-	const uint8_t *gateway_mac; /* null: ask by ARP */
+	struct far_address at[2];   /* none: not used */
+	const uint8_t *gateway_mac; /* null: ask by ARP or neighbour discovery */
 };
 /* eth0 there. Failure: ERR_IO. *ret_found: there is one. */
 MUST_USE int far_end_find(int netns_fd, bool *ret_found, struct err *err);
@@ -126,7 +149,8 @@ const char *near_end_name(const char *prefix, struct slice id, char *buf);
 /* ---- teardown.c ---- */
 void teardown_later(struct dataplane *d, const struct gone *g);
 /* Before a link or address is used again: what is queued under that name or address goes now. */
-MUST_USE int teardown_before(struct dataplane *d, const char *link, struct ip ip, struct err *err);
+MUST_USE int teardown_before(struct dataplane *d, const char *link, struct ip_pair ips,
+                             struct err *err);
 /* Ends flows that name addresses of the pods' range that no pod has. */
 MUST_USE int teardown_strangers(struct dataplane *d, struct err *err);
 void teardown_fini(struct dataplane *d);

@@ -19,16 +19,57 @@ static int open_doors(struct dataplane *d, struct err *err)
 	if (r == 0) {
 		r = netlink_open(&d->node_flows, NETLINK_NETFILTER, node, 0, err);
 	}
-	if (r == 0) {
-		r = nft_open(node, TABLE, &d->node_nft, err);
+	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
+		r = nft_open(node, d->stacks[i].family, TABLE, &d->stacks[i].nft, err);
 	}
 	if (r == 0) {
 		r = netlink_open(&d->vpc_route, NETLINK_ROUTE, vpc, 0, err);
 	}
 	if (r == 0) {
-		r = nft_open(vpc, TABLE, &d->vpc_nft, err);
+		r = nft_open(vpc, IP_V4, TABLE, &d->vpc_nft, err);
 	}
 	return r;
+}
+
+static void add_stack(struct dataplane *d, struct stack with)
+{
+	struct stack *s = &d->stacks[d->n_stacks++];
+
+	*s = with;
+	s->d = d;
+	s->family = s->node_ip.family;
+	s->must_read = true;
+	for (int i = 0; i < NODE_SETS; i++) {
+		mirror_init(&s->mirrors[i], node_set(s->family, i));
+	}
+	s->balancer_state = d->balancer->start(s);
+}
+
+static void add_stacks(struct dataplane *d)
+{
+	const struct dataplane_config *c = &d->config;
+
+	add_stack(d, (struct stack){ .node_ip = c->node_ip,
+	                             .dns_ip = c->dns_ip,
+	                             .pod_range = c->pod_range,
+	                             .cluster_range = c->cluster_range,
+	                             .service_range = c->service_range });
+	if (c->node_ip6.family) {
+		add_stack(d, (struct stack){ .node_ip = c->node_ip6,
+		                             .pod_range = c->pod_range6,
+		                             .cluster_range = c->cluster_range6,
+		                             .service_range = c->service_range6 });
+	}
+}
+
+static void stack_fini(struct stack *s)
+{
+	loop_timer_stop(&s->settle);
+	s->d->balancer->stop(s->balancer_state);
+	for (int i = 0; i < NODE_SETS; i++) {
+		mirror_fini(&s->mirrors[i]);
+	}
+	s->nft = nft_close(s->nft);
 }
 
 int dataplane_new(struct loop *l, const struct dataplane_config *c, struct dataplane **ret,
@@ -43,18 +84,14 @@ int dataplane_new(struct loop *l, const struct dataplane_config *c, struct datap
 	d->config.node_name = slice_of(d->node_name);
 	d->link = mem_strdup(c->link);
 	d->config.link = d->link;
-	d->must_read = true;
-	for (int i = 0; i < NODE_SETS; i++) {
-		mirror_init(&d->mirrors[i], &node_sets[i]);
-	}
 	for (int i = 0; i < VPC_SETS; i++) {
 		mirror_init(&d->vpc_mirrors[i], &vpc_sets[i]);
 	}
 	d->balancer = &balancer_nft;
-	d->balancer_state = d->balancer->start(d);
+	add_stacks(d);
 	r = open_doors(d, err);
-	if (r == 0) {
-		r = sync_read(d, err);
+	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
+		r = sync_read(&d->stacks[i], err);
 	}
 	if (r == 0) {
 		r = vpc_prepare(d, err);
@@ -75,19 +112,16 @@ struct dataplane *dataplane_free(struct dataplane *d)
 	if (!d) {
 		return NULL;
 	}
-	loop_timer_stop(&d->settle);
 	d->gateway = gateway_free(d->gateway);
 	teardown_fini(d);
 	hosts_fini(d);
 	d->sockets = sockets_close(d->sockets);
-	d->balancer->stop(d->balancer_state);
-	for (int i = 0; i < NODE_SETS; i++) {
-		mirror_fini(&d->mirrors[i]);
+	for (size_t i = 0; i < d->n_stacks; i++) {
+		stack_fini(&d->stacks[i]);
 	}
 	for (int i = 0; i < VPC_SETS; i++) {
 		mirror_fini(&d->vpc_mirrors[i]);
 	}
-	d->node_nft = nft_close(d->node_nft);
 	d->vpc_nft = nft_close(d->vpc_nft);
 	netlink_close(&d->node_route);
 	netlink_close(&d->node_flows);
@@ -119,9 +153,12 @@ int dataplane_leave_sockets(int cgroup_fd, struct err *err)
 
 int dataplane_sync(struct dataplane *d, struct err *err)
 {
-	bool first = !d->knows_all;
-	int r = sync_node(d, err);
+	bool first = !d->stacks[0].knows_all;
+	int r = 0;
 
+	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
+		r = sync_stack(&d->stacks[i], err);
+	}
 	if (r == 0 && first) {
 		r = teardown_strangers(d, err);
 	}
@@ -136,13 +173,47 @@ struct dataplane_stats dataplane_stats(const struct dataplane *d)
 	return d->stats;
 }
 
+/* Families count for themselves; whoever asks sees one number. */
+struct counted {
+	struct map sums; /* name to struct sum, owned */
+};
+struct sum {
+	uint64_t packets, bytes;
+};
+
+static void add_up(void *arg, const char *name, uint64_t packets, uint64_t bytes)
+{
+	struct counted *c = arg;
+	struct sum *sum = map_find(&c->sums, slice_of(name));
+
+	if (!sum) {
+		sum = NEW(struct sum);
+		(void)map_set(&c->sums, slice_of(name), sum);
+	}
+	sum->packets += packets;
+	sum->bytes += bytes;
+}
+
 int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *arg,
                            struct err *err)
 {
-	int r = nft_each_counter(d->node_nft, fn, arg, err);
+	struct counted c = { 0 };
+	int r = d->config.leads ? nft_each_counter(d->vpc_nft, add_up, &c, err) : 0;
 
+	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
+		r = nft_each_counter(d->stacks[i].nft, add_up, &c, err);
+	}
+	for (struct map_iter it = { 0 }; map_next(&c.sums, &it);) {
+		const struct sum *sum = it.value;
+
+		if (r == 0) {
+			fn(arg, it.key.p, sum->packets, sum->bytes);
+		}
+		free(it.value);
+	}
+	map_fini(&c.sums);
 	if (d->sockets) {
 		fn(arg, "balance-socket", sockets_balanced(d->sockets), 0);
 	}
-	return r < 0 || !d->config.leads ? r : nft_each_counter(d->vpc_nft, fn, arg, err);
+	return r;
 }

@@ -24,7 +24,10 @@ struct dataplane_config {
 	struct prefix pod_range;     /* 10.244.0.0/24 of this node */
 	struct prefix cluster_range; /* 10.244.0.0/16: the pods of all nodes */
 	struct prefix service_range; /* 10.1.0.0/16 */
-	struct ip dns_ip;            /* 10.0.0.10 */
+	/* The same for IPv6; with no address none of it is carried. */
+	struct ip node_ip6;
+	struct prefix pod_range6, cluster_range6, service_range6;
+	struct ip dns_ip;          /* 10.0.0.10 */
 	struct ip api_ip;          /* of the API server's listener inside, for default/kubernetes */
 	const struct model *model; /* borrowed; what is rendered */
 	int host_ns; /* the host's own network namespace, where the internet gateway's program runs;
@@ -54,15 +57,16 @@ struct dataplane *dataplane_free(struct dataplane *d); /* leaves the kernel as i
  * (defer to the end of the turn). Failure: ERR_IO; the next call tries everything again. */
 MUST_USE int dataplane_sync(struct dataplane *d, struct err *err);
 
-/* A pod's network: its namespace gets eth0 with ip/32, default route by 169.254.1.1, lo up; the
- * node side a route. Policies for the pod are in the kernel before its link is up: call it after
- * model_put of the pod with its status.podIP (dataplane_pod_attach syncs by itself; before the
- * first dataplane_sync only for a pod that the kernel does not know from an earlier run). netns_fd
- * is borrowed. Failure: ERR_INVALID when no pod in the model has the address; ERR_IO. */
-MUST_USE int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid, struct ip ip,
+/* A pod's network: its namespace gets eth0 with its addresses (one of each family at most; /32 and
+ * /128), default routes by 169.254.1.1 and fe80::1, lo up; the node side routes. Policies for the
+ * pod are in the kernel before its link is up: call it after model_put of the pod with its
+ * status.podIPs (dataplane_pod_attach syncs by itself; before the first dataplane_sync only for a
+ * pod that the kernel does not know from an earlier run). netns_fd is borrowed. Failure: ERR_INVALID
+ * when no pod in the model has an address, or its family is not carried; ERR_IO. */
+MUST_USE int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid, struct ip_pair ips,
                                   int netns_fd, struct err *err);
 void dataplane_pod_detach(struct dataplane *d, struct slice pod_uid,
-                          struct ip ip); /* queued, batched */
+                          struct ip_pair ips); /* queued, batched */
 /* A host in a private subnet (database, cache), of the dataplane that leads: eth0 with ip/24 on the subnet's bridge. */
 MUST_USE int dataplane_host_attach(struct dataplane *d, struct slice id, struct ip ip, int netns_fd,
                                    struct err *err);
@@ -115,13 +119,14 @@ enum drop_reason {
 	DROP_SECURITY_GROUP,    /* of a host in the VPC */
 	DROP_INTERNET,          /* what no gateway carries */
 	DROP_NO_ROUTE,          /* no route table of its subnet has a way there */
+	DROP_SPOOFED,           /* from a pod with a source that is not its own; IPv6 */
 	DROP_REASONS
 };
 const char *drop_reason_name(enum drop_reason reason); /* "drop-egress"; also its counter's */
 
 /* Packets and bytes by what was done with them, since the namespaces were made: "accept-new" and
  * the names of drop_reason_name; balance-socket counts sockets and datagrams that got an endpoint by
- * eBPF. A name may come twice, of node and router. */
+ * eBPF. Each name comes once, node, router and families added up. */
 typedef void dataplane_counter_fn(void *arg, const char *name, uint64_t packets, uint64_t bytes);
 MUST_USE int dataplane_each_counter(struct dataplane *d, dataplane_counter_fn *fn, void *arg,
                                     struct err *err);

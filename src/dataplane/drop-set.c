@@ -1,5 +1,4 @@
 /* Why: drops are noted where they happen, named the same everywhere, and read in one place. */
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@ static const char *const names[DROP_REASONS] = {
 	[DROP_INGRESS] = "drop-ingress",
 	[DROP_UNKNOWN_POD] = "drop-unknown-pod",
 	[DROP_INVALID] = "drop-invalid",
+	[DROP_SPOOFED] = "drop-spoofed-source",
 	[DROP_CLIENT_RANGE] = "drop-client-not-in-range",
 	[DROP_NO_SERVICE] = "drop-no-such-service",
 	[DROP_NO_ENDPOINT] = "refuse-no-endpoint",
@@ -30,49 +30,59 @@ const char *drop_reason_name(enum drop_reason reason)
 
 /* ---- writing ---- */
 
-const struct nft_set drop_set = { "drops",
-	                          { NFT_FIELD_MARK, NFT_FIELD_IP4, NFT_FIELD_IP4, NFT_FIELD_PROTO,
-	                            NFT_FIELD_PORT },
-	                          .timeouts = true,
-	                          .counts = true,
-	                          .max = DROPS_MAX };
+#define SET_OF(IP)                                                                                 \
+	{                                                                                          \
+		"drops", { NFT_FIELD_MARK, IP, IP, NFT_FIELD_PROTO, NFT_FIELD_PORT },              \
+			.timeouts = true, .counts = true, .max = DROPS_MAX                         \
+	}
+
+const struct nft_set *drop_set(enum ip_family family)
+{
+	static const struct nft_set v4 = SET_OF(NFT_FIELD_IP4), v6 = SET_OF(NFT_FIELD_IP6);
+
+	return family == IP_V6 ? &v6 : &v4;
+}
 
 static void load_key(struct nft *n, enum drop_reason reason, enum drop_key key)
 {
+	unsigned dst = 1 + nft_ip_regs(n), proto = dst + nft_ip_regs(n), port = proto + 1;
+
 	/* By way of the packet's mark, which nobody reads any more: the nft program cannot list a key with a number in it. */
 	nft_rule_u32(n, 0, (uint32_t)reason);
 	nft_rule_set_mark(n, 0);
 	nft_rule_meta(n, 0, NFT_META_MARK);
-	nft_rule_meta(n, 3, NFT_META_L4PROTO);
+	nft_rule_meta(n, proto, NFT_META_L4PROTO);
 	switch (key) {
 	case DROP_KEY_FLOW:
-		nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, 0);
-		nft_rule_ct_dir(n, 2, NFT_CT_SRC_IP, 1);
-		nft_rule_ct_dir(n, 4, NFT_CT_PROTO_SRC, 1);
+		nft_rule_ct_saddr(n, 1, 0);
+		nft_rule_ct_saddr(n, dst, 1);
+		nft_rule_ct_dir(n, port, NFT_CT_PROTO_SRC, 1);
 		break;
 	case DROP_KEY_ORIGINAL:
-		nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, 0);
-		nft_rule_ct_dir(n, 2, NFT_CT_DST_IP, 0);
-		nft_rule_ct_dir(n, 4, NFT_CT_PROTO_DST, 0);
+		nft_rule_ct_saddr(n, 1, 0);
+		nft_rule_ct_daddr(n, dst, 0);
+		nft_rule_ct_dir(n, port, NFT_CT_PROTO_DST, 0);
 		break;
 	case DROP_KEY_PACKET:
 		nft_rule_saddr(n, 1);
-		nft_rule_daddr(n, 2);
-		nft_rule_dport(n, 4);
+		nft_rule_daddr(n, dst);
+		nft_rule_dport(n, port);
 		break;
 	}
 }
 
 void drop_note_queue(struct nft *n, const char *chain, enum drop_reason reason, enum drop_key key)
 {
+	uint8_t icmp = nft_family(n) == IP_V6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+
 	/* A rule of its own: it ends when there is no room for one more. */
 	nft_rule_begin(n, chain);
 	if (key == DROP_KEY_PACKET) { /* what ICMP has there is no port */
 		nft_rule_meta(n, 0, NFT_META_L4PROTO);
-		nft_rule_not_equal(n, 0, &(uint8_t){ IPPROTO_ICMP }, 1);
+		nft_rule_not_equal(n, 0, &icmp, 1);
 	}
 	load_key(n, reason, key);
-	nft_rule_tally(n, &drop_set, 0, DROPS_MS);
+	nft_rule_tally(n, drop_set(nft_family(n)), 0, DROPS_MS);
 	nft_rule_begin(n, chain);
 	nft_rule_count(n, names[reason]);
 }
@@ -91,38 +101,43 @@ void drop_chain_queue(struct nft *n, enum drop_reason reason, enum drop_key key)
 struct reading {
 	dataplane_drop_fn *fn;
 	void *arg;
+	enum ip_family family;
 };
 
 static void show(void *arg, const struct nft_element *e)
 {
 	const struct reading *r = arg;
-	const uint8_t *key = e->key;
+	const uint8_t *src = (const uint8_t *)e->key + 4, *dst = src + ip_size(r->family),
+		      *proto = dst + ip_size(r->family);
 	struct dropped d = { .packets = e->packets };
 	uint32_t reason;
-	uint16_t port_be;
 
-	memcpy(&reason, key, 4);
+	memcpy(&reason, e->key, 4);
 	if (reason >= DROP_REASONS) {
 		return;
 	}
 	d.reason = (enum drop_reason)reason;
-	d.flow = (struct flow){ .src = { .family = IP_V4 },
-		                .dst = { .family = IP_V4 },
-		                .proto = key[12] };
-	memcpy(d.flow.src.bytes, key + 4, 4);
-	memcpy(d.flow.dst.bytes, key + 8, 4);
-	memcpy(&port_be, key + 16, sizeof(port_be));
-	d.flow.dst_port = ntohs(port_be);
+	d.flow = (struct flow){ .src = set_key_ip_at(src, r->family),
+		                .dst = set_key_ip_at(dst, r->family),
+		                .proto = *proto,
+		                .dst_port = set_key_port_at(proto + 4) };
 	d.age_ms = e->timeout_ms > e->expires_ms ? (int64_t)(e->timeout_ms - e->expires_ms) : 0;
 	r->fn(r->arg, &d);
 }
 
+static int each_drop_in(struct nft *n, dataplane_drop_fn *fn, void *arg, struct err *err)
+{
+	struct reading reading = { fn, arg, nft_family(n) };
+
+	return nft_each_element(n, drop_set(nft_family(n)), show, NULL, &reading, err);
+}
+
 int dataplane_each_drop(struct dataplane *d, dataplane_drop_fn *fn, void *arg, struct err *err)
 {
-	struct reading reading = { fn, arg };
-	int r = nft_each_element(d->node_nft, &drop_set, show, NULL, &reading, err);
+	int r = 0;
 
-	return r < 0 || !d->config.leads
-	               ? r
-	               : nft_each_element(d->vpc_nft, &drop_set, show, NULL, &reading, err);
+	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
+		r = each_drop_in(d->stacks[i].nft, fn, arg, err);
+	}
+	return r < 0 || !d->config.leads ? r : each_drop_in(d->vpc_nft, fn, arg, err);
 }

@@ -5,8 +5,9 @@
 #include "dataplane/dataplane.h"
 #include "host/nft.h"
 
-/* reason . source . destination . protocol . port, counted; rules write it. When it is full the counters still count. */
-extern const struct nft_set drop_set;
+/* Of tables of a family: reason . source . destination . protocol . port, counted; rules write it. When it is full the
+ * counters still count. */
+const struct nft_set *drop_set(enum ip_family family);
 #define DROPS_MAX 8192
 #define DROPS_MS  (10 * 60 * 1000)
 

@@ -262,7 +262,7 @@ static int attach(struct dataplane *d, struct slice id, struct ip ip, int netns_
 		return r;
 	}
 	near_end_name(HOST_LINK_PREFIX, id, name);
-	r = teardown_before(d, name, ip, err);
+	r = teardown_before(d, name, (struct ip_pair){ { ip } }, err);
 	wish_guard(d, ip, INWARDS, true);
 	if (r == 0) {
 		r = vpc_commit(d, err);
@@ -277,9 +277,9 @@ static int attach(struct dataplane *d, struct slice id, struct ip ip, int netns_
 		r = netlink_send(&d->vpc_route, err);
 	}
 	if (r == 0) {
-		r = far_end_configure(&(struct far_end){ netns_fd, ip, vpc_router_of(subnet),
-		                                         subnet->range.len, NULL },
-		                      err);
+		struct far_address own = { ip, vpc_router_of(subnet), subnet->range.len };
+
+		r = far_end_configure(&(struct far_end){ netns_fd, { own }, NULL }, err);
 	}
 	if (r == 0) {
 		r = link_wait_running(&d->vpc_route, name, err);

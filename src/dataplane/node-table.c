@@ -11,49 +11,74 @@
 #include "dataplane/drop-set.h"
 #include "host/nft-rule.h"
 
-#define IP4   NFT_FIELD_IP4
 #define PROTO NFT_FIELD_PROTO
 #define PORT  NFT_FIELD_PORT
 #define MARK  NFT_FIELD_MARK
 
-const struct nft_set node_sets[NODE_SETS] = {
-	[SET_ENTRIES] = { "entries", { IP4, PROTO, PORT }, { MARK } },
-	[SET_ENTRIES_INSIDE] = { "entries_inside", { IP4, PROTO, PORT }, { MARK } },
-	[SET_POOLS] = { "pools", { MARK }, { MARK, MARK } },
-	[SET_PICKERS] = { "pickers", { MARK, MARK }, .verdicts = true },
-	[SET_SLOTS] = { "slots", { MARK, MARK }, { IP4, PORT } },
-	[SET_CLUSTER_IPS] = { "cluster_ips", { IP4 } },
-	[SET_MASQUERADED] = { "masqueraded", { IP4, PROTO, PORT } },
-	[SET_GUARDED] = { "guarded", { IP4, PROTO, PORT } },
-	[SET_SOURCES] = { "sources", { IP4, PROTO, PORT, IP4 }, .ranges = true },
-	[SET_PODS] = { "pods", { IP4 }, { MARK } },
-	[SET_SAME] = { "same", { IP4, IP4 } },
-	[SET_BLOCKS] = { "blocks", { IP4, PROTO }, { MARK }, .ranges = true },
-	[SET_ISOLATED_INGRESS] = { "isolated_ingress", { MARK } },
-	[SET_ISOLATED_EGRESS] = { "isolated_egress", { MARK } },
-	[SET_ROWS_INGRESS] = { "rows_ingress", { MARK, MARK, PROTO, PORT }, .ranges = true },
-	[SET_ROWS_EGRESS] = { "rows_egress", { MARK, MARK, PROTO, PORT }, .ranges = true },
-	[SET_DENIED_INGRESS] = { "denied_ingress", { MARK, MARK, PROTO, PORT }, .ranges = true },
-	[SET_DENIED_EGRESS] = { "denied_egress", { MARK, MARK, PROTO, PORT }, .ranges = true },
-	[SET_ANY_INGRESS] = { "any_ingress", { MARK, PROTO, PORT }, .ranges = true },
-	[SET_ANY_EGRESS] = { "any_egress", { MARK, PROTO, PORT }, .ranges = true },
-	[SET_SETTLED] = { "settled", { MARK } },
-	[SET_GENERATION] = { "generation", { MARK }, { MARK } },
-};
-const struct nft_set node_affinity = {
-	"affinity", { MARK, IP4 }, { IP4, PORT }, .timeouts = true, .max = 65536
-};
+/* The sets of a family whose addresses are fields IP. */
+#define SETS_OF(IP)                                                                                \
+	{                                                                                          \
+		[SET_ENTRIES] = { "entries", { IP, PROTO, PORT }, { MARK } },                      \
+		[SET_ENTRIES_INSIDE] = { "entries_inside", { IP, PROTO, PORT }, { MARK } },        \
+		[SET_POOLS] = { "pools", { MARK }, { MARK, MARK } },                               \
+		[SET_PICKERS] = { "pickers", { MARK, MARK }, .verdicts = true },                   \
+		[SET_SLOTS] = { "slots", { MARK, MARK }, { IP, PORT } },                           \
+		[SET_CLUSTER_IPS] = { "cluster_ips", { IP } },                                     \
+		[SET_MASQUERADED] = { "masqueraded", { IP, PROTO, PORT } },                        \
+		[SET_GUARDED] = { "guarded", { IP, PROTO, PORT } },                                \
+		[SET_SOURCES] = { "sources", { IP, PROTO, PORT, IP }, .ranges = true },            \
+		[SET_PODS] = { "pods", { IP }, { MARK } }, [SET_SAME] = { "same", { IP, IP } },    \
+		[SET_BLOCKS] = { "blocks", { IP, PROTO }, { MARK }, .ranges = true },              \
+		[SET_ISOLATED_INGRESS] = { "isolated_ingress", { MARK } },                         \
+		[SET_ISOLATED_EGRESS] = { "isolated_egress", { MARK } },                           \
+		[SET_ROWS_INGRESS] = { "rows_ingress",                                             \
+			               { MARK, MARK, PROTO, PORT },                                \
+			               .ranges = true },                                           \
+		[SET_ROWS_EGRESS] = { "rows_egress",                                               \
+			              { MARK, MARK, PROTO, PORT },                                 \
+			              .ranges = true },                                            \
+		[SET_DENIED_INGRESS] = { "denied_ingress",                                         \
+			                 { MARK, MARK, PROTO, PORT },                              \
+			                 .ranges = true },                                         \
+		[SET_DENIED_EGRESS] = { "denied_egress",                                           \
+			                { MARK, MARK, PROTO, PORT },                               \
+			                .ranges = true },                                          \
+		[SET_ANY_INGRESS] = { "any_ingress", { MARK, PROTO, PORT }, .ranges = true },      \
+		[SET_ANY_EGRESS] = { "any_egress", { MARK, PROTO, PORT }, .ranges = true },        \
+		[SET_SETTLED] = { "settled", { MARK } },                                           \
+		[SET_GENERATION] = { "generation", { MARK }, { MARK } },                           \
+		[SET_AFFINITY] = {                                                                 \
+			"affinity", { MARK, IP }, { IP, PORT }, .timeouts = true, .max = 65536     \
+		},                                                                                 \
+	}
+
+static const struct nft_set sets4[NODE_SETS_ALL] = SETS_OF(NFT_FIELD_IP4);
+static const struct nft_set sets6[NODE_SETS_ALL] = SETS_OF(NFT_FIELD_IP6);
+
+const struct nft_set *node_set(enum ip_family family, enum node_set set)
+{
+	return family == IP_V6 ? &sets6[set] : &sets4[set];
+}
+
+static const struct nft_set *set_of(const struct nft *n, enum node_set set)
+{
+	return node_set(nft_family(n), set);
+}
 
 #define ORIGINAL 0
 #define REPLY    1
 
 /* ---- pieces of rules ---- */
 
-static void load_entry_key(struct nft *n) /* r0..r2 := daddr . proto . dport */
+/* From r0 on: daddr . proto . dport. Returns the register behind them. */
+static unsigned load_entry_key(struct nft *n)
 {
+	unsigned behind = nft_ip_regs(n);
+
 	nft_rule_daddr(n, 0);
-	nft_rule_meta(n, 1, NFT_META_L4PROTO);
-	nft_rule_dport(n, 2);
+	nft_rule_meta(n, behind, NFT_META_L4PROTO);
+	nft_rule_dport(n, behind + 1);
+	return behind + 2;
 }
 
 static void from_link_with_prefix(struct nft *n, const char *prefix)
@@ -98,13 +123,17 @@ static void ct_is_translated(struct nft *n)
 /* The address in reg r0 lies in p (inside) or not. */
 static void in_prefix(struct nft *n, struct prefix p, bool inside)
 {
-	uint32_t mask = htonl(p.len ? ~UINT32_C(0) << (32 - p.len) : 0);
+	size_t size = 4 * nft_ip_regs(n);
+	uint8_t mask[16] = { 0 };
 
-	nft_rule_mask(n, 0, &mask, sizeof(mask));
+	for (unsigned bit = 0; bit < p.len; bit++) {
+		mask[bit / 8] |= (uint8_t)(0x80u >> bit % 8);
+	}
+	nft_rule_mask(n, 0, mask, size);
 	if (inside) {
-		nft_rule_equal(n, 0, p.ip.bytes, 4);
+		nft_rule_equal(n, 0, p.ip.bytes, size);
 	} else {
-		nft_rule_not_equal(n, 0, p.ip.bytes, 4);
+		nft_rule_not_equal(n, 0, p.ip.bytes, size);
 	}
 }
 
@@ -121,8 +150,8 @@ static void find_entry(struct nft *n, const char *chain, enum node_set set, bool
 	if (from_pods) {
 		from_link_with_prefix(n, POD_LINK_PREFIX);
 	}
-	load_entry_key(n);
-	nft_rule_map(n, 0, &node_sets[set], 0);
+	(void)load_entry_key(n);
+	nft_rule_map(n, 0, set_of(n, set), 0);
 	nft_rule_set_mark(n, 0);
 }
 
@@ -140,31 +169,32 @@ static void translate(struct nft *n, const char *chain, bool from_pods)
 static void services(struct nft *n, const struct node_table_config *c)
 {
 	nft_rule_begin(n, "services");
-	load_entry_key(n);
-	nft_rule_saddr(n, 3);
-	nft_rule_in(n, 0, &node_sets[SET_GUARDED]);
-	nft_rule_not_in(n, 0, &node_sets[SET_SOURCES]);
+	nft_rule_saddr(n, load_entry_key(n));
+	nft_rule_in(n, 0, set_of(n, SET_GUARDED));
+	nft_rule_not_in(n, 0, set_of(n, SET_SOURCES));
 	drop_for(n, DROP_CLIENT_RANGE);
 
 	nft_rule_begin(n, "services");
 	nft_rule_meta(n, 0, NFT_META_MARK);
-	nft_rule_map(n, 0, &node_sets[SET_POOLS], 0);
-	nft_rule_vmap(n, 0, &node_sets[SET_PICKERS]);
+	nft_rule_map(n, 0, set_of(n, SET_POOLS), 0);
+	nft_rule_vmap(n, 0, set_of(n, SET_PICKERS));
 
 	/* A port that the service does not have is refused, an address that no service has gets no
 	 * answer. */
 	nft_rule_begin(n, "services");
 	nft_rule_daddr(n, 0);
-	nft_rule_in(n, 0, &node_sets[SET_CLUSTER_IPS]);
+	nft_rule_in(n, 0, set_of(n, SET_CLUSTER_IPS));
 	nft_rule_goto(n, CHAIN_REFUSE);
 	nft_rule_begin(n, "services");
 	nft_rule_daddr(n, 0);
 	in_prefix(n, c->service_range, true);
 	drop_for(n, DROP_NO_SERVICE);
-	nft_rule_begin(n, "services");
-	nft_rule_daddr(n, 0);
-	nft_rule_equal(n, 0, c->dns_ip.bytes, 4);
-	drop_for(n, DROP_NO_SERVICE);
+	if (c->dns_ip.family) {
+		nft_rule_begin(n, "services");
+		nft_rule_daddr(n, 0);
+		nft_rule_equal(n, 0, c->dns_ip.bytes, 4 * nft_ip_regs(n));
+		drop_for(n, DROP_NO_SERVICE);
+	}
 
 	drop_note_queue(n, CHAIN_REFUSE, DROP_NO_ENDPOINT, DROP_KEY_ORIGINAL);
 	nft_rule_begin(n, CHAIN_REFUSE);
@@ -185,26 +215,26 @@ static void masquerading(struct nft *n, const struct node_table_config *c)
 	nft_rule_begin(n, chain);
 	ct_is_translated(n);
 	nft_rule_saddr(n, 0);
-	nft_rule_daddr(n, 1);
-	nft_rule_in(n, 0, &node_sets[SET_SAME]);
+	nft_rule_daddr(n, nft_ip_regs(n));
+	nft_rule_in(n, 0, set_of(n, SET_SAME));
 	nft_rule_masquerade(n);
 
 	nft_rule_begin(n, chain);
 	ct_is_translated(n);
-	nft_rule_ct_dir(n, 0, NFT_CT_DST_IP, ORIGINAL);
-	nft_rule_meta(n, 1, NFT_META_L4PROTO);
-	nft_rule_ct_dir(n, 2, NFT_CT_PROTO_DST, ORIGINAL);
-	nft_rule_in(n, 0, &node_sets[SET_MASQUERADED]);
+	nft_rule_ct_daddr(n, 0, ORIGINAL);
+	nft_rule_meta(n, nft_ip_regs(n), NFT_META_L4PROTO);
+	nft_rule_ct_dir(n, nft_ip_regs(n) + 1, NFT_CT_PROTO_DST, ORIGINAL);
+	nft_rule_in(n, 0, set_of(n, SET_MASQUERADED));
 	nft_rule_masquerade(n);
 
 	/* A client from outside that was routed to a cluster IP: its answers must come back this
 	 * way. */
 	nft_rule_begin(n, chain);
 	ct_is_translated(n);
-	nft_rule_ct_dir(n, 0, NFT_CT_DST_IP, ORIGINAL);
-	nft_rule_in(n, 0, &node_sets[SET_CLUSTER_IPS]);
+	nft_rule_ct_daddr(n, 0, ORIGINAL);
+	nft_rule_in(n, 0, set_of(n, SET_CLUSTER_IPS));
 	nft_rule_saddr(n, 0);
-	nft_rule_not_equal(n, 0, c->node_ip.bytes, 4);
+	nft_rule_not_equal(n, 0, c->node_ip.bytes, 4 * nft_ip_regs(n));
 	in_prefix(n, c->cluster_range, false);
 	nft_rule_masquerade(n);
 
@@ -248,6 +278,13 @@ static void load_proto_port(struct nft *n, unsigned reg)
 	nft_rule_ct_dir(n, reg + 1, NFT_CT_PROTO_SRC, REPLY);
 }
 
+/* From r0 on: the flow's client . its server. */
+static void load_both_ends(struct nft *n)
+{
+	nft_rule_ct_saddr(n, 0, ORIGINAL);
+	nft_rule_ct_saddr(n, nft_ip_regs(n), REPLY);
+}
+
 /* The class of whom the flow's tuple of that direction names as source; a miss ends a rule and
  * keeps what was. */
 static void classify(struct nft *n, uint8_t dir, enum nft_meta_keys where)
@@ -256,13 +293,13 @@ static void classify(struct nft *n, uint8_t dir, enum nft_meta_keys where)
 	nft_rule_u32(n, 0, 0);
 	set_class(n, where);
 	nft_rule_begin(n, "policies");
-	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, dir);
-	nft_rule_meta(n, 1, NFT_META_L4PROTO);
-	nft_rule_map(n, 0, &node_sets[SET_BLOCKS], 0);
+	nft_rule_ct_saddr(n, 0, dir);
+	nft_rule_meta(n, nft_ip_regs(n), NFT_META_L4PROTO);
+	nft_rule_map(n, 0, set_of(n, SET_BLOCKS), 0);
 	set_class(n, where);
 	nft_rule_begin(n, "policies");
-	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, dir);
-	nft_rule_map(n, 0, &node_sets[SET_PODS], 0);
+	nft_rule_ct_saddr(n, 0, dir);
+	nft_rule_map(n, 0, set_of(n, SET_PODS), 0);
 	set_class(n, where);
 }
 
@@ -273,7 +310,7 @@ static void by_peer(struct nft *n, const struct direction *dir, enum node_set se
 	nft_rule_meta(n, 0, dir->subject);
 	nft_rule_meta(n, 1, dir->peer);
 	load_proto_port(n, 2);
-	nft_rule_in(n, 0, &node_sets[set]);
+	nft_rule_in(n, 0, set_of(n, set));
 	nft_rule_goto(n, to);
 }
 
@@ -281,7 +318,7 @@ static void judge(struct nft *n, const struct direction *dir)
 {
 	nft_rule_begin(n, dir->chain);
 	nft_rule_meta(n, 0, dir->subject);
-	nft_rule_not_in(n, 0, &node_sets[dir->isolated]);
+	nft_rule_not_in(n, 0, set_of(n, dir->isolated));
 	nft_rule_goto(n, dir->next);
 	by_peer(n, dir, dir->rows, dir->next);
 	by_peer(n, dir, dir->denied, drop_reason_name(dir->reason));
@@ -289,7 +326,7 @@ static void judge(struct nft *n, const struct direction *dir)
 	nft_rule_begin(n, dir->chain);
 	nft_rule_meta(n, 0, dir->subject);
 	load_proto_port(n, 1);
-	nft_rule_in(n, 0, &node_sets[dir->any]);
+	nft_rule_in(n, 0, set_of(n, dir->any));
 	nft_rule_goto(n, dir->next);
 	nft_rule_begin(n, dir->chain);
 	drop_for(n, dir->reason);
@@ -300,14 +337,14 @@ static void unknown_pods(struct nft *n)
 	nft_rule_begin(n, "policies");
 	from_link_with_prefix(n, POD_LINK_PREFIX);
 	nft_rule_saddr(n, 0);
-	nft_rule_saddr(n, 1);
-	nft_rule_not_in(n, 0, &node_sets[SET_SAME]);
+	nft_rule_saddr(n, nft_ip_regs(n));
+	nft_rule_not_in(n, 0, set_of(n, SET_SAME));
 	drop_for(n, DROP_UNKNOWN_POD);
 	nft_rule_begin(n, "policies");
 	to_link_with_prefix(n, POD_LINK_PREFIX);
 	nft_rule_daddr(n, 0);
-	nft_rule_daddr(n, 1);
-	nft_rule_not_in(n, 0, &node_sets[SET_SAME]);
+	nft_rule_daddr(n, nft_ip_regs(n));
+	nft_rule_not_in(n, 0, set_of(n, SET_SAME));
 	drop_for(n, DROP_UNKNOWN_POD);
 }
 
@@ -338,9 +375,8 @@ static void policies(struct nft *n)
 
 	unknown_pods(n);
 	nft_rule_begin(n, "policies");
-	nft_rule_ct_dir(n, 0, NFT_CT_SRC_IP, ORIGINAL);
-	nft_rule_ct_dir(n, 1, NFT_CT_SRC_IP, REPLY);
-	nft_rule_in(n, 0, &node_sets[SET_SAME]);
+	load_both_ends(n);
+	nft_rule_in(n, 0, set_of(n, SET_SAME));
 	nft_rule_goto(n, "admit");
 	classify(n, ORIGINAL, CLIENT_CLASS);
 	classify(n, REPLY, SERVER_CLASS);
@@ -353,7 +389,7 @@ static void policies(struct nft *n)
 	nft_rule_u32(n, 0, 0);
 	nft_rule_set_mark(n, 0);
 	nft_rule_set_priority(n, 0);
-	nft_rule_map(n, 0, &node_sets[SET_GENERATION], 0);
+	nft_rule_map(n, 0, set_of(n, SET_GENERATION), 0);
 	nft_rule_set_ct_mark(n, 0);
 	nft_rule_begin(n, "admit");
 	ct_state(n, NF_CT_STATE_BIT(IP_CT_NEW));
@@ -367,7 +403,7 @@ static void known_flows(struct nft *n, const char *chain)
 {
 	nft_rule_begin(n, chain);
 	nft_rule_ct(n, 0, NFT_CT_MARK);
-	nft_rule_in(n, 0, &node_sets[SET_SETTLED]);
+	nft_rule_in(n, 0, set_of(n, SET_SETTLED));
 	nft_rule_accept(n);
 	nft_rule_begin(n, chain);
 	ct_state(n, NF_CT_STATE_BIT(IP_CT_RELATED));
@@ -376,8 +412,9 @@ static void known_flows(struct nft *n, const char *chain)
 
 static void filters(struct nft *n)
 {
+	/* Invalid: would pass untranslated. Untracked: neighbour discovery, which nobody forwards. */
 	nft_rule_begin(n, "forward");
-	ct_state(n, NF_CT_STATE_INVALID_BIT); /* invalid: would pass untranslated */
+	ct_state(n, NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT);
 	drop_for(n, DROP_INVALID);
 	known_flows(n, "forward");
 	nft_rule_begin(n, "forward");
@@ -387,6 +424,10 @@ static void filters(struct nft *n)
 	link_is(n, NFT_META_IIFNAME, "lo");
 	nft_rule_accept(n);
 	known_flows(n, "input");
+	/* Neighbour discovery and multicast listeners: what the kernel does not track is that alone. */
+	nft_rule_begin(n, "input");
+	ct_state(n, NF_CT_STATE_UNTRACKED_BIT);
+	nft_rule_accept(n);
 	/* Answers to what the node itself opened: a node always reaches its pods. */
 	nft_rule_begin(n, "input");
 	nft_rule_ct(n, 0, NFT_CT_DIRECTION);
@@ -394,6 +435,18 @@ static void filters(struct nft *n)
 	nft_rule_accept(n);
 	nft_rule_begin(n, "input");
 	nft_rule_goto(n, "policies");
+}
+
+/* A pod that sends with another's address is not heard. IPv4 has a setting of its own for that
+ * (rp_filter). */
+static void spoofing(struct nft *n)
+{
+	nft_chain_add(n, "spoofing", &(struct nft_hook){ "filter", NF_INET_PRE_ROUTING, -300 });
+	nft_rule_begin(n, "spoofing");
+	from_link_with_prefix(n, POD_LINK_PREFIX);
+	nft_rule_way_back(n, 0);
+	nft_rule_equal(n, 0, &(uint32_t){ 0 }, sizeof(uint32_t));
+	drop_for(n, DROP_SPOOFED);
 }
 
 void node_table_queue(struct nft *n, const struct node_table_config *c)
@@ -408,6 +461,7 @@ void node_table_queue(struct nft *n, const struct node_table_config *c)
 		{ DROP_INGRESS, DROP_KEY_FLOW },
 		{ DROP_UNKNOWN_POD, DROP_KEY_FLOW },
 		{ DROP_INVALID, DROP_KEY_PACKET },
+		{ DROP_SPOOFED, DROP_KEY_PACKET },
 		{ DROP_CLIENT_RANGE, DROP_KEY_ORIGINAL },
 		{ DROP_NO_SERVICE, DROP_KEY_ORIGINAL },
 		{ DROP_NO_LOCAL_ENDPOINT, DROP_KEY_ORIGINAL },
@@ -417,11 +471,10 @@ void node_table_queue(struct nft *n, const struct node_table_config *c)
 	nft_table_add(n);
 	nft_counter_add(n, COUNT_ACCEPT);
 	nft_counter_add(n, drop_reason_name(DROP_NO_ENDPOINT));
-	for (size_t i = 0; i < NODE_SETS; i++) {
-		nft_set_add(n, &node_sets[i]);
+	for (enum node_set i = 0; i < NODE_SETS_ALL; i++) {
+		nft_set_add(n, set_of(n, i));
 	}
-	nft_set_add(n, &node_affinity);
-	nft_set_add(n, &drop_set);
+	nft_set_add(n, drop_set(nft_family(n)));
 	for (size_t i = 0; i < sizeof(drops) / sizeof(drops[0]); i++) {
 		drop_chain_queue(n, drops[i].reason, drops[i].key);
 	}
@@ -433,6 +486,9 @@ void node_table_queue(struct nft *n, const struct node_table_config *c)
 	nft_chain_add(n, "postrouting", &(struct nft_hook){ "nat", NF_INET_POST_ROUTING, 100 });
 	nft_chain_add(n, "forward", &(struct nft_hook){ "filter", NF_INET_FORWARD, 0 });
 	nft_chain_add(n, "input", &(struct nft_hook){ "filter", NF_INET_LOCAL_IN, 0 });
+	if (nft_family(n) == IP_V6) {
+		spoofing(n);
+	}
 	services(n, c);
 	translate(n, "prerouting", true);
 	translate(n, "output", false);
@@ -509,18 +565,19 @@ size_t picker_rules(const struct picker *p)
 	return p->timeout_s ? 4 : 2;
 }
 
-/* r(to), r(to+1) := the next slot of the pool in the packet's mark. Uses r0, r1. */
+/* From r(to) on: the next slot of the pool in the packet's mark, address and port. Uses the first
+ * registers. */
 static void pick(struct nft *n, const struct picker *p, unsigned to)
 {
 	if (p->by_client) {
 		nft_rule_saddr(n, 0);
-		nft_rule_sport(n, 1);
-		nft_rule_hash(n, 0, 2, p->slots, 1);
+		nft_rule_sport(n, nft_ip_regs(n));
+		nft_rule_hash(n, 0, nft_ip_regs(n) + 1, p->slots, 1);
 	} else {
 		nft_rule_counting(n, 1, p->slots);
 	}
 	nft_rule_meta(n, 0, NFT_META_MARK);
-	nft_rule_map(n, 0, &node_sets[SET_SLOTS], to);
+	nft_rule_map(n, 0, set_of(n, SET_SLOTS), to);
 }
 
 static void load_client(struct nft *n)
@@ -532,6 +589,7 @@ static void load_client(struct nft *n)
 void picker_queue(struct nft *n, const struct picker *p)
 {
 	char name[PICKER_NAME_SIZE];
+	unsigned slot = 1 + nft_ip_regs(n); /* behind pool and client */
 	uint64_t timeout_ms = (uint64_t)p->timeout_s * 1000;
 
 	picker_name(p, name);
@@ -539,20 +597,20 @@ void picker_queue(struct nft *n, const struct picker *p)
 	if (p->timeout_s) {
 		nft_rule_begin(n, name);
 		load_client(n);
-		nft_rule_map(n, 0, &node_affinity, 2);
-		nft_rule_learn(n, &node_affinity, 0, 2, timeout_ms);
-		nft_rule_dnat(n, 2, 3);
+		nft_rule_map(n, 0, set_of(n, SET_AFFINITY), slot);
+		nft_rule_learn(n, set_of(n, SET_AFFINITY), 0, slot, timeout_ms);
+		nft_rule_dnat(n, slot, slot + nft_ip_regs(n));
 
 		nft_rule_begin(n, name);
-		pick(n, p, 2);
+		pick(n, p, slot);
 		load_client(n);
-		nft_rule_learn(n, &node_affinity, 0, 2, timeout_ms);
-		nft_rule_dnat(n, 2, 3);
+		nft_rule_learn(n, set_of(n, SET_AFFINITY), 0, slot, timeout_ms);
+		nft_rule_dnat(n, slot, slot + nft_ip_regs(n));
 	}
 	/* Also when the memory of clients is full. */
 	nft_rule_begin(n, name);
 	pick(n, p, 0);
-	nft_rule_dnat(n, 0, 1);
+	nft_rule_dnat(n, 0, nft_ip_regs(n));
 	/* A slot that is not there (yet): the client tries again. */
 	nft_rule_begin(n, name);
 	drop_for(n, DROP_ENDPOINT_GONE);

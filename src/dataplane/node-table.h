@@ -1,7 +1,7 @@
-/* What: the rules of the node's namespace. They never change while it runs; all that varies is in
- * the sets.
+/* What: the rules of the node's namespace, for one family. They never change while it runs; all that
+ * varies is in the sets.
  *
- * A packet's way (ip table "kennel"):
+ * A packet's way (table "kennel" of family ip or ip6):
  *
  *   prerouting, output (nat; first packet of a flow)
  *       mark := entries[daddr . proto . dport]             which set of endpoints ("pool"), or 0
@@ -50,20 +50,21 @@ enum node_set {
 	SET_DENIED_EGRESS,
 	SET_ANY_INGRESS, /* subject . protocol . port: from every peer */
 	SET_ANY_EGRESS,
-	SET_SETTLED,    /* the generation */
-	SET_GENERATION, /* 0 -> the generation */
-	NODE_SETS
+	SET_SETTLED,              /* the generation */
+	SET_GENERATION,           /* 0 -> the generation */
+	NODE_SETS,                /* those above are ours to fill; rules write those below */
+	SET_AFFINITY = NODE_SETS, /* pool . client -> endpoint */
+	NODE_SETS_ALL
 };
-extern const struct nft_set node_sets[NODE_SETS];
-/* pool . client -> endpoint; rules write it. */
-extern const struct nft_set node_affinity;
+const struct nft_set *node_set(enum ip_family family, enum node_set set);
 
 #define CHAIN_REFUSE "refuse" /* notes and rejects */
 #define COUNT_ACCEPT "accept-new"
 
 struct node_table_config {
 	struct prefix cluster_range, service_range; /* pods of all nodes; services */
-	struct ip node_ip, dns_ip;
+	struct ip node_ip;
+	struct ip dns_ip; /* outside service_range, for a service alone; may be none */
 };
 /* Queues table, sets, chains and rules. */
 void node_table_queue(struct nft *n, const struct node_table_config *c);

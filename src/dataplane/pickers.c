@@ -26,7 +26,7 @@ static void list_chain(struct balancer *b, struct picker_number number, const ch
 {
 	struct mirror_key k = key_of(&number, sizeof(number));
 
-	mirror_put(&b->d->mirrors[SET_PICKERS], &k, name, b);
+	mirror_put(&b->stack->mirrors[SET_PICKERS], &k, name, b);
 }
 
 static struct picker_chain *lend(struct balancer *b, struct picker_chain *c)
@@ -42,7 +42,7 @@ static void unlist(struct balancer *b, struct picker_chain *c)
 	struct picker_number number = picker_number(&c->picker);
 	struct mirror_key k = key_of(&number, sizeof(number));
 
-	mirror_drop(&b->d->mirrors[SET_PICKERS], &k, b);
+	mirror_drop(&b->stack->mirrors[SET_PICKERS], &k, b);
 	c->unlisted = true;
 }
 
@@ -94,7 +94,7 @@ void pickers_choose(struct balancer *b, struct pool *pool, unsigned timeout_s, b
 	struct picker_chain *old = pool->chain;
 	struct mirror_key k = key_of(&pool->id, sizeof(pool->id));
 	const struct picker_number *had =
-		old ? NULL : mirror_in_kernel(&b->d->mirrors[SET_POOLS], &k);
+		old ? NULL : mirror_in_kernel(&b->stack->mirrors[SET_POOLS], &k);
 	struct picker p;
 
 	if (old && is_kind(&old->picker, &kind)) {
@@ -115,9 +115,9 @@ void pickers_queue(struct balancer *b)
 		struct picker_chain *c = it.value;
 
 		if (!c->in_kernel && c->users > 0) {
-			picker_queue(b->d->node_nft, &c->picker);
+			picker_queue(b->stack->nft, &c->picker);
 		} else if (c->leaving && c->users == 0 && c->in_kernel) {
-			nft_chain_delete(b->d->node_nft, c->name);
+			nft_chain_delete(b->stack->nft, c->name);
 		}
 	}
 }

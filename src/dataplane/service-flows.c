@@ -3,33 +3,31 @@
  * TCP flows are left to close. */
 #include "dataplane/services-priv.h"
 
-#include <arpa/inet.h>
-
 #include "host/conntrack.h"
 
 #define TRIES 3 /* elements may end by themselves between reading and deleting */
 
 /* ---- affinity ---- */
 
-struct memory {
-	uint32_t pool;
-	uint8_t client[4];
-	struct slot slot;
-};
-
 struct stale_memories {
-	struct map valid; /* pool id and slot */
-	VEC(struct memory) stale;
+	enum ip_family family;
+	struct map valid; /* pool and slot, as a slot's key and value are written */
+	VEC(struct set_key) stale;
 };
 
-struct placed {
-	uint32_t pool;
-	struct slot slot;
-};
-
-static struct slice placed_slice(const struct placed *p)
+static struct set_key placed(uint32_t pool, const struct slot *s)
 {
-	return (struct slice){ (const char *)p, sizeof(*p) };
+	struct set_key k = { 0 };
+
+	set_key_mark(&k, pool);
+	set_key_ip(&k, s->ip);
+	set_key_port(&k, s->port);
+	return k;
+}
+
+static struct slice placed_slice(const struct set_key *k)
+{
+	return (struct slice){ (const char *)k->bytes, k->size };
 }
 
 /* What may be remembered: slots of the pools that have affinity, which are few. */
@@ -43,7 +41,7 @@ static void list_valid(struct balancer *b, struct map *ret)
 
 			for (size_t k = 0;
 			     k < pool->n && pool->chain && pool->chain->picker.timeout_s; k++) {
-				struct placed p = { pool->id, pool->slots[k] };
+				struct set_key p = placed(pool->id, &pool->slots[k]);
 
 				(void)map_set(ret, placed_slice(&p), port);
 			}
@@ -54,15 +52,15 @@ static void list_valid(struct balancer *b, struct map *ret)
 static void look_at_memory(void *arg, const struct nft_element *e)
 {
 	struct stale_memories *s = arg;
-	struct memory m;
-	struct placed p;
+	struct set_key key = { 0 }, k;
+	struct slot slot = slot_of_value(e->data, s->family);
+	uint32_t pool;
 
-	memcpy(&m.pool, e->key, sizeof(m.pool));
-	memcpy(m.client, (const char *)e->key + 4, sizeof(m.client));
-	memcpy(&m.slot, e->data, sizeof(m.slot));
-	p = (struct placed){ m.pool, m.slot };
-	if (!map_has(&s->valid, placed_slice(&p))) {
-		vec_push(&s->stale, m);
+	memcpy(&pool, e->key, sizeof(pool));
+	set_key_add(&key, e->key, 4 + ip_size(s->family));
+	k = placed(pool, &slot);
+	if (!map_has(&s->valid, placed_slice(&k))) {
+		vec_push(&s->stale, key);
 	}
 }
 
@@ -73,15 +71,16 @@ static void restart_memories(void *arg)
 
 static int forget_stale(struct balancer *b, struct stale_memories *s, struct err *err)
 {
-	struct nft *n = b->d->node_nft;
-	int r = nft_each_element(n, &node_affinity, look_at_memory, restart_memories, s, err);
+	const struct nft_set *affinity = node_set(b->stack->family, SET_AFFINITY);
+	struct nft *n = b->stack->nft;
+	int r = nft_each_element(n, affinity, look_at_memory, restart_memories, s, err);
 
 	if (r < 0 || s->stale.n == 0) {
 		return r;
 	}
 	for (size_t i = 0; i < s->stale.n; i++) {
-		nft_element_delete(n, &node_affinity,
-		                   &(struct nft_element){ .key = &s->stale.at[i] });
+		nft_element_delete(n, affinity,
+		                   &(struct nft_element){ .key = s->stale.at[i].bytes });
 	}
 	vec_clear(&s->stale);
 	return nft_commit(n, err);
@@ -89,7 +88,7 @@ static int forget_stale(struct balancer *b, struct stale_memories *s, struct err
 
 static int check_affinity(struct balancer *b, struct err *err)
 {
-	struct stale_memories s = { 0 };
+	struct stale_memories s = { .family = b->stack->family };
 	int r = -1;
 
 	list_valid(b, &s.valid);
@@ -108,10 +107,10 @@ struct stale_flows {
 	VEC(struct conntrack_flow) stale;
 };
 
-static bool is_gone_entry(const struct balancer *b, const struct entry_key *k)
+static bool is_gone_entry(const struct balancer *b, struct ip ip, uint16_t port)
 {
 	for (size_t i = 0; i < b->gone_udp.n; i++) {
-		if (memcmp(&b->gone_udp.at[i], k, sizeof(*k)) == 0) {
+		if (ip_eq(b->gone_udp.at[i].ip, ip) && b->gone_udp.at[i].port == port) {
 			return true;
 		}
 	}
@@ -121,16 +120,16 @@ static bool is_gone_entry(const struct balancer *b, const struct entry_key *k)
 static void look_at_flow(void *arg, const struct conntrack_flow *f)
 {
 	struct stale_flows *s = arg;
-	struct entry_key entry = entry_key_of(f->orig.dst, f->proto, f->orig.dport);
-	struct mirror_key k = key_of(&entry, sizeof(entry));
-	const uint32_t *id = mirror_wanted(&s->b->d->mirrors[SET_ENTRIES], &k);
+	struct set_key entry = entry_key(f->orig.dst, f->proto, f->orig.dport);
+	struct mirror_key k = key_of(entry.bytes, entry.size);
+	const uint32_t *id = mirror_wanted(&s->b->stack->mirrors[SET_ENTRIES], &k);
 	const struct port *port = id ? map_find(&s->b->pools, id_slice(id)) : NULL;
 
 	/* Without any serving endpoint nothing better can be had: an endpoint that is about to stop
 	 * may answer. */
 	if (port ? port->n_serving > 0 && !slots_have(port->serving, port->n_serving,
-	                                              slot_of(f->reply.src, f->reply.sport))
-	         : is_gone_entry(s->b, &entry)) {
+	                                              (struct slot){ f->reply.src, f->reply.sport })
+	         : is_gone_entry(s->b, f->orig.dst, f->orig.dport)) {
 		vec_push(&s->stale, *f);
 	}
 }
@@ -138,8 +137,8 @@ static void look_at_flow(void *arg, const struct conntrack_flow *f)
 static int check_flows(struct balancer *b, struct err *err)
 {
 	struct stale_flows s = { .b = b };
-	struct netlink *nl = &b->d->node_flows;
-	int r = conntrack_each(nl, PROTO_UDP, look_at_flow, &s, err);
+	struct netlink *nl = &b->stack->d->node_flows;
+	int r = conntrack_each(nl, b->stack->family, PROTO_UDP, look_at_flow, &s, err);
 
 	for (size_t i = 0; r == 0 && i < s.stale.n; i++) {
 		conntrack_queue_delete(nl, &s.stale.at[i]);

@@ -54,18 +54,18 @@ struct service {
 	bool seen; /* in this plan */
 };
 
-struct balancer {
-	struct dataplane *d;
+struct balancer { /* of one family */
+	struct stack *stack;
 	struct map services; /* key to struct service, owned */
 	struct map chains;   /* name to struct picker_chain, owned */
 	struct map pools;    /* id to struct port, borrowed from services */
 	uint64_t version;    /* of MODEL_SERVICES that was planned */
 	uint32_t next_id;
-	bool unlisted;                  /* some chain is */
-	bool spares;                    /* some pool has spare slots */
-	bool check_affinity;            /* endpoints went that clients may remember */
-	bool check_flows;               /* endpoints of UDP services came or went */
-	VEC(struct entry_key) gone_udp; /* UDP entries that are no more */
+	bool unlisted;              /* some chain is */
+	bool spares;                /* some pool has spare slots */
+	bool check_affinity;        /* endpoints went that clients may remember */
+	bool check_flows;           /* endpoints of UDP services came or went */
+	VEC(struct entry) gone_udp; /* UDP entries that are no more */
 };
 
 static inline struct slice id_slice(const uint32_t *id)

@@ -8,7 +8,6 @@
  * packets that read the larger number are through (settle). */
 #include "dataplane/services-priv.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,10 +17,10 @@
 
 /* ---- elements of a service ---- */
 
-static void own_put(struct service *s, enum node_set set, const void *key, size_t size,
+static void own_put(struct service *s, enum node_set set, const struct set_key *key,
                     const void *value)
 {
-	struct own o = { &s->b->d->mirrors[set], key_of(key, size) };
+	struct own o = { &s->b->stack->mirrors[set], key_of(key->bytes, key->size) };
 
 	mirror_put(o.mirror, &o.key, value, s);
 	vec_push(&s->own, o);
@@ -39,11 +38,10 @@ static int own_cmp(const void *a, const void *b)
 
 static void note_gone_udp(struct service *s, const struct own *o)
 {
-	struct entry_key k;
+	struct entry e = entry_of_key(o->key.bytes, s->b->stack->family);
 
-	memcpy(&k, o->key.bytes, sizeof(k));
-	if (o->mirror == &s->b->d->mirrors[SET_ENTRIES] && k.proto == PROTO_UDP) {
-		vec_push(&s->b->gone_udp, k);
+	if (o->mirror == &s->b->stack->mirrors[SET_ENTRIES] && e.proto == PROTO_UDP) {
+		vec_push(&s->b->gone_udp, e);
 		s->b->check_flows = true;
 	}
 }
@@ -67,14 +65,32 @@ static void own_sweep(struct service *s)
 
 /* ---- pools ---- */
 
-static struct mirror_key slot_key(uint32_t id, size_t number)
+static struct mirror_key slot_mirror_key(uint32_t id, size_t number)
 {
-	struct slot_key k = { id, (uint32_t)number };
+	struct set_key k = slot_key(id, (uint32_t)number);
 
-	return key_of(&k, sizeof(k));
+	return key_of(k.bytes, k.size);
 }
 
-/* Endpoints with v4 addresses as sorted slots, each once. The caller frees *ret. */
+/* The port with just the endpoints of a family, which the caller frees: families choose among their
+ * own, so one that is without ready endpoints asks those that leave, whatever the other has. */
+static struct service_port of_family(const struct service_port *p, enum ip_family family,
+                                     struct endpoint **ret)
+{
+	struct service_port q = *p;
+
+	*ret = mem_realloc(NULL, p->n_endpoints + 1, sizeof(**ret));
+	q.endpoints = *ret;
+	q.n_endpoints = 0;
+	for (size_t i = 0; i < p->n_endpoints; i++) {
+		if (p->endpoints[i].ip.family == family) {
+			(*ret)[q.n_endpoints++] = p->endpoints[i];
+		}
+	}
+	return q;
+}
+
+/* Endpoints as sorted slots, each once. The caller frees *ret. */
 static size_t usable_slots(const struct service_port *p, bool local, struct slice node,
                            struct slot **ret)
 {
@@ -93,9 +109,7 @@ static size_t usable_slots(const struct service_port *p, bool local, struct slic
 	}
 	*ret = mem_realloc(NULL, n + 1, sizeof(**ret));
 	for (size_t i = 0; i < n; i++) {
-		if (found[i]->ip.family == IP_V4) {
-			(*ret)[n_slots++] = slot_of(found[i]->ip, found[i]->port);
-		}
+		(*ret)[n_slots++] = (struct slot){ found[i]->ip, found[i]->port };
 	}
 	free(found);
 	return slots_sort(*ret, n_slots);
@@ -107,13 +121,13 @@ static void pool_adopt_slots(struct balancer *b, struct pool *pool)
 	VEC(struct slot) slots = { 0 };
 
 	for (size_t i = 0; i < ENDPOINTS_MAX; i++) {
-		struct mirror_key k = slot_key(pool->id, i);
-		const struct slot *s = mirror_in_kernel(&b->d->mirrors[SET_SLOTS], &k);
+		struct mirror_key k = slot_mirror_key(pool->id, i);
+		const void *value = mirror_in_kernel(&b->stack->mirrors[SET_SLOTS], &k);
 
-		if (!s) {
+		if (!value) {
 			break;
 		}
-		vec_push(&slots, *s);
+		vec_push(&slots, slot_of_value(value, b->stack->family));
 	}
 	pool->slots = slots.at;
 	pool->n = slots.n;
@@ -121,20 +135,25 @@ static void pool_adopt_slots(struct balancer *b, struct pool *pool)
 
 static uint32_t id_new(struct balancer *b)
 {
-	while (b->next_id == 0 || map_has(&b->pools, id_slice(&b->next_id))) {
-		b->next_id++;
+	enum ip_family family = b->stack->family;
+
+	for (;; b->next_id++) {
+		if (b->next_id == 0 || pool_family(b->next_id) != family) {
+			b->next_id = pool_first(family);
+		}
+		if (!map_has(&b->pools, id_slice(&b->next_id))) {
+			return b->next_id++;
+		}
 	}
-	return b->next_id++;
 }
 
 /* Gives the pool an id: the one that the kernel's entry names, unless another pool has it. */
-static void pool_open(struct port *port, int which, enum node_set set,
-                      const struct entry_key *entry)
+static void pool_open(struct port *port, int which, enum node_set set, const struct set_key *entry)
 {
 	struct balancer *b = port->service->b;
 	struct pool *pool = &port->pools[which];
-	struct mirror_key k = key_of(entry, sizeof(*entry));
-	const uint32_t *had = mirror_in_kernel(&b->d->mirrors[set], &k);
+	struct mirror_key k = key_of(entry->bytes, entry->size);
+	const uint32_t *had = mirror_in_kernel(&b->stack->mirrors[set], &k);
 
 	if (pool->id) {
 		return;
@@ -160,9 +179,17 @@ static void pool_close(struct balancer *b, struct pool *pool)
 
 static void put_slot(struct service *s, uint32_t id, size_t number, const struct slot *slot)
 {
-	struct slot_key k = { id, (uint32_t)number };
+	struct set_key k = slot_key(id, (uint32_t)number), value = slot_value(*slot);
 
-	own_put(s, SET_SLOTS, &k, sizeof(k), slot);
+	own_put(s, SET_SLOTS, &k, value.bytes);
+}
+
+static void put_pool(struct service *s, uint32_t id, const struct picker_number *number)
+{
+	struct set_key k = { 0 };
+
+	set_key_mark(&k, id);
+	own_put(s, SET_POOLS, &k, number);
 }
 
 static bool has_affinity(const struct pool *pool)
@@ -191,7 +218,7 @@ static void pool_fill(struct port *port, struct pool *pool, const struct slot *w
 	/* Memories are kept right while they are in use; those from an earlier use may be stale. */
 	s->b->check_affinity |= had_affinity ? kept < before : has_affinity(pool);
 	number = pool->chain ? picker_number(&pool->chain->picker) : when_empty;
-	own_put(s, SET_POOLS, &pool->id, sizeof(pool->id), &number);
+	put_pool(s, pool->id, &number);
 	for (size_t i = 0; i < pool->n + pool->n_spare; i++) {
 		put_slot(s, pool->id, i, i < pool->n ? &pool->slots[i] : &pool->slots[0]);
 	}
@@ -226,26 +253,40 @@ static void port_free(struct port *port)
 	free(port);
 }
 
-typedef VEC(struct entry_key) entry_list;
+typedef VEC(struct set_key) entry_list;
 
-static void add_entry(entry_list *list, struct ip ip, uint8_t proto, uint16_t port)
+static bool is_loopback(struct ip ip)
+{
+	static const uint8_t v6[16] = { [15] = 1 };
+
+	return ip.family == IP_V4 ? ip.bytes[0] == 127 : memcmp(ip.bytes, v6, sizeof(v6)) == 0;
+}
+
+static bool is_unspecified(struct ip ip)
+{
+	static const uint8_t none[16];
+
+	return memcmp(ip.bytes, none, sizeof(none)) == 0;
+}
+
+static void add_entry(entry_list *list, const struct service *s, struct ip ip, uint8_t proto,
+                      uint16_t port)
 {
 	/* A loopback address names another machine in every namespace. */
-	if (ip.family == IP_V4 && ip.bytes[0] != 127 && ip_to_v4(ip) != 0) {
-		vec_push(list, entry_key_of(ip, proto, port));
+	if (ip.family == s->b->stack->family && !is_loopback(ip) && !is_unspecified(ip)) {
+		vec_push(list, entry_key(ip, proto, port));
 	}
 }
 
 static void put_guard(struct service *s, const struct service_port *p, struct ip ip)
 {
-	struct entry_key k = entry_key_of(ip, (uint8_t)p->proto, p->port);
+	struct set_key k = entry_key(ip, (uint8_t)p->proto, p->port);
 
-	own_put(s, SET_GUARDED, &k, sizeof(k), NULL);
+	own_put(s, SET_GUARDED, &k, NULL);
 	for (size_t i = 0; i < p->n_lb_sources; i++) {
 		struct prefix at = p->lb_sources[i];
-		uint8_t range[2 * (sizeof(k) + 4)];
-		uint32_t last;
-		bool covered = at.ip.family != IP_V4;
+		struct set_key range = k;
+		bool covered = at.ip.family != ip.family;
 
 		/* Ranges of one entry must not overlap; prefixes do so only by lying inside each
 		 * other. */
@@ -258,13 +299,21 @@ static void put_guard(struct service *s, const struct service_port *p, struct ip
 		if (covered) {
 			continue;
 		}
-		last = htonl(ip_to_v4(at.ip) | (at.len < 32 ? UINT32_MAX >> at.len : 0));
-		memcpy(range, &k, sizeof(k));
-		memcpy(range + sizeof(k), at.ip.bytes, 4);
-		memcpy(range + sizeof(k) + 4, &k, sizeof(k));
-		memcpy(range + 2 * sizeof(k) + 4, &last, 4);
-		own_put(s, SET_SOURCES, range, sizeof(range), NULL);
+		set_key_ip(&range, at.ip);
+		set_key_add(&range, k.bytes, k.size);
+		set_key_ip(&range, prefix_last(at));
+		own_put(s, SET_SOURCES, &range, NULL);
 	}
+}
+
+static bool has_cluster_ip(const struct service *s, const struct service_port *p)
+{
+	for (size_t i = 0; i < p->n_cluster_ips; i++) {
+		if (p->cluster_ips[i].family == s->b->stack->family) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* Entries by cluster address, and those that clients outside use. */
@@ -273,19 +322,23 @@ static void list_entries(struct service *s, const struct service_port *p, entry_
 {
 	uint8_t proto = (uint8_t)p->proto;
 
+	/* The families of a Service are those of its cluster addresses. */
+	if (!has_cluster_ip(s, p)) {
+		return;
+	}
 	for (size_t i = 0; i < p->n_cluster_ips; i++) {
-		add_entry(inside, p->cluster_ips[i], proto, p->port);
+		add_entry(inside, s, p->cluster_ips[i], proto, p->port);
 	}
 	if (p->node_port) {
-		add_entry(outside, s->b->d->config.node_ip, proto, p->node_port);
+		add_entry(outside, s, s->b->stack->node_ip, proto, p->node_port);
 	}
 	for (size_t i = 0; i < p->n_external_ips; i++) {
-		add_entry(outside, p->external_ips[i], proto, p->port);
+		add_entry(outside, s, p->external_ips[i], proto, p->port);
 	}
 	for (size_t i = 0; i < p->n_lb_ips; i++) {
 		size_t before = outside->n;
 
-		add_entry(outside, p->lb_ips[i], proto, p->port);
+		add_entry(outside, s, p->lb_ips[i], proto, p->port);
 		if (outside->n > before && p->n_lb_sources > 0) {
 			put_guard(s, p, p->lb_ips[i]);
 		}
@@ -299,21 +352,20 @@ static void put_entries(struct port *port, const struct service_port *p, const e
 	struct service *s = port->service;
 
 	for (size_t i = 0; i < inside->n; i++) {
-		own_put(s, SET_ENTRIES, &inside->at[i], sizeof(struct entry_key),
-		        p->internal_local ? &local : &all);
-		own_put(s, SET_CLUSTER_IPS, inside->at[i].ip, 4, NULL);
+		struct set_key address = { 0 };
+
+		set_key_ip(&address, set_key_ip_at(inside->at[i].bytes, s->b->stack->family));
+		own_put(s, SET_ENTRIES, &inside->at[i], p->internal_local ? &local : &all);
+		own_put(s, SET_CLUSTER_IPS, &address, NULL);
 	}
 	for (size_t i = 0; i < outside->n; i++) {
-		own_put(s, SET_ENTRIES, &outside->at[i], sizeof(struct entry_key),
-		        p->external_local ? &local : &all);
+		own_put(s, SET_ENTRIES, &outside->at[i], p->external_local ? &local : &all);
 		if (p->external_local) {
 			/* Local is a promise to clients outside; those inside take the short cut to
 			 * all. */
-			own_put(s, SET_ENTRIES_INSIDE, &outside->at[i], sizeof(struct entry_key),
-			        &all);
+			own_put(s, SET_ENTRIES_INSIDE, &outside->at[i], &all);
 		} else {
-			own_put(s, SET_MASQUERADED, &outside->at[i], sizeof(struct entry_key),
-			        NULL);
+			own_put(s, SET_MASQUERADED, &outside->at[i], NULL);
 		}
 	}
 }
@@ -332,8 +384,8 @@ static void note_serving(struct port *port, const struct service_port *p)
 	for (size_t i = 0; i < p->n_endpoints; i++) {
 		const struct endpoint *e = &p->endpoints[i];
 
-		if ((e->serving || e->ready) && e->ip.family == IP_V4) {
-			port->serving[n++] = slot_of(e->ip, e->port);
+		if (e->serving || e->ready) {
+			port->serving[n++] = (struct slot){ e->ip, e->port };
 		}
 	}
 	port->n_serving = slots_sort(port->serving, n);
@@ -342,7 +394,7 @@ static void note_serving(struct port *port, const struct service_port *p)
 static void fill_pools(struct port *port, const struct service_port *p, const entry_list *inside,
                        const entry_list *outside)
 {
-	struct slice node = slice_of(port->service->b->d->node_name);
+	struct slice node = slice_of(port->service->b->stack->d->node_name);
 	unsigned timeout_s = p->affinity_s > 0 ? (unsigned)p->affinity_s : 0;
 	bool want_all = (inside->n && !p->internal_local) || outside->n;
 	bool want_local = (inside->n && p->internal_local) || (outside->n && p->external_local);
@@ -380,10 +432,12 @@ static bool plan_port(void *arg, const struct service_port *p)
 	list_entries(s, p, &inside, &outside);
 	if (inside.n + outside.n > 0) {
 		struct port *port = port_need(s, p);
+		scoped_free struct endpoint *endpoints;
+		struct service_port own = of_family(p, s->b->stack->family, &endpoints);
 
 		port->seen = true;
-		note_serving(port, p);
-		fill_pools(port, p, &inside, &outside);
+		note_serving(port, &own);
+		fill_pools(port, &own, &inside, &outside);
 		put_entries(port, p, &inside, &outside);
 	}
 	vec_fini(&inside);
@@ -453,7 +507,7 @@ static void plan_changed(void *arg, struct slice ns, struct slice name)
 	struct service *s = service_need(b, ns, name);
 
 	service_begin(s);
-	model_each_port_of(b->d->config.model, ns, name, plan_port, s);
+	model_each_port_of(b->stack->d->config.model, ns, name, plan_port, s);
 	service_end(s);
 }
 
@@ -484,7 +538,7 @@ static void plan_everything(struct balancer *b)
 	for (struct map_iter it = { 0 }; map_next(&b->services, &it);) {
 		((struct service *)it.value)->seen = false;
 	}
-	model_each_service_port(b->d->config.model, plan_any_port, &all);
+	model_each_service_port(b->stack->d->config.model, plan_any_port, &all);
 	if (all.s) {
 		service_end(all.s);
 	}
@@ -500,12 +554,12 @@ static void plan_everything(struct balancer *b)
 
 /* ---- the provider ---- */
 
-static void *start(struct dataplane *d)
+static void *start(struct stack *stack)
 {
 	struct balancer *b = NEW(struct balancer);
 
-	b->d = d;
-	b->next_id = 1;
+	b->stack = stack;
+	b->next_id = pool_first(stack->family);
 	pickers_start(b);
 	return b;
 }
@@ -539,12 +593,12 @@ static void note_id(void *arg, const struct mirror_key *k, const void *value)
 static void plan(void *state, bool all)
 {
 	struct balancer *b = state;
-	const struct model *m = b->d->config.model;
+	const struct model *m = b->stack->d->config.model;
 	uint64_t now = model_version(m, MODEL_SERVICES);
 
 	if (all) {
 		/* Ids that the kernel knows are not given anew: clients' memories name them. */
-		mirror_each_in_kernel(&b->d->mirrors[SET_POOLS], note_id, b);
+		mirror_each_in_kernel(&b->stack->mirrors[SET_POOLS], note_id, b);
 		b->check_affinity = b->check_flows = true;
 	}
 	if (all ||
@@ -571,9 +625,10 @@ static void drop_spares(struct balancer *b, struct port *port)
 		struct pool *pool = &port->pools[i];
 
 		for (; pool->n_spare > 0; pool->n_spare--) {
-			struct mirror_key k = slot_key(pool->id, pool->n + pool->n_spare - 1);
+			struct mirror_key k =
+				slot_mirror_key(pool->id, pool->n + pool->n_spare - 1);
 
-			mirror_drop(&b->d->mirrors[SET_SLOTS], &k, port->service);
+			mirror_drop(&b->stack->mirrors[SET_SLOTS], &k, port->service);
 		}
 	}
 }

@@ -1,31 +1,71 @@
 /* Why: which endpoint stands in which slot decides how many elements a change costs. */
 #include "dataplane/slots.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 
-struct entry_key entry_key_of(struct ip ip, uint8_t proto, uint16_t port)
+struct set_key entry_key(struct ip ip, uint8_t proto, uint16_t port)
 {
-	struct entry_key k = { .proto = proto, .port_be = htons(port) };
+	struct set_key k = { 0 };
 
-	memcpy(k.ip, ip.bytes, sizeof(k.ip));
+	set_key_ip(&k, ip);
+	set_key_proto(&k, proto);
+	set_key_port(&k, port);
 	return k;
 }
 
-struct slot slot_of(struct ip ip, uint16_t port)
+struct entry entry_of_key(const void *bytes, enum ip_family family)
 {
-	struct slot s = { .port_be = htons(port) };
+	const uint8_t *at = bytes, *proto = at + ip_size(family);
 
-	memcpy(s.ip, ip.bytes, sizeof(s.ip));
-	return s;
+	return (struct entry){ set_key_ip_at(at, family), *proto, set_key_port_at(proto + 4) };
+}
+
+#define POOL_V6 (1u << 31)
+
+uint32_t pool_first(enum ip_family family)
+{
+	return family == IP_V6 ? POOL_V6 | 1 : 1;
+}
+
+enum ip_family pool_family(uint32_t pool)
+{
+	return pool & POOL_V6 ? IP_V6 : IP_V4;
+}
+
+struct set_key slot_key(uint32_t pool, uint32_t number)
+{
+	struct set_key k = { 0 };
+
+	set_key_mark(&k, pool);
+	set_key_mark(&k, number);
+	return k;
+}
+
+struct set_key slot_value(struct slot s)
+{
+	struct set_key v = { 0 };
+
+	set_key_ip(&v, s.ip);
+	set_key_port(&v, s.port);
+	return v;
+}
+
+struct slot slot_of_value(const void *bytes, enum ip_family family)
+{
+	const uint8_t *at = bytes;
+
+	return (struct slot){ set_key_ip_at(at, family), set_key_port_at(at + ip_size(family)) };
 }
 
 int slot_cmp(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct slot));
+	const struct slot *x = a, *y = b;
+	int r = ip_cmp(x->ip, y->ip);
+
+	return r ? r : (int)x->port - (int)y->port;
 }
 
 size_t slots_sort(struct slot *slots, size_t n)

@@ -1,27 +1,30 @@
-/* What: keys and values of service elements as nftables keeps them, and how a pool's slots follow
- * its endpoints. */
+/* What: what clients ask for (entries) and what they get (slots), as values and as nftables keeps
+ * them, and how a pool's slots follow its endpoints. */
 #pragma once
 
 #include <stddef.h>
 
-#include "base/ip.h"
+#include "dataplane/set-key.h"
 
-/* Both as the kernel's maps have them: fields padded to four bytes. */
-struct entry_key {
-	uint8_t ip[4];
-	uint8_t proto, pad[3];
-	uint16_t port_be, pad2;
+struct entry {
+	struct ip ip;
+	uint8_t proto;
+	uint16_t port;
 };
 struct slot {
-	uint8_t ip[4];
-	uint16_t port_be, pad;
-};
-struct slot_key {
-	uint32_t pool, number;
+	struct ip ip;
+	uint16_t port;
 };
 
-struct entry_key entry_key_of(struct ip ip, uint8_t proto, uint16_t port); /* v4 */
-struct slot slot_of(struct ip ip, uint16_t port);                          /* v4 */
+struct set_key entry_key(struct ip ip, uint8_t proto, uint16_t port);
+struct entry entry_of_key(const void *bytes, enum ip_family family);
+/* Numbers of pools tell their family, since what is not nftables has them all in one place. Those of
+ * a family begin with: */
+uint32_t pool_first(enum ip_family family);
+enum ip_family pool_family(uint32_t pool);
+struct set_key slot_key(uint32_t pool, uint32_t number);
+struct set_key slot_value(struct slot s);
+struct slot slot_of_value(const void *bytes, enum ip_family family);
 int slot_cmp(const void *a, const void *b); /* for qsort and bsearch */
 /* Sorts, leaves each once; returns how many. */
 size_t slots_sort(struct slot *slots, size_t n);

@@ -5,3 +5,4 @@
 #include "dataplane/bpf/abi.h"
 
 struct socket_end socket_end_of(struct ip ip, uint16_t port);
+struct ip socket_ip_of(const struct socket_end *e);

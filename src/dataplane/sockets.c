@@ -19,6 +19,7 @@
 
 struct sockets {
 	struct dataplane *d; /* given */
+	struct stack *stack; /* whose mirrors are being looked at */
 	struct socket_programs programs;
 	uint32_t epoch;      /* last given to a pool */
 	VEC(uint32_t) moved; /* pools whose epoch has to change */
@@ -29,7 +30,7 @@ struct sockets {
 
 static struct mirror *mirror_of(const struct sockets *s, enum node_set set)
 {
-	return &s->d->mirrors[set];
+	return &s->stack->mirrors[set];
 }
 
 static int map_of(const struct sockets *s, enum socket_map map)
@@ -64,36 +65,26 @@ static uint32_t next_epoch(struct sockets *s)
 
 /* ---- what nftables has, as the maps have it ---- */
 
-static struct ip v4_of(const uint8_t *bytes)
+static struct socket_entry entry_of(const struct sockets *s, const struct mirror_key *k)
 {
-	struct ip ip = { .family = IP_V4 };
+	struct entry e = entry_of_key(k->bytes, s->stack->family);
 
-	memcpy(ip.bytes, bytes, 4);
-	return ip;
-}
-
-static struct socket_entry entry_of(const struct mirror_key *k)
-{
-	struct entry_key e;
-
-	memcpy(&e, k->bytes, sizeof(e));
-	return (struct socket_entry){ socket_end_of(v4_of(e.ip), ntohs(e.port_be)), e.proto };
+	return (struct socket_entry){ socket_end_of(e.ip, e.port), e.proto };
 }
 
 static struct mirror_key key_of_entry(const struct socket_entry *e)
 {
-	struct entry_key k = { .proto = (uint8_t)e->proto, .port_be = e->end.port_be };
+	struct set_key k =
+		entry_key(socket_ip_of(&e->end), (uint8_t)e->proto, ntohs(e->end.port_be));
 
-	memcpy(k.ip, &e->end.ip[3], sizeof(k.ip));
-	return key_of(&k, sizeof(k));
+	return key_of(k.bytes, k.size);
 }
 
-static struct socket_end end_of(const void *value)
+static struct socket_end end_of(const struct sockets *s, const void *value)
 {
-	struct slot slot;
+	struct slot slot = slot_of_value(value, s->stack->family);
 
-	memcpy(&slot, value, sizeof(slot));
-	return socket_end_of(v4_of(slot.ip), ntohs(slot.port_be));
+	return socket_end_of(slot.ip, slot.port);
 }
 
 /* The pool that sockets inside are led to; false: nftables alone decides. */
@@ -139,7 +130,7 @@ static void put_new_slot(void *arg, const struct mirror_key *k, const void *want
 	uint32_t pool;
 
 	if (wanted) {
-		struct socket_end end = end_of(wanted);
+		struct socket_end end = end_of(s, wanted);
 
 		put(s, SOCKET_MAP_SLOTS, k->bytes, &end);
 	}
@@ -189,7 +180,7 @@ static void put_changed_entry(void *arg, const struct mirror_key *k, const void 
                               const void *in_kernel)
 {
 	struct sockets *s = arg;
-	struct socket_entry entry = entry_of(k);
+	struct socket_entry entry = entry_of(s, k);
 	uint32_t pool;
 
 	(void)wanted;
@@ -219,11 +210,12 @@ static void drop_gone_slot(void *arg, const struct mirror_key *k, const void *wa
 	}
 }
 
-void sockets_commit(struct sockets *s)
+void sockets_commit(struct sockets *s, struct stack *stack)
 {
 	if (s->in_doubt) {
 		return;
 	}
+	s->stack = stack;
 	s->failed = 0;
 	mirror_each_dirty(mirror_of(s, SET_SLOTS), put_new_slot, s);
 	mirror_each_dirty(mirror_of(s, SET_POOLS), put_changed_pool, s);
@@ -261,10 +253,12 @@ static void each_key(struct sockets *s, enum socket_map map, key_fn *fn)
 
 static void drop_wrong_entry(struct sockets *s, const void *key)
 {
-	struct mirror_key k = key_of_entry(key);
+	const struct socket_entry *e = key;
+	struct mirror_key k = key_of_entry(e);
 	uint32_t pool, wanted;
 
-	if (!bpf_map_read(map_of(s, SOCKET_MAP_ENTRIES), key, &pool) ||
+	s->stack = stack_of(s->d, socket_ip_of(&e->end).family);
+	if (!s->stack || !bpf_map_read(map_of(s, SOCKET_MAP_ENTRIES), key, &pool) ||
 	    !pool_of_entry(s, &k, &wanted) || pool != wanted) {
 		drop(s, SOCKET_MAP_ENTRIES, key);
 	}
@@ -275,12 +269,22 @@ static void drop_memory(struct sockets *s, const void *key)
 	drop(s, SOCKET_MAP_AFFINITY, key);
 }
 
+/* Pools of all families share the maps. */
+static void look_at_pool(struct sockets *s, const void *number)
+{
+	uint32_t pool;
+
+	memcpy(&pool, number, sizeof(pool));
+	s->stack = stack_of(s->d, pool_family(pool));
+}
+
 static void drop_unwanted_pool(struct sockets *s, const void *key)
 {
 	struct mirror_key k = key_of(key, sizeof(uint32_t));
 	struct socket_pool value;
 
-	if (!pool_value(mirror_wanted(mirror_of(s, SET_POOLS), &k), &value)) {
+	look_at_pool(s, key);
+	if (!s->stack || !pool_value(mirror_wanted(mirror_of(s, SET_POOLS), &k), &value)) {
 		drop(s, SOCKET_MAP_POOLS, key);
 	}
 }
@@ -289,7 +293,8 @@ static void drop_unwanted_slot(struct sockets *s, const void *key)
 {
 	struct mirror_key k = key_of(key, sizeof(struct socket_slot));
 
-	if (!mirror_wanted(mirror_of(s, SET_SLOTS), &k)) {
+	look_at_pool(s, key);
+	if (!s->stack || !mirror_wanted(mirror_of(s, SET_SLOTS), &k)) {
 		drop(s, SOCKET_MAP_SLOTS, key);
 	}
 }
@@ -297,7 +302,7 @@ static void drop_unwanted_slot(struct sockets *s, const void *key)
 static void mend_slot(void *arg, const struct mirror_key *k, const void *wanted)
 {
 	struct sockets *s = arg;
-	struct socket_end end = end_of(wanted), had;
+	struct socket_end end = end_of(s, wanted), had;
 	bool has = bpf_map_read(map_of(s, SOCKET_MAP_SLOTS), k->bytes, &had);
 
 	if (!has || memcmp(&end, &had, sizeof(end)) != 0) {
@@ -323,7 +328,7 @@ static void mend_pool(void *arg, const struct mirror_key *k, const void *wanted)
 static void mend_entry(void *arg, const struct mirror_key *k, const void *wanted)
 {
 	struct sockets *s = arg;
-	struct socket_entry entry = entry_of(k);
+	struct socket_entry entry = entry_of(s, k);
 	uint32_t pool, had;
 
 	(void)wanted;
@@ -340,11 +345,14 @@ int sockets_mend(struct sockets *s, struct err *err)
 	if (s->renumbered) {
 		each_key(s, SOCKET_MAP_AFFINITY, drop_memory);
 	}
-	mirror_each_wanted(mirror_of(s, SET_SLOTS), mend_slot, s);
-	mirror_each_wanted(mirror_of(s, SET_POOLS), mend_pool, s);
-	put_moved_pools(s);
-	mirror_each_wanted(mirror_of(s, SET_ENTRIES), mend_entry, s);
-	mirror_each_wanted(mirror_of(s, SET_ENTRIES_INSIDE), mend_entry, s);
+	for (size_t i = 0; i < s->d->n_stacks; i++) {
+		s->stack = &s->d->stacks[i];
+		mirror_each_wanted(mirror_of(s, SET_SLOTS), mend_slot, s);
+		mirror_each_wanted(mirror_of(s, SET_POOLS), mend_pool, s);
+		put_moved_pools(s);
+		mirror_each_wanted(mirror_of(s, SET_ENTRIES), mend_entry, s);
+		mirror_each_wanted(mirror_of(s, SET_ENTRIES_INSIDE), mend_entry, s);
+	}
 	each_key(s, SOCKET_MAP_POOLS, drop_unwanted_pool);
 	each_key(s, SOCKET_MAP_SLOTS, drop_unwanted_slot);
 	if (s->failed) {

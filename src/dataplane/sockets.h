@@ -12,6 +12,7 @@
 
 struct dataplane;
 struct sockets;
+struct stack;
 
 /* cgroup_fd: a cgroup2 folder that all processes in question are below, borrowed. Failure:
  * ERR_FORBIDDEN, ERR_IO: not to be had here. */
@@ -21,8 +22,9 @@ struct sockets *sockets_close(struct sockets *s); /* the kernel goes on */
 /* Sockets of this network namespace are balanced from now on. */
 MUST_USE int sockets_serve(struct sockets *s, int netns_fd, bool is_node, struct err *err);
 
-/* Writes what the mirrors' transaction changed; after its commit, before mirror_committed. */
-void sockets_commit(struct sockets *s);
+/* Writes what the transaction of a stack's mirrors changed; after its commit, before
+ * mirror_committed. */
+void sockets_commit(struct sockets *s, struct stack *stack);
 /* Whatever is in the maps may differ from the mirrors. renumbered: pools have new numbers, too. */
 void sockets_doubt(struct sockets *s, bool renumbered);
 bool sockets_is_in_doubt(const struct sockets *s);

@@ -8,22 +8,21 @@
 
 /* ---- are the kernel's rules ours? ---- */
 
-static void queue_rules(struct dataplane *d)
+static void queue_rules(struct stack *s)
 {
-	struct node_table_config c = { d->config.cluster_range, d->config.service_range,
-		                       d->config.node_ip, d->config.dns_ip };
+	struct node_table_config c = { s->cluster_range, s->service_range, s->node_ip, s->dns_ip };
 
-	node_table_queue(d->node_nft, &c);
+	node_table_queue(s->nft, &c);
 }
 
-static uint64_t stamp_of_ours(struct dataplane *d)
+static uint64_t stamp_of_ours(struct stack *s)
 {
-	uint64_t stamp;
+	uint64_t digest;
 
-	queue_rules(d);
-	stamp = nft_changes_digest(d->node_nft);
-	nft_forget_changes(d->node_nft);
-	return stamp;
+	queue_rules(s);
+	digest = nft_changes_digest(s->nft);
+	nft_forget_changes(s->nft);
+	return digest;
 }
 
 static bool is_picker(const char *chain)
@@ -33,12 +32,12 @@ static bool is_picker(const char *chain)
 	return picker_parse(chain, &p);
 }
 
-static bool take_pickers(struct dataplane *d, const struct stamp *s)
+static bool take_pickers(struct stack *s, const struct stamp *stamp)
 {
-	for (struct map_iter it = { 0 }; map_next(&s->others, &it);) {
+	for (struct map_iter it = { 0 }; map_next(&stamp->others, &it);) {
 		size_t rules = stamp_rules_of(it.value);
 
-		if (!d->balancer->found_chain(d->balancer_state, it.key.p, rules)) {
+		if (!s->d->balancer->found_chain(s->balancer_state, it.key.p, rules)) {
 			log_odd("A chain is not as it was made chain=%s rules=%zu", it.key.p,
 			        rules);
 			return false;
@@ -49,89 +48,88 @@ static bool take_pickers(struct dataplane *d, const struct stamp *s)
 
 /* Reads rules and sets; what is not as this program makes it leads to a rebuild with the next
  * commit. */
-int sync_read(struct dataplane *d, struct err *err)
+int sync_read(struct stack *s, struct err *err)
 {
-	struct stamp s = { 0 };
+	struct stamp stamp = { 0 };
 	int r;
 
-	d->balancer->forget(d->balancer_state);
-	d->node_stamp = stamp_of_ours(d);
-	r = stamp_read(d->node_nft, is_picker, &s, err);
-	d->must_rebuild = !stamp_fits(&s, d->node_stamp) || !take_pickers(d, &s);
-	if (r == 0 && d->must_rebuild && s.any) {
+	s->d->balancer->forget(s->balancer_state);
+	s->stamp = stamp_of_ours(s);
+	r = stamp_read(s->nft, is_picker, &stamp, err);
+	s->must_rebuild = !stamp_fits(&stamp, s->stamp) || !take_pickers(s, &stamp);
+	if (r == 0 && s->must_rebuild && stamp.any) {
 		log_odd("The node's rules are not as this program makes them, they will be written "
 		        "anew");
 	}
-	stamp_fini(&s);
+	stamp_fini(&stamp);
 	for (int i = 0; i < NODE_SETS && r == 0; i++) {
-		if (d->must_rebuild) {
-			mirror_assume_empty(&d->mirrors[i]);
+		if (s->must_rebuild) {
+			mirror_assume_empty(&s->mirrors[i]);
 		} else {
-			r = mirror_load(&d->mirrors[i], d->node_nft, err);
+			r = mirror_load(&s->mirrors[i], s->nft, err);
 		}
 	}
-	if (d->must_rebuild) {
-		d->balancer->forget(d->balancer_state);
+	if (s->must_rebuild) {
+		s->d->balancer->forget(s->balancer_state);
 	}
-	d->must_read = r < 0;
+	s->must_read = r < 0;
 	return r;
 }
 
 /* ---- writing ---- */
 
-static void queue_rebuild(struct dataplane *d)
+static void queue_rebuild(struct stack *s)
 {
-	nft_table_add(d->node_nft);
-	nft_table_delete(d->node_nft);
-	queue_rules(d);
+	nft_table_add(s->nft);
+	nft_table_delete(s->nft);
+	queue_rules(s);
 }
 
-static bool differs(const struct dataplane *d)
+static bool differs(const struct stack *s)
 {
 	for (int i = 0; i < NODE_SETS; i++) {
-		if (mirror_is_dirty(&d->mirrors[i])) {
+		if (mirror_is_dirty(&s->mirrors[i])) {
 			return true;
 		}
 	}
-	return d->must_rebuild;
+	return s->must_rebuild;
 }
 
-static int commit(struct dataplane *d, struct err *err)
+static int commit(struct stack *s, struct err *err)
 {
-	bool rebuilds = d->must_rebuild;
+	bool rebuilds = s->must_rebuild;
 	size_t elements = 0;
 	int r;
 
 	if (rebuilds) {
-		queue_rebuild(d);
+		queue_rebuild(s);
 	}
-	d->balancer->queue(d->balancer_state);
+	s->d->balancer->queue(s->balancer_state);
 	for (int i = 0; i < NODE_SETS; i++) {
-		elements += mirror_queue(&d->mirrors[i], d->node_nft);
+		elements += mirror_queue(&s->mirrors[i], s->nft);
 	}
-	r = nft_commit(d->node_nft, err);
+	r = nft_commit(s->nft, err);
 	if (r < 0) {
-		d->must_read = true;
+		s->must_read = true;
 		return r;
 	}
-	d->stats.transactions++;
-	d->stats.elements += elements;
-	d->must_rebuild = false;
-	if (d->sockets && rebuilds) {
-		sockets_doubt(d->sockets, true);
-	} else if (d->sockets) {
-		sockets_commit(d->sockets);
+	s->d->stats.transactions++;
+	s->d->stats.elements += elements;
+	s->must_rebuild = false;
+	if (s->d->sockets && rebuilds) {
+		sockets_doubt(s->d->sockets, true);
+	} else if (s->d->sockets) {
+		sockets_commit(s->d->sockets, s);
 	}
 	for (int i = 0; i < NODE_SETS; i++) {
-		mirror_committed(&d->mirrors[i]);
+		mirror_committed(&s->mirrors[i]);
 	}
-	r = d->balancer->committed(d->balancer_state, err);
+	r = s->d->balancer->committed(s->balancer_state, err);
 	if (rebuilds) {
-		int stamped =
-			stamp_write(d->node_nft, is_picker, d->node_stamp, r < 0 ? NULL : err);
+		int stamped = stamp_write(s->nft, is_picker, s->stamp, r < 0 ? NULL : err);
 
-		d->stats.rebuilds++;
-		d->must_read |= stamped < 0;
+		s->d->stats.rebuilds++;
+		s->must_read |= stamped < 0;
 		r = r < 0 ? r : stamped;
 	}
 	return r;
@@ -139,79 +137,85 @@ static int commit(struct dataplane *d, struct err *err)
 
 static void on_settle(struct loop_timer *t);
 
-static bool is_in_doubt(const struct dataplane *d)
+/* Sockets' maps hold all families: they are compared when every one of them is known. */
+static bool can_mend(const struct dataplane *d)
 {
+	for (size_t i = 0; i < d->n_stacks; i++) {
+		if (!d->stacks[i].knows_all) {
+			return false;
+		}
+	}
 	return d->sockets && sockets_is_in_doubt(d->sockets);
 }
 
-static void settle_later(struct dataplane *d, int64_t delay_us)
+static void settle_later(struct stack *s, int64_t delay_us)
 {
-	if (d->must_read || is_in_doubt(d) || d->unsettled ||
-	    d->balancer->has_to_settle(d->balancer_state)) {
-		loop_timer_start(d->loop, &d->settle, delay_us, on_settle);
+	if (s->must_read || can_mend(s->d) || s->unsettled ||
+	    s->d->balancer->has_to_settle(s->balancer_state)) {
+		loop_timer_start(s->d->loop, &s->settle, delay_us, on_settle);
 	}
 }
 
 static void on_settle(struct loop_timer *t)
 {
-	struct dataplane *d = container_of(t, struct dataplane, settle);
+	struct stack *s = container_of(t, struct stack, settle);
 	struct err err;
-	bool any = d->unsettled;
+	bool any = s->unsettled;
 	int r = 0;
 
-	if (d->must_read) {
-		r = sync_node(d, &err);
+	if (s->must_read) {
+		r = sync_stack(s, &err);
 	} else {
-		if (d->unsettled) {
-			policies_settle(d);
+		if (s->unsettled) {
+			policies_settle(s);
 		}
-		any |= d->balancer->settle(d->balancer_state);
+		any |= s->d->balancer->settle(s->balancer_state);
 		if (any) {
-			r = commit(d, &err);
+			r = commit(s, &err);
 		}
-		if (r == 0 && is_in_doubt(d)) {
-			r = sockets_mend(d->sockets, &err);
+		if (r == 0 && can_mend(s->d)) {
+			r = sockets_mend(s->d->sockets, &err);
 		}
 	}
 	if (r < 0) {
 		log_odd("Settling the node's rules failed, trying again error=%s", err.msg);
-		settle_later(d, RETRY_US);
+		settle_later(s, RETRY_US);
 	}
 }
 
-int sync_node(struct dataplane *d, struct err *err)
+int sync_stack(struct stack *s, struct err *err)
 {
-	bool all = !d->knows_all, reread = all || d->must_read;
+	bool all = !s->knows_all, reread = all || s->must_read;
 	int r = 0;
 
-	if (d->sockets && reread) {
-		sockets_doubt(d->sockets, false);
+	if (s->d->sockets && reread) {
+		sockets_doubt(s->d->sockets, false);
 	}
-	if (d->must_read) {
-		r = sync_read(d, err);
+	if (s->must_read) {
+		r = sync_read(s, err);
 		if (r < 0) {
 			return r;
 		}
 	}
-	d->balancer->plan(d->balancer_state, all);
-	policies_plan(d, reread);
+	s->d->balancer->plan(s->balancer_state, all);
+	policies_plan(s, reread);
 	if (reread) {
 		for (int i = 0; i < NODE_SETS; i++) {
-			mirror_forget_unwanted(&d->mirrors[i]);
+			mirror_forget_unwanted(&s->mirrors[i]);
 		}
 	}
-	d->knows_all = true;
-	if (differs(d)) {
-		r = commit(d, err);
-		settle_later(d, SETTLE_US);
-	} else if (d->balancer->has_to_follow_up(d->balancer_state)) {
-		r = d->balancer->committed(d->balancer_state, err);
+	s->knows_all = true;
+	if (differs(s)) {
+		r = commit(s, err);
+		settle_later(s, SETTLE_US);
+	} else if (s->d->balancer->has_to_follow_up(s->balancer_state)) {
+		r = s->d->balancer->committed(s->balancer_state, err);
 	}
-	if (r == 0 && is_in_doubt(d)) {
-		r = sockets_mend(d->sockets, err);
+	if (r == 0 && can_mend(s->d)) {
+		r = sockets_mend(s->d->sockets, err);
 	}
-	if (!loop_timer_is_armed(&d->settle)) {
-		settle_later(d, SETTLE_US);
+	if (!loop_timer_is_armed(&s->settle)) {
+		settle_later(s, SETTLE_US);
 	}
 	return r;
 }

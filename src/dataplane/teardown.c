@@ -43,7 +43,7 @@ static void look(void *arg, const struct conntrack_flow *f)
 static int end_flows(struct dataplane *d, concerned_fn *concerned, void *arg, struct err *err)
 {
 	struct ending e = { .concerned = concerned, .arg = arg };
-	int r = conntrack_each(&d->node_flows, 0, look, &e, err);
+	int r = conntrack_each(&d->node_flows, IP_NONE, 0, look, &e, err);
 
 	for (size_t i = 0; r == 0 && i < e.flows.n; i++) {
 		conntrack_queue_delete(&d->node_flows, &e.flows.at[i]);
@@ -55,12 +55,17 @@ static int end_flows(struct dataplane *d, concerned_fn *concerned, void *arg, st
 	return r;
 }
 
+static bool has_ip(const struct ip_pair *ips, struct ip ip)
+{
+	return ip.family && (ip_eq(ips->at[0], ip) || ip_eq(ips->at[1], ip));
+}
+
 static bool is_going(void *arg, struct ip ip)
 {
 	const struct dataplane *d = arg;
 
 	for (size_t i = 0; i < d->gone.n; i++) {
-		if (d->gone.at[i].ip.family && ip_eq(d->gone.at[i].ip, ip)) {
+		if (has_ip(&d->gone.at[i].ips, ip)) {
 			return true;
 		}
 	}
@@ -69,11 +74,11 @@ static bool is_going(void *arg, struct ip ip)
 
 static bool is_strange(void *arg, struct ip ip)
 {
-	const struct dataplane *d = arg;
-	struct mirror_key k = key_of(ip.bytes, 4);
+	struct dataplane *d = arg;
+	struct stack *s = stack_of(d, ip.family);
+	struct mirror_key k = key_of(ip.bytes, ip_size(ip.family));
 
-	return prefix_contains(d->config.pod_range, ip) &&
-	       !mirror_wanted(&d->mirrors[SET_PODS], &k);
+	return s && prefix_contains(s->pod_range, ip) && !mirror_wanted(&s->mirrors[SET_PODS], &k);
 }
 
 int teardown_strangers(struct dataplane *d, struct err *err)
@@ -187,7 +192,7 @@ void teardown_later(struct dataplane *d, const struct gone *g)
 	}
 }
 
-int teardown_before(struct dataplane *d, const char *link, struct ip ip, struct err *err)
+int teardown_before(struct dataplane *d, const char *link, struct ip_pair ips, struct err *err)
 {
 	bool concerned = false;
 	int r;
@@ -196,7 +201,7 @@ int teardown_before(struct dataplane *d, const char *link, struct ip ip, struct 
 		struct gone *g = &d->gone.at[i];
 		struct netlink *nl = g->in_vpc ? &d->vpc_route : &d->node_route;
 
-		concerned |= ip_eq(g->ip, ip);
+		concerned |= has_ip(&g->ips, ips.at[0]) || has_ip(&g->ips, ips.at[1]);
 		if (strcmp(g->link, link) == 0 && g->index) {
 			link_queue_delete(nl, g->index);
 			r = netlink_send(nl, err);
@@ -211,7 +216,7 @@ int teardown_before(struct dataplane *d, const char *link, struct ip ip, struct 
 	}
 	r = end_flows(d, is_going, d, err);
 	for (size_t i = 0; r == 0 && i < d->gone.n; i++) {
-		d->gone.at[i].ip = (struct ip){ 0 };
+		d->gone.at[i].ips = (struct ip_pair){ 0 };
 	}
 	return r;
 }

@@ -144,7 +144,7 @@ void vpc_table_queue(struct nft *n, const struct vpc_table_config *c)
 	for (size_t i = 0; i < VPC_SETS; i++) {
 		nft_set_add(n, &vpc_sets[i]);
 	}
-	nft_set_add(n, &drop_set);
+	nft_set_add(n, drop_set(IP_V4));
 	drop_chain_queue(n, DROP_SECURITY_GROUP, DROP_KEY_ORIGINAL);
 	drop_chain_queue(n, DROP_INTERNET, DROP_KEY_ORIGINAL);
 	drop_chain_queue(n, DROP_NO_ROUTE, DROP_KEY_ORIGINAL);

@@ -20,8 +20,8 @@
 #define VPC_INTERNET_LINK "internet"
 
 enum vpc_set {
-	VPC_HOSTS, /* addresses with a security group */
-	VPC_RULES, /* host . source . protocol . port */
+	VPC_HOSTS,     /* addresses with a security group */
+	VPC_RULES,     /* host . source . protocol . port */
 	VPC_HOSTS_OUT, /* addresses whose group limits what they open */
 	VPC_RULES_OUT, /* host . destination . protocol . port */
 	VPC_WAYS,      /* source . destination, outside */

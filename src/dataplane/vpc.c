@@ -10,9 +10,10 @@
 #include "host/route.h"
 #include "host/sysctl.h"
 
-#define VPC_RANGE     0x0a000000u /* 10.0.0.0/16 */
-#define VPC_RANGE_LEN 16
-#define SUBNET_LEN    24
+#define VPC_RANGE       0x0a000000u /* 10.0.0.0/16 */
+#define VPC_RANGE_LEN   16
+#define SUBNET_LEN      24
+#define SUBNET6_LEN     64
 #define DEFAULT_SUBNETS 4
 
 static struct prefix vpc_range(void)
@@ -33,6 +34,24 @@ const struct vpc_subnet *vpc_subnet_of(const struct dataplane *d, struct ip ip)
 struct ip vpc_router_of(const struct vpc_subnet *s)
 {
 	return prefix_nth(s->range, 1);
+}
+
+/* IPv6: fd00:10:0:<S>::/64 beside 10.0.<S>.0/24. Hosts of the VPC have none of it, nodes do; so only
+ * the subnets that are there from the start have it. */
+static struct prefix range6_of(const struct vpc_subnet *s)
+{
+	return (struct prefix){ { IP_V6, { 0xfd, 0, 0, 0x10, [7] = s->range.ip.bytes[2] } },
+		                SUBNET6_LEN };
+}
+
+/* Whoever forwards asks for neighbours from a link-local address (RFC 4861, 7.2.2): that of the
+ * interface identifier its own address has. */
+static struct ip link_local_of(struct ip ip)
+{
+	struct ip local = { IP_V6, { 0xfe, 0x80 } };
+
+	memcpy(local.bytes + 8, ip.bytes + 8, 8);
+	return local;
 }
 
 static void list_default_subnets(struct dataplane *d)
@@ -65,6 +84,27 @@ static int apply(const struct setting *s, size_t n, struct err *err)
 	return 0;
 }
 
+/* Of a namespace that routes. Links invent no address of their own: what is not given is not there.
+ */
+static int family_settings(bool carries_v6, struct err *err)
+{
+	static const struct setting on[] = {
+		{ "ipv6/conf/all/addr_gen_mode", "1" }, { "ipv6/conf/default/addr_gen_mode", "1" },
+		{ "ipv6/conf/all/disable_ipv6", "0" },  { "ipv6/conf/default/disable_ipv6", "0" },
+		{ "ipv6/conf/all/forwarding", "1" },    { "ipv6/icmp/ratelimit", "0" },
+	};
+	static const struct setting off[] = {
+		{ "ipv6/conf/default/disable_ipv6", "1", true },
+	};
+
+	return carries_v6 ? apply(on, ARRAY_SIZE(on), err) : apply(off, ARRAY_SIZE(off), err);
+}
+
+static bool carries_v6(const struct dataplane *d)
+{
+	return d->config.node_ip6.family == IP_V6;
+}
+
 static int vpc_settings(struct dataplane *d, struct err *err)
 {
 	static const struct setting all[] = {
@@ -75,12 +115,14 @@ static int vpc_settings(struct dataplane *d, struct err *err)
 		{ "ipv4/conf/default/send_redirects", "0" },
 		/* Everybody behind the node is one peer to others: refusals must not run dry. */
 		{ "ipv4/icmp_ratelimit", "0" },
-		{ "ipv6/conf/default/disable_ipv6", "1", true },
 		{ "netfilter/nf_conntrack_tcp_be_liberal", "1", true },
 	};
 	scoped_visit struct netns_visit visit = { -1 };
 	int r = netns_enter(&visit, d->config.vpc_ns, err);
 
+	if (r == 0) {
+		r = family_settings(carries_v6(d), err);
+	}
 	return r < 0 ? r : apply(all, ARRAY_SIZE(all), err);
 }
 
@@ -95,13 +137,15 @@ static int node_settings(struct dataplane *d, struct err *err)
 		{ "ipv4/conf/default/send_redirects", "0" },
 		/* Everybody behind the node is one peer to others: refusals must not run dry. */
 		{ "ipv4/icmp_ratelimit", "0" },
-		{ "ipv6/conf/default/disable_ipv6", "1", true },
 		{ "ipv4/ip_local_reserved_ports", "30000-32767" },
 		{ "netfilter/nf_conntrack_tcp_be_liberal", "1", true },
 	};
 	scoped_visit struct netns_visit visit = { -1 };
 	int r = netns_enter(&visit, d->config.node_ns, err);
 
+	if (r == 0) {
+		r = family_settings(carries_v6(d), err);
+	}
 	return r < 0 ? r : apply(all, ARRAY_SIZE(all), err);
 }
 
@@ -140,6 +184,15 @@ int vpc_make_bridge(struct dataplane *d, struct vpc_subnet *s, struct err *err)
 	return r < 0 ? r : bridge_settings(d, s->bridge, err);
 }
 
+static int give_router_v6(struct dataplane *d, const struct vpc_subnet *s, struct err *err)
+{
+	struct ip router = prefix_nth(range6_of(s), 1);
+
+	address_queue(&d->vpc_route, s->index, link_local_of(router), SUBNET6_LEN);
+	address_queue(&d->vpc_route, s->index, router, SUBNET6_LEN);
+	return netlink_send(&d->vpc_route, err);
+}
+
 static int make_bridges(struct dataplane *d, struct err *err)
 {
 	int r = 0;
@@ -147,11 +200,15 @@ static int make_bridges(struct dataplane *d, struct err *err)
 	list_default_subnets(d);
 	for (size_t i = 0; i < d->subnets.n && r == 0; i++) {
 		r = vpc_make_bridge(d, &d->subnets.at[i], err);
+		if (r == 0 && carries_v6(d)) {
+			r = give_router_v6(d, &d->subnets.at[i], err);
+		}
 	}
 	if (r == 0) {
 		link_queue_up(&d->vpc_route, 1);
 		/* Addresses of the VPC that no subnet has lead nowhere, not to the internet. */
-		route_queue(&d->vpc_route, &(struct route){ .to = vpc_range(), .unreachable = true });
+		route_queue(&d->vpc_route,
+		            &(struct route){ .to = vpc_range(), .unreachable = true });
 		r = netlink_send(&d->vpc_route, err);
 	}
 	return r;
@@ -252,25 +309,45 @@ static int make_rules(struct dataplane *d, struct err *err)
 	return r < 0 ? r : stamp_write(d->vpc_nft, NULL, digest, err);
 }
 
-/* The node's end of its link, and the ways to its pods on both sides. */
+static int give_link_local(struct dataplane *d, struct err *err)
+{
+	struct link_info eth0;
+	int r = link_find(&d->node_route, NODE_LINK, &eth0, err);
+
+	if (r != 0) {
+		return r < 0 ? r : err_raise(err, ERR_IO, "link %s is gone", NODE_LINK);
+	}
+	address_queue(&d->node_route, eth0.index, link_local_of(d->config.node_ip6), SUBNET6_LEN);
+	return netlink_send(&d->node_route, err);
+}
+
+/* The node's end of its link, and the ways to its pods on both sides. Ports of a subnet do not reach
+ * each other: IPv4 has the router answer for all of it (bridge_settings), IPv6 has no neighbour but
+ * the router. */
 static int make_node_ways(struct dataplane *d, const struct vpc_subnet *subnet, struct err *err)
 {
 	const struct dataplane_config *c = &d->config;
-	int r = far_end_configure(&(struct far_end){ c->node_ns, c->node_ip, vpc_router_of(subnet),
-	                                             SUBNET_LEN, NULL },
-	                          err);
+	struct far_address v4 = { c->node_ip, vpc_router_of(subnet), SUBNET_LEN },
+			   v6 = { c->node_ip6, prefix_nth(range6_of(subnet), 1), 128 };
+	int r = far_end_configure(&(struct far_end){ c->node_ns, { v4, v6 }, NULL }, err);
 
-	if (r == 0) {
+	if (r == 0 && carries_v6(d)) {
+		r = give_link_local(d, err);
+	}
+	for (size_t i = 0; i < d->n_stacks && r == 0; i++) {
+		const struct stack *s = &d->stacks[i];
+
 		/* An address that no pod has (any more) must not be looked for outside. */
 		route_queue(&d->node_route,
-		            &(struct route){ .to = c->pod_range, .unreachable = true });
+		            &(struct route){ .to = s->pod_range, .unreachable = true });
 		r = netlink_send(&d->node_route, err);
-	}
-	if (r == 0) {
+		if (r < 0) {
+			return r;
+		}
 		route_queue(&d->vpc_route,
-		            &(struct route){ .to = c->cluster_range, .unreachable = true });
-		route_queue(&d->vpc_route, &(struct route){ .to = c->pod_range,
-		                                            .via = c->node_ip,
+		            &(struct route){ .to = s->cluster_range, .unreachable = true });
+		route_queue(&d->vpc_route, &(struct route){ .to = s->pod_range,
+		                                            .via = s->node_ip,
 		                                            .index = subnet->index });
 		r = netlink_send(&d->vpc_route, err);
 	}

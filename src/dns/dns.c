@@ -72,7 +72,7 @@ static const char usage[] =
 	"  --cluster-domain NAME  the cluster's zone (cluster.local)\n"
 	"  --upstream ADDR[:PORT] where other names are asked, may be repeated; without it:\n"
 	"  --resolv-conf FILE     the servers named there (/etc/resolv.conf)\n"
-	"  --address ADDR         address to listen on (all IPv4 addresses)\n"
+	"  --address ADDR         address to listen on (all, IPv6 too where there is)\n"
 	"  --port N               port for DNS (53)\n"
 	"  --health-port N        port for /health (8080), 0: none\n"
 	"  --ready-port N         port for /ready (8181), 0: none\n"

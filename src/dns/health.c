@@ -3,6 +3,7 @@
 #include "dns/health.h"
 
 #include "base/mem.h"
+#include "dns/any.h"
 #include "http/server.h"
 
 struct dns_health {
@@ -111,7 +112,7 @@ static void on_request(void *arg, struct http_request *r)
 
 static int open_listening(struct ip address, uint16_t port, int *ret_fd, struct err *err)
 {
-	struct ip any = address.family ? address : ip_v4(0);
+	struct ip any = address.family ? address : any_address();
 	struct sockaddr_storage sa;
 	socklen_t len = ip_to_sockaddr(any, port, &sa);
 	scoped_fd int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "dns/any.h"
 
 struct tcp_conn {
 	struct tcp_listener *listener; /* borrowed */
@@ -205,7 +206,7 @@ static void on_accept(void *arg, int listen_fd, unsigned events)
 
 static int open_listening(struct ip address, uint16_t port, int *ret_fd, struct err *err)
 {
-	struct ip any = address.family ? address : ip_v4(0);
+	struct ip any = address.family ? address : any_address();
 	struct sockaddr_storage sa;
 	socklen_t len = ip_to_sockaddr(any, port, &sa);
 	scoped_fd int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "dns/any.h"
 
 #define QUESTION_SIZE 1500 /* bytes; longer datagrams are no questions */
 
@@ -111,7 +112,7 @@ uint16_t udp_port(const struct udp_listener *u)
 
 static int open_bound(struct ip address, uint16_t port, int *ret_fd, struct err *err)
 {
-	struct ip any = address.family ? address : ip_v4(0);
+	struct ip any = address.family ? address : any_address();
 	struct sockaddr_storage sa;
 	socklen_t len = ip_to_sockaddr(any, port, &sa);
 	scoped_fd int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -14,7 +14,11 @@
 
 static struct ip ip_of(const struct nlattr *attr)
 {
-	return ip_v4(ntohl(mnl_attr_get_u32(attr)));
+	size_t size = mnl_attr_get_payload_len(attr);
+	struct ip ip = { .family = size == 16 ? IP_V6 : IP_V4 };
+
+	memcpy(ip.bytes, mnl_attr_get_payload(attr), size < 16 ? size : 16);
+	return ip;
 }
 
 static void parse_addresses(const struct nlattr *nest, struct conntrack_side *ret)
@@ -23,10 +27,17 @@ static void parse_addresses(const struct nlattr *nest, struct conntrack_side *re
 
 	mnl_attr_for_each_nested(attr, nest)
 	{
-		if (mnl_attr_get_type(attr) == CTA_IP_V4_SRC) {
+		switch (mnl_attr_get_type(attr)) {
+		case CTA_IP_V4_SRC:
+		case CTA_IP_V6_SRC:
 			ret->src = ip_of(attr);
-		} else if (mnl_attr_get_type(attr) == CTA_IP_V4_DST) {
+			break;
+		case CTA_IP_V4_DST:
+		case CTA_IP_V6_DST:
 			ret->dst = ip_of(attr);
+			break;
+		default:
+			break;
 		}
 	}
 }
@@ -113,30 +124,31 @@ static int show(void *arg, const struct nlmsghdr *nlh)
 	return 0;
 }
 
-static struct nlmsghdr *begin(struct netlink *nl, uint8_t type, int tolerate)
+static struct nlmsghdr *begin(struct netlink *nl, uint8_t type, uint8_t family, int tolerate)
 {
 	struct nlmsghdr *nlh = netlink_begin(nl, NFNL_SUBSYS_CTNETLINK << 8 | type, 0,
 	                                     sizeof(struct nfgenmsg), tolerate);
 	struct nfgenmsg *nf = netlink_header(nlh);
 
-	nf->nfgen_family = AF_INET;
+	nf->nfgen_family = family == IP_V6 ? AF_INET6 : family == IP_V4 ? AF_INET : AF_UNSPEC;
 	nf->version = NFNETLINK_V0;
 	return nlh;
 }
 
-int conntrack_each(struct netlink *nl, uint8_t proto, conntrack_fn *fn, void *arg, struct err *err)
+int conntrack_each(struct netlink *nl, enum ip_family family, uint8_t proto, conntrack_fn *fn,
+                   void *arg, struct err *err)
 {
 	struct each e = { proto, fn, arg };
 	int r;
 
-	begin(nl, IPCTNL_MSG_CT_GET, 0);
+	begin(nl, IPCTNL_MSG_CT_GET, family, 0);
 	r = netlink_dump(nl, show, NULL, &e, err);
 	return r < 0 ? err_while(err, r, "read tracked flows") : 0;
 }
 
 void conntrack_queue_delete(struct netlink *nl, const struct conntrack_flow *f)
 {
-	struct nlmsghdr *nlh = begin(nl, IPCTNL_MSG_CT_DELETE, ENOENT);
+	struct nlmsghdr *nlh = begin(nl, IPCTNL_MSG_CT_DELETE, f->orig.src.family, ENOENT);
 
 	mnl_attr_put(nlh, CTA_TUPLE_ORIG | NLA_F_NESTED, f->tuple_size, f->tuple);
 }

@@ -25,10 +25,10 @@ struct conntrack_flow {
 	uint16_t tuple_size;
 };
 
-/* Every IPv4 flow of a protocol (0: all), in no order. netlink: a NETLINK_NETFILTER socket with
+/* Every flow of a family (IP_NONE: both) and a protocol (0: all), in no order. netlink: a NETLINK_NETFILTER socket with
  * nothing queued. Failure: ERR_IO. */
 typedef void conntrack_fn(void *arg, const struct conntrack_flow *f);
-MUST_USE int conntrack_each(struct netlink *nl, uint8_t proto, conntrack_fn *fn, void *arg,
-                            struct err *err);
+MUST_USE int conntrack_each(struct netlink *nl, enum ip_family family, uint8_t proto,
+                            conntrack_fn *fn, void *arg, struct err *err);
 /* Queues the end of a flow: its next packet starts a new one. Fine when it is gone. */
 void conntrack_queue_delete(struct netlink *nl, const struct conntrack_flow *f);

@@ -9,6 +9,7 @@
 
 struct nft {
 	struct netlink nl;
+	uint8_t family; /* NFPROTO_IPV4, NFPROTO_IPV6 */
 	char table[NFT_NAME_MAX];
 	/* state: the transaction */
 	struct strbuf batch;    /* finished messages */

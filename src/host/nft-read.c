@@ -19,7 +19,7 @@ struct nlmsghdr *nft_question(struct nft *n, uint16_t type, uint16_t table_attr)
 	must(n->n_changes == 0);
 	nlh = netlink_begin(&n->nl, NFNL_SUBSYS_NFTABLES << 8 | type, 0, sizeof(*nf), ENOENT);
 	nf = netlink_header(nlh);
-	nf->nfgen_family = NFPROTO_IPV4;
+	nf->nfgen_family = n->family;
 	nf->version = NFNETLINK_V0;
 	mnl_attr_put_strz(nlh, table_attr, n->table);
 	return nlh;

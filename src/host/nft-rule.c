@@ -4,8 +4,9 @@
 
 #include <arpa/inet.h>
 #include <endian.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/netfilter.h>
-#include <netinet/ip.h>
 #include <string.h>
 
 #include "host/nft-priv.h"
@@ -70,14 +71,25 @@ static void payload(struct nft *n, unsigned reg, uint32_t base, uint32_t offset,
 	end(n, o);
 }
 
+unsigned nft_ip_regs(const struct nft *n)
+{
+	return n->family == NFPROTO_IPV6 ? 4 : 1;
+}
+
 void nft_rule_saddr(struct nft *n, unsigned reg)
 {
-	payload(n, reg, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, saddr), 4);
+	bool v6 = n->family == NFPROTO_IPV6;
+
+	payload(n, reg, NFT_PAYLOAD_NETWORK_HEADER,
+	        v6 ? offsetof(struct ipv6hdr, saddr) : offsetof(struct iphdr, saddr), v6 ? 16 : 4);
 }
 
 void nft_rule_daddr(struct nft *n, unsigned reg)
 {
-	payload(n, reg, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, daddr), 4);
+	bool v6 = n->family == NFPROTO_IPV6;
+
+	payload(n, reg, NFT_PAYLOAD_NETWORK_HEADER,
+	        v6 ? offsetof(struct ipv6hdr, daddr) : offsetof(struct iphdr, daddr), v6 ? 16 : 4);
 }
 
 void nft_rule_sport(struct nft *n, unsigned reg)
@@ -115,6 +127,26 @@ void nft_rule_ct_dir(struct nft *n, unsigned reg, enum nft_ct_keys key, uint8_t 
 	put_reg(n, NFTA_CT_DREG, reg);
 	put_u32(n, NFTA_CT_KEY, key);
 	mnl_attr_put_u8(n->open, NFTA_CT_DIRECTION, dir);
+	end(n, o);
+}
+
+void nft_rule_ct_saddr(struct nft *n, unsigned reg, uint8_t dir)
+{
+	nft_rule_ct_dir(n, reg, n->family == NFPROTO_IPV6 ? NFT_CT_SRC_IP6 : NFT_CT_SRC_IP, dir);
+}
+
+void nft_rule_ct_daddr(struct nft *n, unsigned reg, uint8_t dir)
+{
+	nft_rule_ct_dir(n, reg, n->family == NFPROTO_IPV6 ? NFT_CT_DST_IP6 : NFT_CT_DST_IP, dir);
+}
+
+void nft_rule_way_back(struct nft *n, unsigned reg)
+{
+	struct operation o = begin(n, "fib");
+
+	put_reg(n, NFTA_FIB_DREG, reg);
+	put_u32(n, NFTA_FIB_RESULT, NFT_FIB_RESULT_OIF);
+	put_u32(n, NFTA_FIB_FLAGS, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF);
 	end(n, o);
 }
 
@@ -302,7 +334,7 @@ void nft_rule_dnat(struct nft *n, unsigned ip_reg, unsigned port_reg)
 	struct operation o = begin(n, "nat");
 
 	put_u32(n, NFTA_NAT_TYPE, NFT_NAT_DNAT);
-	put_u32(n, NFTA_NAT_FAMILY, NFPROTO_IPV4);
+	put_u32(n, NFTA_NAT_FAMILY, n->family);
 	put_reg(n, NFTA_NAT_REG_ADDR_MIN, ip_reg);
 	put_reg(n, NFTA_NAT_REG_PROTO_MIN, port_reg);
 	end(n, o);
@@ -333,7 +365,9 @@ void nft_rule_reject_tcp(struct nft *n)
 
 void nft_rule_reject_icmp(struct nft *n)
 {
-	reject(n, NFT_REJECT_ICMP_UNREACH, 3);
+	uint8_t v4_port = 3, v6_port = 4; /* each family's code for "port unreachable" */
+
+	reject(n, NFT_REJECT_ICMP_UNREACH, n->family == NFPROTO_IPV6 ? v6_port : v4_port);
 }
 
 static void verdict(struct nft *n, uint32_t code, const char *chain)

@@ -12,7 +12,9 @@
 void nft_rule_begin(struct nft *n, const char *chain);
 
 /* ---- loading ---- */
-void nft_rule_saddr(struct nft *n, unsigned reg); /* of the IPv4 header */
+/* Addresses take as many registers as nft_ip_regs says: 1 (IPv4) or 4 (IPv6). */
+unsigned nft_ip_regs(const struct nft *n);
+void nft_rule_saddr(struct nft *n, unsigned reg); /* of the IP header */
 void nft_rule_daddr(struct nft *n, unsigned reg);
 void nft_rule_sport(struct nft *n, unsigned reg);
 void nft_rule_dport(struct nft *n, unsigned reg);
@@ -20,6 +22,9 @@ void nft_rule_meta(struct nft *n, unsigned reg, enum nft_meta_keys key);
 void nft_rule_ct(struct nft *n, unsigned reg, enum nft_ct_keys key); /* of the flow as such */
 /* Of one direction's tuple: IP_CT_DIR_ORIGINAL (0), IP_CT_DIR_REPLY (1). */
 void nft_rule_ct_dir(struct nft *n, unsigned reg, enum nft_ct_keys key, uint8_t dir);
+/* The source address in that direction's tuple; the destination. */
+void nft_rule_ct_saddr(struct nft *n, unsigned reg, uint8_t dir);
+void nft_rule_ct_daddr(struct nft *n, unsigned reg, uint8_t dir);
 void nft_rule_value(struct nft *n, unsigned reg, const void *value, size_t size);
 void nft_rule_u32(struct nft *n, unsigned reg, uint32_t value); /* in the machine's order */
 void nft_rule_counting(struct nft *n, unsigned reg,
@@ -27,6 +32,10 @@ void nft_rule_counting(struct nft *n, unsigned reg,
 /* ret_reg := a number below modulus that only depends on the n_regs registers from reg on. */
 void nft_rule_hash(struct nft *n, unsigned reg, unsigned n_regs, uint32_t modulus,
                    unsigned ret_reg);
+
+/* reg := the link by which an answer to the packet's source would leave, if that is the one it came
+ * by; else 0. */
+void nft_rule_way_back(struct nft *n, unsigned reg);
 
 /* ---- conditions ---- */
 void nft_rule_equal(struct nft *n, unsigned reg, const void *value, size_t size);

@@ -17,7 +17,8 @@
 /* A message of elements is closed past this size; attribute lengths are 16 bits. */
 #define ELEMENTS_BYTES 32768
 
-int nft_open(int netns_fd, const char *table, struct nft **ret, struct err *err)
+int nft_open(int netns_fd, enum ip_family family, const char *table, struct nft **ret,
+             struct err *err)
 {
 	struct nft *n = NEW(struct nft);
 	int r = netlink_open(&n->nl, NETLINK_NETFILTER, netns_fd, 0, err);
@@ -26,6 +27,7 @@ int nft_open(int netns_fd, const char *table, struct nft **ret, struct err *err)
 		free(n);
 		return err_while(err, r, "nftables");
 	}
+	n->family = family == IP_V6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
 	must(strlen(table) < NFT_NAME_MAX);
 	memcpy(n->table, table, strlen(table) + 1);
 	n->scratch = mem_alloc(2 * NETLINK_REQUEST_MAX);
@@ -44,16 +46,19 @@ struct nft *nft_close(struct nft *n)
 	return NULL;
 }
 
+enum ip_family nft_family(const struct nft *n)
+{
+	return n->family == NFPROTO_IPV6 ? IP_V6 : IP_V4;
+}
+
 /* ---- types ---- */
 
 static const struct {
 	uint32_t id; /* as the nft program knows the type, so that it prints sets readably */
 	uint32_t size;
 } fields[] = {
-	[NFT_FIELD_IP4] = { 7, 4 },
-	[NFT_FIELD_PROTO] = { 12, 1 },
-	[NFT_FIELD_PORT] = { 13, 2 },
-	[NFT_FIELD_MARK] = { 19, 4 },
+	[NFT_FIELD_IP4] = { 7, 4 },   [NFT_FIELD_IP6] = { 8, 16 },  [NFT_FIELD_PROTO] = { 12, 1 },
+	[NFT_FIELD_PORT] = { 13, 2 }, [NFT_FIELD_MARK] = { 19, 4 },
 };
 
 static size_t padded_size(const uint8_t *list)
@@ -61,7 +66,7 @@ static size_t padded_size(const uint8_t *list)
 	size_t size = 0;
 
 	for (; *list != NFT_FIELD_END; list++) {
-		size += 4;
+		size += fields[*list].size == 16 ? 16 : 4;
 	}
 	return size;
 }
@@ -139,7 +144,7 @@ struct nlmsghdr *nft_message(struct nft *n, uint16_t type, uint16_t flags)
 		add_batch_mark(n, NFNL_MSG_BATCH_BEGIN);
 	}
 	n->open = mnl_nlmsg_put_header(n->scratch);
-	put_header(n->open, NFNL_SUBSYS_NFTABLES << 8 | type, flags, ++n->nl.seq, NFPROTO_IPV4, 0);
+	put_header(n->open, NFNL_SUBSYS_NFTABLES << 8 | type, flags, ++n->nl.seq, n->family, 0);
 	return n->open;
 }
 

@@ -16,23 +16,34 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/ip.h"
 
 struct nft;
 
-/* A resident socket for table 'table' (family ip; copied) in the namespace netns_fd (borrowed; -1:
+/* A resident socket for table 'table' (copied) of a family in the namespace netns_fd (borrowed; -1:
  * here). Failure: ERR_FORBIDDEN, ERR_IO. */
-MUST_USE int nft_open(int netns_fd, const char *table, struct nft **ret, struct err *err);
+MUST_USE int nft_open(int netns_fd, enum ip_family family, const char *table, struct nft **ret,
+                      struct err *err);
 struct nft *
 nft_close(struct nft *n); /* accepts null; returns null; forgets what was not committed */
 
+enum ip_family nft_family(const struct nft *n);
+
 /* ---- what a table holds ---- */
 
-enum nft_field { NFT_FIELD_END, NFT_FIELD_IP4, NFT_FIELD_PROTO, NFT_FIELD_PORT, NFT_FIELD_MARK };
+enum nft_field {
+	NFT_FIELD_END,
+	NFT_FIELD_IP4,
+	NFT_FIELD_IP6,
+	NFT_FIELD_PROTO,
+	NFT_FIELD_PORT,
+	NFT_FIELD_MARK
+};
 #define NFT_FIELDS_MAX 5
-#define NFT_KEY_MAX    (4 * NFT_FIELDS_MAX)
+#define NFT_KEY_MAX    44 /* mark, two IPv6 addresses, protocol, port */
 #define NFT_NAME_MAX   64
 
-/* Keys are the fields one after another, each padded to 4 bytes: address and port in network order,
+/* Keys are the fields one after another, each padded to a multiple of 4 bytes: address and port in network order,
  * protocol one byte, mark in the machine's order. */
 struct nft_set {
 	const char *name;

@@ -5,11 +5,15 @@
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <unistd.h>
 
 #include <libmnl/libmnl.h>
 
 #include "host/link.h"
 #include "host/netlink.h"
+
+#define WAIT_US    50
+#define WAIT_TRIES 2000
 
 static uint8_t family_of(struct ip ip)
 {
@@ -35,6 +39,39 @@ void address_queue(struct netlink *nl, int index, struct ip ip, uint8_t len)
 	}
 	put_ip(nlh, IFA_LOCAL, ip);
 	put_ip(nlh, IFA_ADDRESS, ip);
+}
+
+static int look_at_route(void *arg, const struct nlmsghdr *nlh)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
+	bool *is_own = arg;
+
+	*is_own |= nlh->nlmsg_type == RTM_NEWROUTE && rt->rtm_type == RTN_LOCAL;
+	return 0;
+}
+
+int address_wait(struct netlink *nl, struct ip ip, struct err *err)
+{
+	bool is_own = ip.family != IP_V6;
+
+	for (int i = 0; i < WAIT_TRIES && !is_own; i++) {
+		struct nlmsghdr *nlh =
+			netlink_begin(nl, RTM_GETROUTE, 0, sizeof(struct rtmsg), ENETUNREACH);
+		struct rtmsg *rt = netlink_header(nlh);
+		int r;
+
+		rt->rtm_family = family_of(ip);
+		rt->rtm_dst_len = 128;
+		put_ip(nlh, RTA_DST, ip);
+		r = netlink_ask(nl, look_at_route, &is_own, err);
+		if (r < 0) {
+			return r;
+		}
+		if (!is_own) {
+			usleep(WAIT_US);
+		}
+	}
+	return is_own ? 0 : err_raise(err, ERR_TIMEOUT, "an address does not come up");
 }
 
 static void route_request(struct netlink *nl, uint16_t type, uint16_t flags, const struct route *r,
@@ -86,4 +123,14 @@ void neighbour_queue(struct netlink *nl, int index, struct ip ip, const uint8_t 
 	nd->ndm_state = NUD_PERMANENT;
 	put_ip(nlh, NDA_DST, ip);
 	mnl_attr_put(nlh, NDA_LLADDR, LINK_MAC_SIZE, mac);
+}
+
+void neighbour_queue_delete(struct netlink *nl, int index, struct ip ip)
+{
+	struct nlmsghdr *nlh = netlink_begin(nl, RTM_DELNEIGH, 0, sizeof(struct ndmsg), ENOENT);
+	struct ndmsg *nd = netlink_header(nlh);
+
+	nd->ndm_family = family_of(ip);
+	nd->ndm_ifindex = index;
+	put_ip(nlh, NDA_DST, ip);
 }

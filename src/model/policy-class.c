@@ -139,16 +139,6 @@ static void number_policy(struct policy_compiler *c, const struct model *m, stru
 
 /* ---- cutting the address line at the blocks' ends ---- */
 
-static struct ip prefix_last(struct prefix p)
-{
-	unsigned bits = p.ip.family == IP_V4 ? 32 : 128;
-
-	for (unsigned i = p.len; i < bits; i++) {
-		p.ip.bytes[i / 8] |= (uint8_t)(0x80u >> (i % 8));
-	}
-	return p.ip;
-}
-
 /* False: there is none after it. */
 static bool ip_step(struct ip *ip, int by)
 {

@@ -36,10 +36,11 @@ struct agent {
 	const char *run_dir;       /* of this node: the same, or a folder of its own in it */
 	const char *cgroup;        /* "/kennel-N/ROLE" */
 	uid_t api_uid;             /* owner of H/run/nodes/NODE.sock */
-	struct ip node_ip, dns_ip;
-	struct prefix pod_range; /* a /24 */
-	struct loop_defer sync;  /* agent_sync */
-	bool model_is_complete;  /* every list has come: from now on the kernel follows the model */
+	struct ip_pair node_ips;   /* the second: none unless the instance carries both families */
+	struct prefix pod_ranges[2]; /* likewise; a /24, a /64 */
+	struct ip dns_ip;
+	struct loop_defer sync; /* agent_sync */
+	bool model_is_complete; /* every list has come: from now on the kernel follows the model */
 };
 
 /* dataplane_sync once at the end of this turn; failures are logged and tried again. Nothing before the model is

@@ -170,7 +170,7 @@ static bool target_of(struct check *k, const struct val *handler, struct stream_
 	struct slice host = val_get_str(handler, "host");
 
 	to->port = k->port = port_of(k, val_get(handler, "port"));
-	to->ip = k->container->pod->ip;
+	to->ip = k->container->pod->ips.at[0];
 	if (host.len > 0 && !ip_parse(host, &to->ip)) {
 		strbuf_addf(&k->why, "host \"" SLICE_FMT "\" is no address", SLICE_ARG(host));
 		return false;

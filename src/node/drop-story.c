@@ -22,6 +22,7 @@ static const struct {
 	[DROP_SECURITY_GROUP] = { "SecurityGroupDrop",
 	                          "no rule of the host's security group admits it" },
 	[DROP_INTERNET] = { "NoRoute", "no gateway carries it to that address" },
+	[DROP_SPOOFED] = { NULL, "a pod sent it with an address that is not its own" },
 	[DROP_NO_ROUTE] = { "NoRoute", "no route of its subnet leads there, or only a black hole" },
 };
 

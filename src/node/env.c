@@ -313,6 +313,11 @@ static struct slice format_map(struct arena *a, const struct val *map)
 	return arena_slice(a, strbuf_slice(&out));
 }
 
+static struct slice primary(const char *ips)
+{
+	return slice_head(slice_of(ips), strcspn(ips, ","));
+}
+
 int downward_field(struct arena *a, const struct pod_facts *f, struct slice path, struct slice *ret,
                    struct err *err)
 {
@@ -327,10 +332,10 @@ int downward_field(struct arena *a, const struct pod_facts *f, struct slice path
 		{ "metadata.uid", val_get_str(meta, "uid") },
 		{ "spec.nodeName", f->node_name },
 		{ "spec.serviceAccountName", val_get_str(spec, "serviceAccountName") },
-		{ "status.hostIP", slice_of(f->host_ip) },
-		{ "status.hostIPs", slice_of(f->host_ip) },
-		{ "status.podIP", slice_of(f->pod_ip) },
-		{ "status.podIPs", slice_of(f->pod_ip) },
+		{ "status.hostIP", primary(f->host_ips) },
+		{ "status.hostIPs", slice_of(f->host_ips) },
+		{ "status.podIP", primary(f->pod_ips) },
+		{ "status.podIPs", slice_of(f->pod_ips) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(plain); i++) {

@@ -12,8 +12,9 @@
 struct pod_facts {
 	const struct val *pod;
 	struct slice node_name;
-	const char *host_ip, *pod_ip; /* text; pod_ip "" while unknown */
-	int64_t node_cpu_milli;       /* allocatable: what an unset limit means */
+	/* Texts, the primary address first, a second one behind a comma; pod_ips "" while unknown. */
+	const char *host_ips, *pod_ips;
+	int64_t node_cpu_milli; /* allocatable: what an unset limit means */
 	int64_t node_memory_bytes;
 	/* A ConfigMap ("ConfigMap") or Secret by name in the pod's namespace; null when absent. */
 	const struct val *(*find)(void *arg, const char *kind, struct slice ns, struct slice name);

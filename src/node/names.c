@@ -36,9 +36,10 @@ static void add_aliases(const struct val *pod, struct strbuf *out)
 	}
 }
 
-void names_hosts(const struct val *pod, const char *pod_ip, struct slice host_hosts,
+void names_hosts(const struct val *pod, const char *pod_ips, struct slice host_hosts,
                  const char *cluster_domain, struct strbuf *out)
 {
+	struct slice rest = slice_of(pod_ips), ip;
 	struct slice subdomain = val_str(val_path(pod, "spec.subdomain"));
 	scoped_strbuf struct strbuf host = { 0 };
 
@@ -56,13 +57,15 @@ void names_hosts(const struct val *pod, const char *pod_ip, struct slice host_ho
 	                 "fe00::0\tip6-mcastprefix\n"
 	                 "fe00::1\tip6-allnodes\n"
 	                 "fe00::2\tip6-allrouters\n");
-	if (subdomain.len > 0) {
-		strbuf_addf(out, "%s\t%s." SLICE_FMT "." SLICE_FMT ".svc.%s\t%s\n", pod_ip,
-		            strbuf_str(&host), SLICE_ARG(subdomain),
-		            SLICE_ARG(val_str(val_path(pod, "metadata.namespace"))), cluster_domain,
-		            strbuf_str(&host));
-	} else {
-		strbuf_addf(out, "%s\t%s\n", pod_ip, strbuf_str(&host));
+	while (slice_next(&rest, ',', &ip)) {
+		strbuf_addf(out, SLICE_FMT "\t", SLICE_ARG(ip));
+		if (subdomain.len > 0) {
+			strbuf_addf(out, "%s." SLICE_FMT "." SLICE_FMT ".svc.%s\t",
+			            strbuf_str(&host), SLICE_ARG(subdomain),
+			            SLICE_ARG(val_str(val_path(pod, "metadata.namespace"))),
+			            cluster_domain);
+		}
+		strbuf_addf(out, "%s\n", strbuf_str(&host));
 	}
 	add_aliases(pod, out);
 }

@@ -46,11 +46,30 @@ struct options {
 	const char *name, *home, *kubeconfig, *service_dataplane;
 	const char *role, *node; /* name of this role, and of the Node object */
 	const char *region, *zone;
-	struct ip address;
-	struct prefix pods;
+	struct ip_pair addresses; /* the second of both: none, unless both families are carried */
+	struct prefix pods[2];
 	bool leads;
 	uid_t api_uid;
 };
+
+/* "10.244.0.0/24" or "10.244.0.0/24,fd00:10:244::/64" */
+static int parse_pods(struct options *o, struct slice text, struct err *err)
+{
+	struct slice v4, v6;
+	bool two = slice_cut(text, ',', &v4, &v6);
+
+	if (!prefix_parse(two ? v4 : text, &o->pods[0]) || o->pods[0].ip.family != IP_V4 ||
+	    o->pods[0].len != POD_RANGE_LEN) {
+		return err_raise(err, ERR_USAGE,
+		                 "--pods " SLICE_FMT ": not a /24 of IPv4 addresses",
+		                 SLICE_ARG(text));
+	}
+	if (two && (!prefix_parse(v6, &o->pods[1]) || o->pods[1].ip.family != IP_V6)) {
+		return err_raise(err, ERR_USAGE, "--pods " SLICE_FMT ": no range of IPv6 addresses",
+		                 SLICE_ARG(text));
+	}
+	return 0;
+}
 
 static int parse_option(struct options *o, int c, struct err *err)
 {
@@ -85,15 +104,11 @@ static int parse_option(struct options *o, int c, struct err *err)
 		o->service_dataplane = optarg;
 		return 0;
 	case 'a':
-		return ip_parse(slice_of(optarg), &o->address)
+		return ip_pair_parse(slice_of(optarg), &o->addresses)
 		               ? 0
 		               : err_raise(err, ERR_USAGE, "--address %s: no address", optarg);
 	case 'p':
-		return prefix_parse(slice_of(optarg), &o->pods) && o->pods.len == POD_RANGE_LEN &&
-		                       o->pods.ip.family == IP_V4
-		               ? 0
-		               : err_raise(err, ERR_USAGE, "--pods %s: not a /24 of IPv4 addresses",
-		                           optarg);
+		return parse_pods(o, slice_of(optarg), err);
 	case 'u':
 		if (!slice_to_i64(slice_of(optarg), &uid) || uid < 0) {
 			return err_raise(err, ERR_USAGE, "--api-uid takes a number");
@@ -132,8 +147,8 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 	if (r < 0) {
 		return r;
 	}
-	if (!o->home || o->home[0] != '/' || !o->kubeconfig || !o->address.family ||
-	    !o->pods.ip.family) {
+	if (!o->home || o->home[0] != '/' || !o->kubeconfig || !o->addresses.at[0].family ||
+	    !o->pods[0].ip.family || !o->addresses.at[1].family != !o->pods[1].ip.family) {
 		return err_raise(err, ERR_USAGE,
 		                 "needs --name N --home H --kubeconfig F --api-uid U --role R "
 		                 "--node N --address A --pods P; knows --region R --zone Z --lead");
@@ -200,11 +215,13 @@ static int make_dataplane(struct role *r, const struct options *o, struct err *e
 		.instance = a->instance,
 		.leads = o->leads,
 		.link = o->role,
-		.pod_range = o->pods,
 		.node_name = slice_of(a->node_name),
-		.node_ip = a->node_ip,
+		.node_ip = a->node_ips.at[0],
+		.pod_range = a->pod_ranges[0],
 		.dns_ip = a->dns_ip,
-		.api_ip = a->node_ip,
+		.api_ip = a->node_ips.at[0],
+		.node_ip6 = a->node_ips.at[1],
+		.pod_range6 = a->pod_ranges[1],
 		.model = a->model,
 	};
 	int ret = open_namespace(r, "vpc", &r->vpc_ns, err);
@@ -222,7 +239,9 @@ static int make_dataplane(struct role *r, const struct options *o, struct err *e
 	c.node_ns = r->node_ns;
 	c.host_ns = r->host_ns;
 	(void)prefix_parse(SLICE("10.244.0.0/16"), &c.cluster_range);
+	(void)prefix_parse(SLICE("fd00:10:244::/48"), &c.cluster_range6);
 	(void)prefix_parse(SLICE("10.1.0.0/16"), &c.service_range);
+	(void)prefix_parse(SLICE("fd00:10:1::/112"), &c.service_range6);
 	return dataplane_new(a->loop, &c, &a->dataplane, err);
 }
 
@@ -271,7 +290,8 @@ static int choose_service_dataplane(struct role *r, const struct options *o, str
 		ret = 0;
 		text = mem_printf("nftables\n%s\n", why.msg);
 	}
-	return ret < 0 ? ret : file_write(path, slice_of(text), 0644, err);
+	/* One speaks for all nodes: they are on one kernel. */
+	return ret < 0 || !o->leads ? ret : file_write(path, slice_of(text), 0644, err);
 }
 
 static char *own_path(void)
@@ -310,8 +330,8 @@ static int make_base(struct role *r, const struct options *o, struct err *err)
 		             .run_dir = r->run_dir,
 		             .cgroup = r->cgroup,
 		             .api_uid = o->api_uid,
-		             .node_ip = o->address,
-		             .pod_range = o->pods };
+		             .node_ips = o->addresses,
+		             .pod_ranges = { o->pods[0], o->pods[1] } };
 	(void)ip_parse(SLICE("10.0.0.10"), &a->dns_ip);
 	ret = dir_make(r->pods_dir, 0700, err);
 	if (ret == 0) {

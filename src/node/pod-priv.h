@@ -82,10 +82,10 @@ struct pod {
 	bool is_deleted;  /* gone from the API server */
 	bool is_attached; /* the dataplane knows it */
 	bool host_network;
-	struct ip ip;
-	char ip_text[IP_TEXT_SIZE];   /* "" */
-	const char *phase;            /* decided for good: "Succeeded", "Failed"; null */
-	const char *reason, *message; /* with phase; static */
+	struct ip_pair ips;
+	char ip_text[IP_PAIR_TEXT_SIZE]; /* of both; "" */
+	const char *phase;               /* decided for good: "Succeeded", "Failed"; null */
+	const char *reason, *message;    /* with phase; static */
 	int64_t start_wall_us;
 	int64_t retry_us;    /* monotonic: after a failure of the sandbox or a volume; 0 */
 	char *last_failure;  /* owned: said in an event already */
@@ -115,7 +115,7 @@ struct pods {
 	struct pulls *pulls;
 	struct server *server; /* told about starts and ends; null in tests */
 	struct map by_uid;     /* -> struct pod, owned */
-	uint8_t used[256];     /* last byte of addresses of the node's range */
+	uint8_t used[256];     /* which numbers within the node's ranges are given */
 	unsigned next_address;
 	char *host_hosts, *host_resolv; /* owned: the host's files as the node found them */
 	int64_t node_cpu_milli, node_memory_bytes;

@@ -11,11 +11,29 @@
 #include "node/file.h"
 #include "node/names.h"
 #include "node/pod-priv.h"
+#include "node/pod-status.h"
 #include "node/resources.h"
 
 enum { FIRST_ADDRESS = 2, LAST_ADDRESS = 254 };
 
 /* ---- addresses ---- */
+
+/* The n-th address of each of the node's ranges: a pod's number is the same in both families. */
+static struct ip_pair addresses_of(const struct agent *a, unsigned n)
+{
+	struct ip_pair ips = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ips.at) && a->pod_ranges[i].ip.family; i++) {
+		ips.at[i] = prefix_nth(a->pod_ranges[i], n);
+	}
+	return ips;
+}
+
+/* The number that an address has in the node's first range. */
+static uint8_t number_of(struct ip_pair ips)
+{
+	return (uint8_t)ip_to_v4(ips.at[0]);
+}
 
 static bool take_address(struct pods *pods, struct pod *p)
 {
@@ -27,7 +45,7 @@ static bool take_address(struct pods *pods, struct pod *p)
 			pods->used[last] = 1;
 			pods->next_address = last - FIRST_ADDRESS +
 			                     1; /* a fresh pod never gets what one just left */
-			p->ip = prefix_nth(pods->agent->pod_range, last);
+			p->ips = addresses_of(pods->agent, last);
 			return true;
 		}
 	}
@@ -36,14 +54,14 @@ static bool take_address(struct pods *pods, struct pod *p)
 
 static void give_address(struct pods *pods, const struct pod *p)
 {
-	if (p->ip.family == IP_V4 && !p->host_network) {
-		pods->used[ip_to_v4(p->ip) & 0xff] = 0;
+	if (p->ips.at[0].family && !p->host_network) {
+		pods->used[number_of(p->ips)] = 0;
 	}
 }
 
 static void set_text(struct pod *p)
 {
-	ip_format(p->ip, p->ip_text);
+	ip_pair_format(p->ips, p->ip_text);
 }
 
 static int choose_address(struct pod *p, struct err *err)
@@ -51,15 +69,15 @@ static int choose_address(struct pod *p, struct err *err)
 	scoped_free char *path = mem_printf("%s/ip", p->dir);
 
 	if (p->host_network) {
-		p->ip = p->pods->agent->node_ip;
+		p->ips = p->pods->agent->node_ips;
 		set_text(p);
 		return 0;
 	}
-	if (p->ip.family == IP_NONE && !take_address(p->pods, p)) {
+	if (p->ips.at[0].family == IP_NONE && !take_address(p->pods, p)) {
 		char range[PREFIX_TEXT_SIZE];
 
 		return err_raise(err, ERR_LIMIT, "no address is left in %s",
-		                 prefix_format(p->pods->agent->pod_range, range));
+		                 prefix_format(p->pods->agent->pod_ranges[0], range));
 	}
 	set_text(p);
 	return file_write(path, slice_of(p->ip_text), 0644, err);
@@ -116,7 +134,7 @@ static int attach(struct pod *p, struct err *err)
 	if (fd < 0) {
 		return err_sys(err, "open %s", path);
 	}
-	r = dataplane_pod_attach(p->pods->agent->dataplane, pod_uid(p), p->ip, fd, err);
+	r = dataplane_pod_attach(p->pods->agent->dataplane, pod_uid(p), p->ips, fd, err);
 	p->is_attached = r == 0;
 	return r;
 }
@@ -133,11 +151,7 @@ static void tell_model(struct pod *p)
 	}
 	d = doc_copy_of(pod_val(p));
 	status = val_need_object(&d->arena, d->root, "status");
-	val_set_cstr(&d->arena, status, "podIP", p->ip_text);
-	val_set_cstr(
-		&d->arena,
-		val_append(val_need_array(&d->arena, status, "podIPs"), val_new_object(&d->arena)),
-		"ip", p->ip_text);
+	pod_status_set_ips(&d->arena, status, "podIP", "podIPs", p->ip_text);
 	model_put(p->pods->agent->model, d);
 	doc_unref(d);
 }
@@ -187,16 +201,17 @@ bool sandbox_adopt(struct pod *p)
 	struct err err = { 0 };
 	unsigned kinds = kinds_of(p);
 
-	if (file_read(path, 64, &text, NULL) == 0 &&
-	    ip_parse(slice_trim(strbuf_slice(&text)), &p->ip) && p->ip.family == IP_V4 &&
-	    !p->host_network) {
-		p->pods->used[ip_to_v4(p->ip) & 0xff] =
-			1; /* also when the machine was restarted: it keeps the address */
+	if (file_read(path, IP_PAIR_TEXT_SIZE, &text, NULL) == 0 &&
+	    ip_pair_parse(slice_trim(strbuf_slice(&text)), &p->ips) && !p->host_network) {
+		/* Also when the machine was restarted: it keeps the address. Families may have come
+		 * or gone since. */
+		p->ips = addresses_of(p->pods->agent, number_of(p->ips));
+		p->pods->used[number_of(p->ips)] = 1;
 	}
 	if (p->host_network) {
-		p->ip = p->pods->agent->node_ip;
+		p->ips = p->pods->agent->node_ips;
 	}
-	if (p->ip.family == IP_NONE || ((kinds & PIN_NET) && !mount_is_there(net)) ||
+	if (p->ips.at[0].family == IP_NONE || ((kinds & PIN_NET) && !mount_is_there(net)) ||
 	    ((kinds & PIN_IPC) && !mount_is_there(ipc)) || access(p->pins, F_OK) < 0) {
 		return false;
 	}
@@ -212,13 +227,13 @@ bool sandbox_adopt(struct pod *p)
 void sandbox_remove(struct pod *p)
 {
 	if (p->is_attached) {
-		dataplane_pod_detach(p->pods->agent->dataplane, pod_uid(p), p->ip);
+		dataplane_pod_detach(p->pods->agent->dataplane, pod_uid(p), p->ips);
 		p->is_attached = false;
 	}
 	namespaces_unpin(p->pins);
 	(void)rmdir(p->pins);
 	give_address(p->pods, p);
-	p->ip = (struct ip){ 0 };
+	p->ips = (struct ip_pair){ 0 };
 	model_remove(p->pods->agent->model, p->doc);
 	agent_sync(p->pods->agent);
 }

@@ -298,17 +298,19 @@ static void add_conditions(struct arena *a, const struct pod_status_input *in, c
 
 /* ---- the whole ---- */
 
-static void add_ips(struct arena *a, struct val *status, const char *one, const char *many,
-                    const char *ip)
+void pod_status_set_ips(struct arena *a, struct val *status, const char *one, const char *many,
+                        const char *ips)
 {
-	struct val *v;
+	struct slice rest = slice_of(ips), ip;
 
-	if (!*ip) {
-		return;
+	while (rest.len && slice_next(&rest, ',', &ip)) {
+		struct val *list = val_need_array(a, status, many);
+
+		if (!val_len(list)) {
+			val_set_str(a, status, one, ip);
+		}
+		val_set_str(a, val_append(list, val_new_object(a)), "ip", ip);
 	}
-	val_set_cstr(a, status, one, ip);
-	v = val_append(val_need_array(a, status, many), val_new_object(a));
-	val_set_cstr(a, v, "ip", ip);
 }
 
 static void set_or_clear(struct arena *a, struct val *status, const char *key, const char *text)
@@ -324,8 +326,8 @@ struct val *pod_status_compute(struct arena *a, const struct pod_status_input *i
 
 	add_conditions(a, in, phase, status);
 	add_containers(a, in, status);
-	add_ips(a, status, "hostIP", "hostIPs", in->host_ip);
-	add_ips(a, status, "podIP", "podIPs", in->pod_ip);
+	pod_status_set_ips(a, status, "hostIP", "hostIPs", in->host_ips);
+	pod_status_set_ips(a, status, "podIP", "podIPs", in->pod_ips);
 	val_set_cstr(a, status, "phase", phase);
 	val_set_cstr(a, status, "qosClass", qos_name(qos_of_pod(in->pod)));
 	val_set(a, status, "startTime", start ? val_copy(a, start) : time_val(a, in->start_us));

@@ -9,8 +9,8 @@ struct pod_status_input {
 		*pod; /* as last seen; its status gives foreign conditions and transition times */
 	const struct container_facts *facts; /* init, app, ephemeral, in spec order */
 	size_t n;
-	const char *host_ip;
-	const char *pod_ip;           /* "": none */
+	const char *host_ips;         /* the primary address first, a second one behind a comma */
+	const char *pod_ips;          /* likewise; "": none */
 	bool has_sandbox;             /* namespaces and network are up */
 	bool is_initialized;          /* the plan's */
 	const char *phase;            /* decided for good ("Failed", "Succeeded"); null: computed */
@@ -18,6 +18,9 @@ struct pod_status_input {
 	int64_t start_us;             /* wall: when the node took it */
 	int64_t now_us;               /* wall */
 };
+/* Sets status.podIP and podIPs (or hostIP and hostIPs) out of a text with commas; nothing when "". */
+void pod_status_set_ips(struct arena *a, struct val *status, const char *one, const char *many,
+                        const char *ips);
 /* The whole status object in a, ready for a merge patch: what ceased to be is null. */
 struct val *pod_status_compute(struct arena *a, const struct pod_status_input *in);
 /* True when 'status' says nothing that 'old' (the pod's present status) does not say, nulls being

@@ -16,25 +16,26 @@ static void send_status(struct pod *p, const struct val *status);
 static struct val *compute(struct pod *p, struct arena *a)
 {
 	struct container_facts *facts = ARENA_ARRAY(a, struct container_facts, p->n_containers + 1);
-	char host_ip[IP_TEXT_SIZE];
+	char host_ips[IP_PAIR_TEXT_SIZE];
 
 	for (size_t i = 0; i < p->n_containers; i++) {
 		facts[i] = p->containers[i]->facts;
 	}
-	return pod_status_compute(a, &(struct pod_status_input){
-					     .pod = pod_val(p),
-					     .facts = facts,
-					     .n = p->n_containers,
-					     .host_ip = ip_format(p->pods->agent->node_ip, host_ip),
-					     .pod_ip = p->ip_text,
-					     .has_sandbox = sandbox_is_made(p),
-					     .is_initialized = p->is_initialized,
-					     .phase = p->phase,
-					     .reason = p->reason && *p->reason ? p->reason : NULL,
-					     .message = p->message,
-					     .start_us = p->start_wall_us,
-					     .now_us = clock_wall_us(),
-				     });
+	return pod_status_compute(
+		a, &(struct pod_status_input){
+			   .pod = pod_val(p),
+			   .facts = facts,
+			   .n = p->n_containers,
+			   .host_ips = ip_pair_format(p->pods->agent->node_ips, host_ips),
+			   .pod_ips = p->ip_text,
+			   .has_sandbox = sandbox_is_made(p),
+			   .is_initialized = p->is_initialized,
+			   .phase = p->phase,
+			   .reason = p->reason && *p->reason ? p->reason : NULL,
+			   .message = p->message,
+			   .start_us = p->start_wall_us,
+			   .now_us = clock_wall_us(),
+		   });
 }
 
 static void on_later(struct loop_timer *t)

@@ -113,14 +113,14 @@ static void each_service(void *arg, struct slice ns,
 
 void pod_facts_fill(struct finder *f, struct pod_facts *ret, struct pod *p)
 {
-	static char host_ip[IP_TEXT_SIZE];
+	static char host_ips[IP_PAIR_TEXT_SIZE];
 
 	*f = (struct finder){ .pod = p };
 	*ret = (struct pod_facts){
 		.pod = pod_val(p),
 		.node_name = slice_of(p->pods->agent->node_name),
-		.host_ip = ip_format(p->pods->agent->node_ip, host_ip),
-		.pod_ip = p->ip_text,
+		.host_ips = ip_pair_format(p->pods->agent->node_ips, host_ips),
+		.pod_ips = p->ip_text,
 		.node_cpu_milli = p->pods->node_cpu_milli,
 		.node_memory_bytes = p->pods->node_memory_bytes,
 		.find = find_object,

@@ -114,12 +114,12 @@ static void remove_left(struct pods *pods, const char *uid)
 			 *pins = mem_printf("%s/pods/%s", a->run_dir, uid),
 			 *ip_path = mem_printf("%s/ip", dir);
 	scoped_strbuf struct strbuf text = { 0 };
-	struct ip ip;
+	struct ip_pair ips;
 
 	log_info("Pod of before is removed uid=%s", uid);
-	if (file_read(ip_path, 64, &text, NULL) == 0 &&
-	    ip_parse(slice_trim(strbuf_slice(&text)), &ip)) {
-		dataplane_pod_detach(a->dataplane, slice_of(uid), ip);
+	if (file_read(ip_path, IP_PAIR_TEXT_SIZE, &text, NULL) == 0 &&
+	    ip_pair_parse(slice_trim(strbuf_slice(&text)), &ips)) {
+		dataplane_pod_detach(a->dataplane, slice_of(uid), ips);
 	}
 	namespaces_unpin(pins);
 	(void)rmdir(pins);
@@ -268,7 +268,7 @@ static void view_of(struct pod *p, struct pod_view *ret)
 		.ns = slice_of(p->ns),
 		.name = slice_of(p->name),
 		.uid = pod_uid(p),
-		.ip = p->ip,
+		.ip = p->ips.at[0],
 		.netns_path = sandbox_is_made(p) && !p->host_network ? path : NULL,
 		.cgroup = p->cgroup,
 		.dir = p->dir,

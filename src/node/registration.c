@@ -234,7 +234,9 @@ static struct val *status_of(const struct registration *r, struct arena *a)
 	char ip[IP_TEXT_SIZE];
 
 	list = val_need_array(a, status, "addresses");
-	add_address(a, list, "InternalIP", ip_format(r->agent->node_ip, ip));
+	for (size_t i = 0; i < 2 && r->agent->node_ips.at[i].family; i++) {
+		add_address(a, list, "InternalIP", ip_format(r->agent->node_ips.at[i], ip));
+	}
 	add_address(a, list, "Hostname", r->agent->node_name);
 	add_capacity(r, a, status);
 	add_conditions(r, a, status);
@@ -382,24 +384,46 @@ static struct val *labels_of(const struct registration *r, struct arena *a)
 	return labels;
 }
 
-static bool labels_differ(const struct val *node, const struct val *want)
+static void set_ranges(const struct registration *r, struct arena *a, struct val *spec)
 {
-	val_for_each (want, it) {
+	const struct prefix *ranges = r->agent->pod_ranges;
+	struct val *all = val_set(a, spec, "podCIDRs", val_new_array(a));
+	char text[PREFIX_TEXT_SIZE];
+
+	val_set_cstr(a, spec, "podCIDR", prefix_format(ranges[0], text));
+	for (size_t i = 0; i < 2 && ranges[i].ip.family; i++) {
+		val_append(all, val_new_cstr(a, prefix_format(ranges[i], text)));
+	}
+}
+
+/* Labels and ranges for pods, as this node has them. */
+static struct val *own_facts(const struct registration *r, struct arena *a)
+{
+	struct val *body = val_new_object(a);
+
+	val_set(a, val_need_object(a, body, "metadata"), "labels", labels_of(r, a));
+	set_ranges(r, a, val_need_object(a, body, "spec"));
+	return body;
+}
+
+static bool facts_differ(const struct val *node, const struct val *want)
+{
+	val_for_each (val_path(want, "metadata.labels"), it) {
 		if (!val_eq(val_get_slice(val_path(node, "metadata.labels"), it->key), it)) {
 			return true;
 		}
 	}
-	return false;
+	return !val_eq(val_path(node, "spec.podCIDRs"), val_path(want, "spec.podCIDRs"));
 }
 
-/* What the node says of itself stays true: somebody's change of these labels, or of the place it is in, is mended. */
-static void write_labels(struct registration *r, client_done_fn *done)
+/* What the node says of itself stays true: somebody's change of these labels, or of the place it is in, is mended;
+ * a family that came or went with a start is told. */
+static void write_facts(struct registration *r, client_done_fn *done)
 {
 	scoped_arena struct arena a = { 0 };
 	scoped_strbuf struct strbuf path = { 0 };
-	struct val *body = val_new_object(&a);
+	struct val *body = own_facts(r, &a);
 
-	val_set(&a, val_need_object(&a, body, "metadata"), "labels", labels_of(r, &a));
 	client_path(&path, "v1", "nodes", (struct slice){ 0 }, slice_of(r->agent->node_name), NULL);
 	r->call = client_request(r->agent->client, "PATCH", strbuf_str(&path),
 	                         "application/merge-patch+json", body, done, r);
@@ -415,8 +439,8 @@ static void on_found(void *arg, const struct client_answer *a)
 		again(r, a, "be read");
 		return;
 	}
-	if (labels_differ(a->body->root, labels_of(r, &arena))) {
-		write_labels(r, on_found);
+	if (facts_differ(a->body->root, own_facts(r, &arena))) {
+		write_facts(r, on_found);
 		return;
 	}
 	r->is_created = true;
@@ -450,7 +474,6 @@ static void create(struct registration *r)
 {
 	scoped_arena struct arena a = { 0 };
 	scoped_strbuf struct strbuf path = { 0 };
-	char range[PREFIX_TEXT_SIZE];
 	struct val *body = status_of(r, &a), *meta = val_need_object(&a, body, "metadata"), *spec;
 
 	val_set_cstr(&a, body, "apiVersion", "v1");
@@ -458,9 +481,7 @@ static void create(struct registration *r)
 	val_set_cstr(&a, meta, "name", r->agent->node_name);
 	val_set(&a, meta, "labels", labels_of(r, &a));
 	spec = val_need_object(&a, body, "spec");
-	prefix_format(r->agent->pod_range, range);
-	val_set_cstr(&a, spec, "podCIDR", range);
-	val_append(val_need_array(&a, spec, "podCIDRs"), val_new_cstr(&a, range));
+	set_ranges(r, &a, spec);
 	val_set(&a, spec, "providerID",
 	        val_new_strf(&a, NODE_PROVIDER "%s/%s", r->agent->instance, r->agent->node_name));
 	client_path(&path, "v1", "nodes", (struct slice){ 0 }, (struct slice){ 0 }, NULL);

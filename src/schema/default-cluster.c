@@ -70,24 +70,6 @@ static void fix_affinity(struct fixer *f, struct val *v)
 	}
 }
 
-static void fix_cluster_ips(struct fixer *f, struct val *v)
-{
-	struct slice ip = val_get_str(v, "clusterIP");
-	const struct val *ips = val_get(v, "clusterIPs");
-
-	if (ip.len && !val_len(ips)) {
-		val_append(val_need_array(f->arena, v, "clusterIPs"), val_new_str(f->arena, ip));
-	} else if (!ip.len && val_str(val_at(ips, 0)).len) {
-		ip = val_str(val_at(ips, 0));
-		val_set_str(f->arena, v, "clusterIP", ip);
-	}
-	fix_str(f, v, "ipFamilyPolicy", "SingleStack");
-	if (!val_len(val_get(v, "ipFamilies"))) {
-		val_append(val_need_array(f->arena, v, "ipFamilies"),
-		           val_new_cstr(f->arena, slice_find(ip, ':') >= 0 ? "IPv6" : "IPv4"));
-	}
-}
-
 void fix_service_spec(struct fixer *f, struct val *v)
 {
 	struct slice type = val_get_str(v, "type");
@@ -103,7 +85,6 @@ void fix_service_spec(struct fixer *f, struct val *v)
 	}
 	if (!slice_is(type, "ExternalName")) {
 		fix_str(f, v, "internalTrafficPolicy", "Cluster");
-		fix_cluster_ips(f, v);
 	}
 }
 

@@ -71,29 +71,103 @@ static void check_service_ports(struct checker *c, const struct val *spec, const
 	check_unique(c, "ports", ports, "name");
 }
 
-static void check_cluster_ip(struct checker *c, const struct val *spec)
+static const char *family_name(struct ip ip)
 {
-	const struct val *ip = val_get(spec, "clusterIP");
-	struct ip parsed;
+	return ip.family == IP_V6 ? "IPv6" : "IPv4";
+}
 
-	if (!val_str(ip).len) {
+/* The n-th cluster address, which has to be of the n-th family, if that is given. */
+static void check_address(struct checker *c, const struct val *spec, const struct val *v, size_t n)
+{
+	const struct val *family = val_at(val_get(spec, "ipFamilies"), n);
+	const char *path = sub_path(c, "clusterIPs[%zu]", n);
+	struct ip ip;
+
+	if (slice_is(v->s, "None")) {
+		if (!has_type(spec, "ClusterIP")) {
+			bad_value(c, path, v, "may not be set to 'None' for %s services",
+			          val_cstr(val_get(spec, "type")));
+		} else if (val_len(val_get(spec, "clusterIPs")) > 1) {
+			bad_value(c, "clusterIPs", val_get(spec, "clusterIPs"),
+			          "'None' must be the first and only value");
+		}
+	} else if (!ip_parse(v->s, &ip)) {
+		bad_value(c, path, v, "must be empty, 'None', or a valid IP address");
+	} else if (family && !slice_is(val_str(family), family_name(ip))) {
+		bad_value(c, path, v, "expected an %s value as indicated by `ipFamilies[%zu]`",
+		          val_cstr(family), n);
+	}
+}
+
+static bool are_of_two_families(const struct val *ips)
+{
+	struct ip first, second;
+
+	return !ip_parse(val_str(val_at(ips, 0)), &first) ||
+	       !ip_parse(val_str(val_at(ips, 1)), &second) || first.family != second.family;
+}
+
+static void check_cluster_ips(struct checker *c, const struct val *spec)
+{
+	const struct val *ip = val_get(spec, "clusterIP"), *ips = val_get(spec, "clusterIPs");
+	size_t n = 0;
+
+	if (val_str(ip).len && val_len(ips) && !val_eq(val_at(ips, 0), ip)) {
+		bad_value(c, "clusterIPs", ips, "first value must match `clusterIP`");
+	} else if (!val_str(ip).len && val_len(ips)) {
+		bad_value(c, "clusterIPs", ips, "must be empty when `clusterIP` is not specified");
+	}
+	if (val_str(ip).len && !val_len(ips)) {
+		check_address(c, spec, ip, 0);
+	}
+	val_for_each (ips, it) {
+		check_address(c, spec, it, n++);
+	}
+	if (n > 2) {
+		bad_value(c, "clusterIPs", ips, "may only hold up to 2 values");
+	} else if (n == 2 && !are_of_two_families(ips)) {
+		bad_value(c, "clusterIPs", ips,
+		          "may specify no more than one IP for each IP family");
+	}
+}
+
+static void check_families(struct checker *c, const struct val *families)
+{
+	static const char *const supported[] = { "IPv4", "IPv6", NULL };
+	size_t i = 0;
+
+	val_for_each (families, it) {
+		const char *path = sub_path(c, "ipFamilies[%zu]", i);
+
+		if (!slice_is(val_str(it), "IPv4") && !slice_is(val_str(it), "IPv6")) {
+			bad_unsupported(c, path, it, supported);
+		}
+		for (size_t k = 0; k < i; k++) {
+			if (val_eq(val_at(families, k), it)) {
+				bad_duplicate(c, path, it);
+				break;
+			}
+		}
+		i++;
+	}
+}
+
+static void check_no_families(struct checker *c, const struct val *spec)
+{
+	static const char *const keys[] = { "clusterIPs", "ipFamilies", "ipFamilyPolicy" };
+
+	if (val_get_str(spec, "clusterIP").len) {
+		bad_forbidden(c, "clusterIPs", val_get(spec, "clusterIP"),
+		              "may not be set when `type` is 'ExternalName'");
 		return;
 	}
-	if (has_type(spec, "ExternalName")) {
-		bad_forbidden(c, "clusterIPs", ip, "may not be set when `type` is 'ExternalName'");
-	} else if (slice_is(ip->s, "None")) {
-		if (!has_type(spec, "ClusterIP")) {
-			bad_value(c, "clusterIPs[0]", ip,
-			          "may not be set to 'None' for %s services",
-			          val_cstr(val_get(spec, "type")));
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const struct val *v = val_get(spec, keys[i]);
+
+		if (val_len(v) || val_str(v).len) {
+			bad_forbidden(c, keys[i], v,
+			              "may not be set when `type` is 'ExternalName'");
 		}
-	} else if (!ip_parse(ip->s, &parsed)) {
-		bad_value(c, "clusterIPs[0]", ip, "must be empty, 'None', or a valid IP address");
-	}
-	if (val_len(val_get(spec, "clusterIPs")) &&
-	    !val_eq(val_at(val_get(spec, "clusterIPs"), 0), ip)) {
-		bad_value(c, "clusterIPs", val_get(spec, "clusterIPs"),
-		          "element [0] must match clusterIP");
 	}
 }
 
@@ -109,7 +183,12 @@ void check_service_spec(struct checker *c, const struct val *v)
 		bad_required(c, "ports", v, NULL);
 	}
 	check_service_ports(c, v, val_get(v, "ports"));
-	check_cluster_ip(c, v);
+	if (is_name) {
+		check_no_families(c, v);
+	} else {
+		check_cluster_ips(c, v);
+		check_families(c, val_get(v, "ipFamilies"));
+	}
 	check_labels(c, "selector", val_get(v, "selector"));
 	if (is_name) {
 		struct slice name = val_str(external);
@@ -141,20 +220,42 @@ void check_service_spec(struct checker *c, const struct val *v)
 	}
 }
 
-void update_service(struct checker *c, const struct val *v, const struct val *old)
+/* A list may lose or get its second entry (the policy has been asked before); nothing else changes. */
+static void check_change(struct checker *c, const struct val *was, const struct val *now,
+                         const char *key, const char *unset)
 {
-	const struct val *was = val_path(old, "spec.clusterIP"),
-			 *now = val_path(v, "spec.clusterIP");
+	const struct val *had = val_get(was, key), *has = val_get(now, key);
+	size_t n_had = val_len(had), n_has = val_len(has), i = 0;
 
-	if (!val_str(was).len || has_type(val_get(v, "spec"), "ExternalName") ||
-	    has_type(val_get(old, "spec"), "ExternalName")) {
+	if (n_had > 0 && n_has == 0) {
+		bad_value(c, sub_path(c, "spec.%s[0]", key), has, "%s", unset);
 		return;
 	}
-	if (!val_eq(was, now)) {
-		struct val *shown = val_new_array(c->wrong->arena);
+	val_for_each (had, it) {
+		if (i < n_has && (i == 0 || n_had == n_has) && !val_eq(it, val_at(has, i))) {
+			bad_value(c, sub_path(c, "spec.%s[%zu]", key, i), has,
+			          "may not change once set");
+		}
+		i++;
+	}
+}
 
-		val_append(shown, val_new_str(c->wrong->arena, val_str(now)));
-		bad_value(c, "spec.clusterIPs[0]", shown, "may not change once set");
+void update_service(struct checker *c, const struct val *v, const struct val *old)
+{
+	const struct val *was = val_get(old, "spec"), *now = val_get(v, "spec");
+	bool was_headless = slice_is(val_get_str(was, "clusterIP"), "None"),
+	     is_headless = slice_is(val_get_str(now, "clusterIP"), "None");
+
+	if (!val_get_str(was, "clusterIP").len || has_type(now, "ExternalName") ||
+	    has_type(was, "ExternalName")) {
+		return;
+	}
+	if (!was_headless || !is_headless) {
+		check_change(c, was, now, "clusterIPs", "primary clusterIP can not be unset");
+	}
+	/* A headless service may change its families as it likes. */
+	if (!was_headless && !is_headless && val_len(val_get(now, "ipFamilies"))) {
+		check_change(c, was, now, "ipFamilies", "primary ipFamily can not be unset");
 	}
 }
 

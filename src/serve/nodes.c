@@ -23,7 +23,10 @@ void node_place(const char *instance, unsigned number, struct node_place *ret)
 	}
 	snprintf(ret->address, sizeof(ret->address), "10.0.%u.%u", FIRST_SUBNET + subnet,
 	         host & 255);
+	snprintf(ret->address6, sizeof(ret->address6), "fd00:10:0:%x::%x", FIRST_SUBNET + subnet,
+	         host & 255);
 	snprintf(ret->pods, sizeof(ret->pods), "10.244.%u.0/%u", number & 255, NODES_POD_RANGE_LEN);
+	snprintf(ret->pods6, sizeof(ret->pods6), "fd00:10:244:%x::/64", number & 255);
 	snprintf(ret->zone, sizeof(ret->zone), NODES_REGION "%c", (char)('a' + subnet));
 }
 
@@ -43,6 +46,24 @@ unsigned nodes_remembered(const struct home *h)
 int nodes_remember(const struct home *h, unsigned n, struct err *err)
 {
 	scoped_free char *path = home_file(h, "nodes"), *text = mem_printf("%u\n", n);
+
+	return home_write(path, slice_of(text), 0644, 0, err);
+}
+
+const char *families_remembered(const struct home *h)
+{
+	scoped_free char *path = home_file(h, "ip-families");
+	scoped_strbuf struct strbuf text = { 0 };
+
+	return home_read(path, &text, NULL) == 0 &&
+	                       slice_is(slice_trim(strbuf_slice(&text)), IP_FAMILIES_DUAL)
+	               ? IP_FAMILIES_DUAL
+	               : IP_FAMILIES_SINGLE;
+}
+
+int families_remember(const struct home *h, const char *families, struct err *err)
+{
+	scoped_free char *path = home_file(h, "ip-families"), *text = mem_printf("%s\n", families);
 
 	return home_write(path, slice_of(text), 0644, 0, err);
 }

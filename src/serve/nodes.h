@@ -9,6 +9,7 @@
  * once an instance (the VPC's router, managed databases). */
 #pragma once
 
+#include "base/ip.h"
 #include <stdint.h>
 
 #include "base/err.h"
@@ -27,6 +28,7 @@ struct node_place {
 	char name[NODES_NAME_SIZE]; /* of the Node object */
 	char address[NODES_ADDRESS_SIZE];
 	char pods[NODES_ADDRESS_SIZE + 4];
+	char address6[IP_TEXT_SIZE], pods6[PREFIX_TEXT_SIZE]; /* where both families are carried */
 	char zone[sizeof(NODES_REGION) + 1];
 };
 
@@ -35,3 +37,6 @@ void node_place(const char *instance, unsigned number, struct node_place *ret);
 /* How many nodes the home remembers; 1 when none were ever asked for. */
 unsigned nodes_remembered(const struct home *h);
 MUST_USE int nodes_remember(const struct home *h, unsigned n, struct err *err);
+/* Which IP families they carry: IP_FAMILIES_... (base/ip.h); IPv4 when none were ever asked for. */
+const char *families_remembered(const struct home *h);
+MUST_USE int families_remember(const struct home *h, const char *families, struct err *err);

@@ -76,6 +76,10 @@ static int parse_options(int argc, char **argv, struct serve_options *o, int *re
 			o->home = value;
 		} else if (strcmp(argv[i], "--edge-address") == 0) {
 			o->edge_address = value;
+		} else if (strcmp(argv[i], "--ip-families") == 0 &&
+		           (strcmp(value, IP_FAMILIES_SINGLE) == 0 ||
+		            strcmp(value, IP_FAMILIES_DUAL) == 0)) {
+			o->ip_families = value;
 		} else if (strcmp(argv[i], "--service-dataplane") == 0) {
 			o->service_dataplane = value;
 		} else if (strcmp(argv[i], "--api-port") == 0 &&
@@ -189,15 +193,33 @@ static void add_api(struct supervisor *s)
 		                     "--uid",
 		                     mem_printf("%u", s->home.api_uid),
 		                     "--nodes",
-		                     mem_printf("%u", s->n_nodes) };
+		                     mem_printf("%u", s->n_nodes),
+		                     "--ip-families",
+		                     s->options.ip_families };
 
 	add_role(s, args, ARRAY_SIZE(args),
 	         &(struct role_spec){ .name = "api", .pass_fds = s->api_fds });
 }
 
-static void add_node(struct supervisor *s, unsigned number)
+static struct node_place *place_of(struct supervisor *s, unsigned number)
 {
 	struct node_place *p = NEW(struct node_place);
+
+	node_place(s->home.name, number, p);
+	return p;
+}
+
+/* What a node has in each family that the instance carries. */
+static const char *both(const struct supervisor *s, const char *v4, const char *v6)
+{
+	bool dual = strcmp(s->options.ip_families, IP_FAMILIES_DUAL) == 0;
+
+	return dual ? mem_printf("%s,%s", v4, v6) : v4;
+}
+
+static void add_node(struct supervisor *s, unsigned number)
+{
+	struct node_place *p = place_of(s, number);
 	const char *args[26] = { "node",
 		                 "--name",
 		                 s->home.name,
@@ -208,9 +230,9 @@ static void add_node(struct supervisor *s, unsigned number)
 		                 "--node",
 		                 p->name,
 		                 "--address",
-		                 p->address,
+		                 both(s, p->address, p->address6),
 		                 "--pods",
-		                 p->pods,
+		                 both(s, p->pods, p->pods6),
 		                 "--region",
 		                 NODES_REGION,
 		                 "--zone",
@@ -222,7 +244,6 @@ static void add_node(struct supervisor *s, unsigned number)
 		                 "--kubeconfig" };
 	size_t n = 22;
 
-	node_place(s->home.name, number, p);
 	args[n++] = home_file(&s->home, "run/%s.kubeconfig", p->role);
 	if (number == 0) {
 		args[n++] = "--lead";
@@ -247,9 +268,8 @@ static void add_lb(struct supervisor *s)
 	size_t n = 11;
 
 	for (unsigned i = 0; i < s->n_nodes; i++) {
-		struct node_place *p = NEW(struct node_place);
+		struct node_place *p = place_of(s, i);
 
-		node_place(s->home.name, i, p);
 		args[n++] = "--node-ip";
 		args[n++] = p->address;
 	}
@@ -273,7 +293,11 @@ static void add_guard(struct supervisor *s)
 		                     "--api-port",
 		                     mem_printf("%u", s->home.api_port),
 		                     "--nodes",
-		                     mem_printf("%u", s->n_nodes) };
+		                     mem_printf("%u", s->n_nodes),
+		                     "--service-dataplane",
+		                     s->options.service_dataplane,
+		                     "--ip-families",
+		                     s->options.ip_families };
 
 	add_role(s, args, ARRAY_SIZE(args), &(struct role_spec){ .name = "guard" });
 }
@@ -329,6 +353,7 @@ static void on_status(void *arg, struct arena *a, struct val *into)
 	val_set_cstr(a, into, "name", s->home.name);
 	val_set_cstr(a, into, "home", s->home.path);
 	val_set_cstr(a, into, "edgeAddress", s->options.edge_address);
+	val_set_cstr(a, into, "ipFamilies", s->options.ip_families);
 	val_set_int(a, into, "apiPort", s->home.api_port);
 	tell_service_dataplane(s, a, into);
 	val_set_int(a, into, "pid", getpid());
@@ -487,6 +512,14 @@ static void tell_launcher(int ready_fd, const struct err *err)
 	}
 }
 
+static int check_families(const char *families, struct err *err)
+{
+	return strcmp(families, IP_FAMILIES_DUAL) != 0 || access("/proc/net/if_inet6", F_OK) == 0
+	               ? 0
+	               : err_raise(err, ERR_UNSUPPORTED,
+	                           "--ip-families %s: this kernel carries no IPv6", families);
+}
+
 int serve_main(int argc, char **argv)
 {
 	struct supervisor s = { .instance = { .vpc_fd = -1 } };
@@ -511,6 +544,15 @@ int serve_main(int argc, char **argv)
 		s.n_nodes = s.options.nodes ? s.options.nodes : nodes_remembered(&s.home);
 		s.home.n_nodes = s.n_nodes;
 		r = nodes_remember(&s.home, s.n_nodes, &err);
+	}
+	if (r == 0) {
+		if (!s.options.ip_families) {
+			s.options.ip_families = families_remembered(&s.home);
+		}
+		r = check_families(s.options.ip_families, &err);
+	}
+	if (r == 0) {
+		r = families_remember(&s.home, s.options.ip_families, &err);
 	}
 	if (r == 0) {
 		r = instance_enter(&s.instance, &s.home, s.n_nodes, &err);
@@ -586,7 +628,9 @@ static int launch(const struct serve_options *o, const struct home *h, struct er
 		clean_environment();
 		execl(exe, exe, "serve", "--name", o->name, "--home", o->home, "--edge-address",
 		      o->edge_address, "--api-port", port, "--nodes", nodes, "--service-dataplane",
-		      o->service_dataplane, "--ready-fd", ready, (char *)NULL);
+		      o->service_dataplane, "--ready-fd", ready,
+		      o->ip_families ? "--ip-families" : (char *)NULL, o->ip_families,
+		      (char *)NULL);
 		_exit(127);
 	}
 	close(pipe_fds[1]);
@@ -614,8 +658,15 @@ int serve_launch(const struct serve_options *o, struct err *err)
 		                 "starting an instance needs root: sudo kennel up ...");
 	}
 	if (is_running(&h)) {
+		const char *families = families_remembered(&h);
 		unsigned has = nodes_remembered(&h);
 
+		if (o->ip_families && strcmp(o->ip_families, families) != 0) {
+			return err_raise(err, ERR_CONFLICT,
+			                 "%s runs with %s; families change with kennel down and up "
+			                 "again",
+			                 o->name, families);
+		}
 		return o->nodes && o->nodes != has
 		               ? err_raise(err, ERR_CONFLICT,
 		                           "%s runs with %u node%s; their number changes with "

@@ -7,15 +7,17 @@
 struct serve_options {
 	const char *name, *home;  /* of the instance; home absolute */
 	const char *edge_address; /* where load balancers listen */
-	uint16_t api_port;        /* 0: 6443 or the next free one */
+	const char
+		*ip_families; /* IP_FAMILIES_... (base/ip.h); null: as last time, at first IPv4 */
+	uint16_t api_port;    /* 0: 6443 or the next free one */
 	/* How sockets of pods find the endpoint of a service: "ebpf", "nftables" or, whichever is to be
 	 * had, "auto". */
 	const char *service_dataplane;
 	unsigned nodes; /* 0: as many as it had last time, at first one */
 };
 
-/* The role: serve --name N --home H --edge-address A --api-port P --nodes N --service-dataplane D [--ready-fd N].
- * Returns the exit status. */
+/* The role: serve --name N --home H --edge-address A --api-port P --nodes N --service-dataplane D --ip-families L
+ * [--ready-fd N]. Returns the exit status. */
 int serve_main(int argc, char **argv);
 
 /* Starts it in the background and waits until its sockets listen and the kubeconfig is written. Outcome:

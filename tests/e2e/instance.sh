@@ -2,7 +2,7 @@
 # scripts run side by side. Source it after tests/tap.sh; the instance and its home are gone when the script ends.
 #
 #   instance_up ARG...      kennel up with these arguments; exports KUBECONFIG
-#   happy_tails_up          the same with the images and manifests of Happy Tails
+#   happy_tails_up ARG...   the same with the images and manifests of Happy Tails
 #   kubectls                every kubectl on this machine, one a line
 #   edge PATH [CURL-ARG...] curl of https://app.happy-tails.com/PATH through the edge, trusting kennel's CA only
 #   pod_of APP [NS]         name of a ready pod with that app label
@@ -35,7 +35,7 @@ happy_tails_up() {
 		}
 	) 9>"$kept/lock" || return 1
 	ln -sfn "$kept/images" "$HOME_DIR/images"
-	instance_up -f "$top/examples/happy-tails/manifests"
+	instance_up -f "$top/examples/happy-tails/manifests" "$@"
 }
 
 instance_cleanup() {

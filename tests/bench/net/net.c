@@ -62,7 +62,7 @@ static void remove_rules(struct box *b)
 	struct err err = { 0 };
 	struct nft *n;
 
-	if (nft_open(b->w->node, "kennel", &n, &err) < 0) {
+	if (nft_open(b->w->node, IP_V4, "kennel", &n, &err) < 0) {
 		fail_msg("%s", err.msg);
 	}
 	nft_table_delete(n);

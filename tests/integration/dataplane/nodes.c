@@ -23,14 +23,6 @@ struct pair {
 	struct dataplane *d;
 };
 
-static struct prefix prefix_of(const char *text)
-{
-	struct prefix p = { 0 };
-
-	assert_true(prefix_parse(slice_of(text), &p));
-	return p;
-}
-
 static void start_second(struct pair *p)
 {
 	struct dataplane_config c = {
@@ -83,7 +75,8 @@ static int add_second(struct pair *p, const char *name, const char *ip)
 
 	put_second(p, name, ip);
 	assert_int_equal(netns_new(&ns, &err), 0);
-	if (dataplane_pod_attach(p->d, slice_of(uid), ip_of(ip), ns, &err) != 0) {
+	if (dataplane_pod_attach(p->d, slice_of(uid), (struct ip_pair){ { ip_of(ip) } }, ns,
+	                         &err) != 0) {
 		fail_msg("%s", err.msg);
 	}
 	return ns;

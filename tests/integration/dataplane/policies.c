@@ -10,10 +10,10 @@
 #include "base/strbuf.h"
 #include "host/nft-rule.h"
 
-#define A "10.244.0.2"
-#define B "10.244.0.3"
-#define C "10.244.0.4"
-#define X "10.244.0.5" /* in namespace other */
+#define A POD_IP(2)
+#define B POD_IP(3)
+#define C POD_IP(4)
+#define X POD_IP(5) /* in namespace other */
 
 static int setup(void **state)
 {
@@ -40,8 +40,9 @@ static int setup(void **state)
 	                             NULL),
 		0);
 	put_service(w, "b",
-	            "{clusterIP: 10.1.0.20, clusterIPs: [10.1.0.20], type: NodePort, "
-	            "ports: [{port: 8000, targetPort: 80, nodePort: 30080}]}");
+	            "{clusterIP: " SERVICE_IP(20) ", clusterIPs: [" SERVICE_IP(
+			    20) "], type: NodePort, "
+	                        "ports: [{port: 8000, targetPort: 80, nodePort: 30080}]}");
 	put_slice(w, "b", "TCP", 80,
 	          "[{addresses: [" B "], nodeName: node-1, conditions: {ready: true}}]");
 	world_sync(w);
@@ -92,14 +93,14 @@ static void deny_all_drops_from_everybody_but_the_node(void **state)
 	world_sync(w);
 	DROPPED(pod_ns(w, A), B, 80);
 	DROPPED(pod_ns(w, X), B, 80);
-	DROPPED(pod_ns(w, A), "10.1.0.20", 8000);
+	DROPPED(pod_ns(w, A), SERVICE_IP(20), 8000);
 	DROPPED(w->outside, NODE_IP, 30080);
 	REACHES(w->node, B, 80, "b");
-	REACHES(w->node, "10.1.0.20", 8000, "b");
+	REACHES(w->node, SERVICE_IP(20), 8000, "b");
 	REACHES(pod_ns(w, A), X, 80, "x");
 	REACHES(pod_ns(w, A), NODE_IP, 9000, "node");
 	/* Itself, by its own address and through its service. */
-	REACHES(pod_ns(w, B), "10.1.0.20", 8000, "b");
+	REACHES(pod_ns(w, B), SERVICE_IP(20), 8000, "b");
 }
 
 static void ingress_by_label_and_port_is_judged_behind_the_service(void **state)
@@ -112,11 +113,11 @@ static void ingress_by_label_and_port_is_judged_behind_the_service(void **state)
 	       "ports: [{port: 80}]}]}");
 	world_sync(w);
 	REACHES(pod_ns(w, A), B, 80, "b");
-	REACHES(pod_ns(w, A), "10.1.0.20", 8000, "b");
+	REACHES(pod_ns(w, A), SERVICE_IP(20), 8000, "b");
 	DROPPED(pod_ns(w, A), B, 81);
 	assert_string_equal(probe_name(w, pod_ns(w, A), true, B, 53), "timeout");
 	DROPPED(pod_ns(w, C), B, 80);
-	DROPPED(pod_ns(w, C), "10.1.0.20", 8000);
+	DROPPED(pod_ns(w, C), SERVICE_IP(20), 8000);
 	DROPPED(pod_ns(w, X), B, 80);
 	/* Others are not isolated, and its own way out is not. */
 	REACHES(pod_ns(w, C), A, 80, "a");
@@ -152,25 +153,23 @@ static void egress_is_judged_on_the_translated_destination(void **state)
 	policy(w, "p",
 	       "{podSelector: {matchLabels: {app: a}}, policyTypes: [Egress], egress: [{to: "
 	       "[{podSelector: "
-	       "{matchLabels: {app: b}}}], ports: [{port: 80}]}, {to: [{ipBlock: {cidr: "
-	       "10.0.0.0/24, except: "
-	       "[10.0.0.64/26]}}]}]}");
+	       "{matchLabels: {app: b}}}], ports: [{port: 80}]}, {to: [{ipBlock: "
+	       "{cidr: " OUTSIDE_SUBNET ", except: [" EXCEPT_OTHERS "]}}]}]}");
 	world_sync(w);
 	REACHES(pod_ns(w, A), B, 80, "b");
-	REACHES(pod_ns(w, A), "10.1.0.20", 8000, "b");
+	REACHES(pod_ns(w, A), SERVICE_IP(20), 8000, "b");
 	DROPPED(pod_ns(w, A), C, 80);
 	DROPPED(pod_ns(w, A), B, 81);
-	REACHES(pod_ns(w, A), "10.0.0.20", 80, "outside");
+	REACHES(pod_ns(w, A), OUTSIDE_IP, 80, "outside");
 	/* The node is a peer like any other. */
 	DROPPED(pod_ns(w, A), NODE_IP, 9000);
 	/* Answers to admitted flows pass. */
 	REACHES(pod_ns(w, C), A, 80, "a");
 	policy(w, "p",
 	       "{podSelector: {matchLabels: {app: a}}, policyTypes: [Egress], egress: [{to: "
-	       "[{ipBlock: {cidr: "
-	       "10.0.0.0/24, except: [10.0.0.16/28]}}]}]}");
+	       "[{ipBlock: {cidr: " OUTSIDE_SUBNET ", except: [" EXCEPT_OUTSIDE "]}}]}]}");
 	world_sync(w);
-	DROPPED(pod_ns(w, A), "10.0.0.20", 80);
+	DROPPED(pod_ns(w, A), OUTSIDE_IP, 80);
 }
 
 static void a_block_admits_pods_and_hosts_alike(void **state)
@@ -178,9 +177,9 @@ static void a_block_admits_pods_and_hosts_alike(void **state)
 	struct world *w = *state;
 
 	policy(w, "p",
-	       "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{ipBlock: {cidr: "
-	       "10.244.0.4/31}}, "
-	       "{ipBlock: {cidr: 10.0.0.0/16}}]}]}");
+	       "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{ipBlock: {cidr: " POD_IP(
+		       4) PAIR "}}, "
+	                       "{ipBlock: {cidr: " VPC_RANGE "}}]}]}");
 	world_sync(w);
 	REACHES(pod_ns(w, C), B, 80, "b");
 	REACHES(pod_ns(w, X), B, 80, "b");
@@ -243,14 +242,14 @@ static void a_new_pod_is_isolated_from_its_first_packet(void **state)
 
 	policy(w, "p", "{podSelector: {matchLabels: {app: late}}, policyTypes: [Ingress, Egress]}");
 	/* No sync: attach does it. */
-	ns = add_pod(w, "default", "late", "10.244.0.40", "{app: late}");
+	ns = add_pod(w, "default", "late", POD_IP(40), "{app: late}");
 	DROPPED(ns, B, 80);
 	serve(w, ns, "late", false, 80);
-	DROPPED(pod_ns(w, A), "10.244.0.40", 80);
+	DROPPED(pod_ns(w, A), POD_IP(40), 80);
 	stop_serving(w, "late");
 	/* A pod the model does not know gets no network; one it forgets loses what it had. */
-	assert_true(dataplane_pod_attach(w->d, SLICE("stranger"), ip_of("10.244.0.41"), ns, &err) <
-	            0);
+	assert_true(dataplane_pod_attach(w->d, SLICE("stranger"),
+	                                 (struct ip_pair){ { ip_of(POD_IP(41)) } }, ns, &err) < 0);
 	assert_non_null(strstr(err.msg, "no pod in the model has the address"));
 	without_policies(state);
 	REACHES(ns, B, 80, "b");
@@ -331,7 +330,7 @@ static void a_restart_keeps_flows_and_writes_nothing(void **state)
 	policy(w, "p",
 	       "{podSelector: {matchLabels: {app: b}}, ingress: [{from: [{podSelector: "
 	       "{matchLabels: {app: a}}}, "
-	       "{ipBlock: {cidr: 10.0.0.0/8, except: [10.244.0.0/16]}}], ports: [{port: 80, "
+	       "{ipBlock: {cidr: " ALL_PRIVATE ", except: [" ALL_PODS "]}}], ports: [{port: 80, "
 	       "endPort: 90}]}]}");
 	policy(w, "q",
 	       "{podSelector: {matchLabels: {app: c}}, policyTypes: [Ingress, Egress], egress: "
@@ -368,7 +367,7 @@ static void damage_table(int ns)
 {
 	struct nft *n;
 
-	assert_int_equal(nft_open(ns, "kennel", &n, NULL), 0);
+	assert_int_equal(nft_open(ns, WORLD_FAMILY, "kennel", &n, NULL), 0);
 	nft_rule_begin(n, "refuse");
 	nft_rule_accept(n);
 	assert_int_equal(nft_commit(n, NULL), 0);
@@ -387,7 +386,7 @@ static void lose_an_element(int ns)
 	struct nft *n;
 	uint32_t class_id = 0;
 
-	assert_int_equal(nft_open(ns, "kennel", &n, NULL), 0);
+	assert_int_equal(nft_open(ns, WORLD_FAMILY, "kennel", &n, NULL), 0);
 	assert_int_equal(nft_each_element(n, &isolated, take_first, NULL, &class_id, NULL), 0);
 	nft_element_delete(n, &isolated, &(struct nft_element){ .key = &class_id });
 	assert_int_equal(nft_commit(n, NULL), 0);
@@ -428,7 +427,7 @@ static void a_damaged_table_is_written_anew(void **state)
 	s = world_restart(w);
 	assert_int_equal(s.rebuilds, 1);
 	DROPPED(pod_ns(w, C), B, 80);
-	REACHES(pod_ns(w, A), "10.1.0.20", 8000, "b");
+	REACHES(pod_ns(w, A), SERVICE_IP(20), 8000, "b");
 	assert_string_equal(ask(w, fd), "b " A);
 	world_wait_ms(w, 150);
 	s = world_restart(w);
@@ -452,8 +451,8 @@ static void random_rule(unsigned *seed, bool ingress, struct strbuf *out)
 		"{namespaceSelector: {}}",
 		"{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: other}}, "
 		"podSelector: {matchLabels: {app: x}}}",
-		"{ipBlock: {cidr: 10.244.0.0/30}}",
-		"{ipBlock: {cidr: 10.244.0.0/24, except: [10.244.0.4/32]}}",
+		"{ipBlock: {cidr: " POD_IP(0) FOUR "}}",
+		"{ipBlock: {cidr: " NODE_PODS ", except: [" POD_IP(4) ALONE "]}}",
 	};
 	static const char *const ports[] = { "",
 		                             ", ports: [{port: 80}]",

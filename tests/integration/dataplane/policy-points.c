@@ -234,8 +234,8 @@ static size_t flows_of(struct world *w, const char *ip)
 	struct naming naming = { .ip = ip_of(ip) };
 
 	assert_int_equal(netlink_open(&nl, NETLINK_NETFILTER, w->node, 0, NULL), 0);
-	assert_int_equal(conntrack_each(&nl, PROTO_UDP, count_flow, &naming, NULL), 0);
-	assert_int_equal(conntrack_each(&nl, PROTO_TCP, count_flow, &naming, NULL), 0);
+	assert_int_equal(conntrack_each(&nl, IP_V4, PROTO_UDP, count_flow, &naming, NULL), 0);
+	assert_int_equal(conntrack_each(&nl, IP_V4, PROTO_TCP, count_flow, &naming, NULL), 0);
 	return naming.n;
 }
 

@@ -10,11 +10,11 @@
 
 #include "base/clock.h"
 
-#define A      "10.244.0.2"
-#define B      "10.244.0.3"
-#define C      "10.244.0.4"
-#define CLIENT "10.244.0.9"
-#define VIP    "10.1.0.20"
+#define A      POD_IP(2)
+#define B      POD_IP(3)
+#define C      POD_IP(4)
+#define CLIENT POD_IP(9)
+#define VIP    SERVICE_IP(20)
 
 #define READY(ip)                                                                                  \
 	"{addresses: [" ip                                                                         \
@@ -96,13 +96,14 @@ static void services_used_in_turn_do_not_share_a_turn(void **state)
 	int n[3] = { 0 };
 
 	put_service(w, "web2",
-	            "{clusterIP: 10.1.0.21, clusterIPs: [10.1.0.21], ports: [{port: 80}]}");
+	            "{clusterIP: " SERVICE_IP(21) ", clusterIPs: [" SERVICE_IP(
+			    21) "], ports: [{port: 80}]}");
 	put_slice(w, "web2", "TCP", 8080, "[" READY(A) ", " READY(B) "]");
 	put_slice(w, "web", "TCP", 8080, "[" READY(A) ", " READY(B) "]");
 	world_sync(w);
 	for (int i = 0; i < 8; i++) {
 		n[probe_name(w, pod_ns(w, CLIENT), false, VIP, 80)[0] - 'a']++;
-		probe_name(w, pod_ns(w, CLIENT), false, "10.1.0.21", 80);
+		probe_name(w, pod_ns(w, CLIENT), false, SERVICE_IP(21), 80);
 	}
 	assert_int_equal(n[0], 4);
 	assert_int_equal(n[1], 4);
@@ -142,8 +143,8 @@ static void an_unknown_port_is_refused_and_an_unknown_address_is_silent(void **s
 
 	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, VIP, 81), "refused");
 	assert_string_equal(probe(w, pod_ns(w, CLIENT), true, VIP, 80), "refused");
-	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, "10.1.0.99", 80), "timeout");
-	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, "10.0.0.10", 53), "timeout");
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, SERVICE_IP(99), 80), "timeout");
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, DNS_IP, 53), "timeout");
 }
 
 static void a_change_of_endpoints_is_a_change_of_few_elements(void **state)
@@ -283,7 +284,7 @@ static void node_ports_serve_the_vpc_behind_the_nodes_address(void **state)
 	count(w, w->outside, NODE_IP, 30080, 6, n);
 	assert_int_equal(n[0], 2);
 	assert_string_not_equal(strchr(probe(w, w->outside, false, NODE_IP, 30080), ' '),
-	                        " 10.0.0.20");
+	                        " " OUTSIDE_IP);
 	count(w, w->vpc, NODE_IP, 30080, 3, n);
 	count(w, pod_ns(w, CLIENT), NODE_IP, 30080, 3, n);
 	count(w, w->node, NODE_IP, 30080, 3, n);
@@ -301,7 +302,7 @@ static void policy_local_keeps_the_client_and_is_silent_without_local_endpoints(
 	            "{clusterIP: " VIP ", clusterIPs: [" VIP
 	            "], type: NodePort, externalTrafficPolicy: Local, "
 	            "ports: [{port: 80, nodePort: 30080}]}");
-	put_slice(w, "web", "TCP", 8080, "[" READY(A) ", " ELSEWHERE("10.0.0.20") "]");
+	put_slice(w, "web", "TCP", 8080, "[" READY(A) ", " ELSEWHERE(OUTSIDE_IP) "]");
 	serve(w, w->outside, "elsewhere", false, 8080);
 	assert_int_equal(
 		dataplane_host_rules(w->d, SLICE("outside"), ip_of("10.0.0.20"),
@@ -310,9 +311,9 @@ static void policy_local_keeps_the_client_and_is_silent_without_local_endpoints(
 		0);
 	world_sync(w);
 	for (int i = 0; i < 3; i++) {
-		assert_string_equal(probe(w, w->vpc, false, NODE_IP, 30080), "a 10.0.2.1");
+		assert_string_equal(probe(w, w->vpc, false, NODE_IP, 30080), "a " NEAR_ROUTER_IP);
 	}
-	put_slice(w, "web", "TCP", 8080, "[" ELSEWHERE("10.0.0.20") "]");
+	put_slice(w, "web", "TCP", 8080, "[" ELSEWHERE(OUTSIDE_IP) "]");
 	world_sync(w);
 	assert_string_equal(probe(w, w->vpc, false, NODE_IP, 30080), "timeout");
 	/* Inside takes the short cut to all endpoints. */
@@ -336,14 +337,16 @@ static void balancer_and_external_addresses_lead_in_and_guard(void **state)
 
 	world_put(w, "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: default}\n"
 	             "spec: {clusterIP: " VIP ", clusterIPs: [" VIP
-	             "], type: LoadBalancer, externalIPs: [203.0.113.9],\n"
-	             "  loadBalancerSourceRanges: [10.244.0.2/32, 10.244.0.2/31], ports: [{port: "
-	             "80, nodePort: 30080}]}\n"
-	             "status: {loadBalancer: {ingress: [{ip: 203.0.113.7}]}}\n");
+	             "], type: LoadBalancer, externalIPs: [" EDGE_IP(
+			     9) "],\n"
+	                        "  loadBalancerSourceRanges: [" POD_IP(2) ALONE ", " POD_IP(2) PAIR
+	          "], ports: [{port: "
+	          "80, nodePort: 30080}]}\n"
+	          "status: {loadBalancer: {ingress: [{ip: " EDGE_IP(7) "}]}}\n");
 	world_sync(w);
-	count(w, pod_ns(w, A), "203.0.113.7", 80, 3, n);
-	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, "203.0.113.7", 80), "timeout");
-	count(w, pod_ns(w, CLIENT), "203.0.113.9", 80, 3, n);
+	count(w, pod_ns(w, A), EDGE_IP(7), 80, 3, n);
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, EDGE_IP(7), 80), "timeout");
+	count(w, pod_ns(w, CLIENT), EDGE_IP(9), 80, 3, n);
 	count(w, pod_ns(w, CLIENT), NODE_IP, 30080, 3, n);
 }
 
@@ -367,12 +370,13 @@ static void a_cluster_address_inside_the_vpc_range_works(void **state)
 	struct world *w = *state;
 
 	put_service(w, "dns",
-	            "{clusterIP: 10.0.0.10, clusterIPs: [10.0.0.10], ports: [{port: 53, protocol: "
+	            "{clusterIP: " DNS_IP ", clusterIPs: [" DNS_IP
+	            "], ports: [{port: 53, protocol: "
 	            "UDP}]}");
 	put_slice(w, "dns", "UDP", 5300, "[" READY(A) "]");
 	world_sync(w);
-	assert_string_equal(probe(w, pod_ns(w, CLIENT), true, "10.0.0.10", 53), "a " CLIENT);
-	assert_string_equal(probe(w, w->node, true, "10.0.0.10", 53), "a " NODE_IP);
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), true, DNS_IP, 53), "a " CLIENT);
+	assert_string_equal(probe(w, w->node, true, DNS_IP, 53), "a " NODE_IP);
 }
 
 static void datagrams_of_one_socket_go_to_one_endpoint(void **state)
@@ -383,7 +387,7 @@ static void datagrams_of_one_socket_go_to_one_endpoint(void **state)
 	put_slice(w, "dns", "UDP", 5300, "[" READY(A) ", " READY(B) "]");
 	world_sync(w);
 	for (int i = 0; i < 24; i++) {
-		n[probe_name(w, pod_ns(w, CLIENT), true, "10.0.0.10", 53)[0] == 'a']++;
+		n[probe_name(w, pod_ns(w, CLIENT), true, DNS_IP, 53)[0] == 'a']++;
 	}
 	assert_true(n[0] > 3 && n[1] > 3);
 	put_slice(w, "dns", "UDP", 5300, "[" READY(A) "]");
@@ -396,12 +400,13 @@ static void the_node_is_an_endpoint_like_others(void **state)
 
 	serve(w, w->node, "api", false, 6443);
 	put_service(w, "api",
-	            "{clusterIP: 10.1.0.1, clusterIPs: [10.1.0.1], ports: [{port: 443, targetPort: "
-	            "6443}]}");
+	            "{clusterIP: " SERVICE_IP(1) ", clusterIPs: [" SERVICE_IP(
+			    1) "], ports: [{port: 443, targetPort: "
+	                       "6443}]}");
 	put_slice(w, "api", "TCP", 6443, "[{addresses: [" NODE_IP "], conditions: {ready: true}}]");
 	world_sync(w);
-	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, "10.1.0.1", 443), "api " CLIENT);
-	assert_string_equal(probe(w, w->node, false, "10.1.0.1", 443), "api " NODE_IP);
+	assert_string_equal(probe(w, pod_ns(w, CLIENT), false, SERVICE_IP(1), 443), "api " CLIENT);
+	assert_string_equal(probe(w, w->node, false, SERVICE_IP(1), 443), "api " NODE_IP);
 	stop_serving(w, "api");
 }
 
@@ -420,9 +425,10 @@ static void an_address_no_pod_has_is_unreachable_at_once(void **state)
 {
 	struct world *w = *state;
 
-	int fd = open_connection(w, pod_ns(w, CLIENT), true, "10.244.0.77", 80), on = 1;
+	int fd = open_connection(w, pod_ns(w, CLIENT), true, POD_IP(77), 80), on = 1;
 
 	setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
 	assert_string_equal(ask(w, fd), "unreachable");
 	close(fd);
 }
@@ -430,7 +436,7 @@ static void an_address_no_pod_has_is_unreachable_at_once(void **state)
 static void udp_flows_leave_an_endpoint_that_is_gone(void **state)
 {
 	struct world *w = *state;
-	int fd = open_connection(w, pod_ns(w, CLIENT), true, "10.0.0.10", 53);
+	int fd = open_connection(w, pod_ns(w, CLIENT), true, DNS_IP, 53);
 
 	assert_string_equal(ask(w, fd), "a " CLIENT);
 	put_slice(w, "dns", "UDP", 5300, "[" READY(B) "]");
@@ -440,7 +446,7 @@ static void udp_flows_leave_an_endpoint_that_is_gone(void **state)
 	/* None, then some: what was untranslated must not stay so. */
 	put_slice(w, "dns", "UDP", 5300, "[]");
 	world_sync(w);
-	fd = open_connection(w, pod_ns(w, CLIENT), true, "10.0.0.10", 53);
+	fd = open_connection(w, pod_ns(w, CLIENT), true, DNS_IP, 53);
 	assert_string_equal(ask(w, fd), "refused");
 	put_slice(w, "dns", "UDP", 5300, "[" READY(A) "]");
 	world_sync(w);
@@ -483,9 +489,9 @@ static void a_restart_with_half_a_model_leaves_everything_as_it_is(void **state)
 	w->d = dataplane_free(w->d);
 	w->m = model_new();
 	world_start_dataplane(w);
-	assert_int_equal(
-		dataplane_pod_attach(w->d, SLICE("uid-default-a"), ip_of(A), pod_ns(w, A), NULL),
-		0);
+	assert_int_equal(dataplane_pod_attach(w->d, SLICE("uid-default-a"),
+	                                      (struct ip_pair){ { ip_of(A) } }, pod_ns(w, A), NULL),
+	                 0);
 	count(w, pod_ns(w, CLIENT), VIP, 80, 6, n);
 	assert_int_equal(n[0], 2);
 	assert_string_equal(ask(w, fd), before);
@@ -562,18 +568,19 @@ static void a_new_pod_with_an_old_address_inherits_nothing(void **state)
 	struct world *w = *state;
 	int fd;
 
-	serve(w, add_pod(w, "default", "old", "10.244.0.30", "{app: x}"), "old", true, 5300);
+	serve(w, add_pod(w, "default", "old", POD_IP(30), "{app: x}"), "old", true, 5300);
 	put_service(w, "x",
-	            "{clusterIP: 10.1.0.30, clusterIPs: [10.1.0.30], ports: [{port: 53, protocol: "
-	            "UDP}]}");
-	put_slice(w, "x", "UDP", 5300, "[" READY("10.244.0.30") "]");
+	            "{clusterIP: " SERVICE_IP(30) ", clusterIPs: [" SERVICE_IP(
+			    30) "], ports: [{port: 53, protocol: "
+	                        "UDP}]}");
+	put_slice(w, "x", "UDP", 5300, "[" READY(POD_IP(30)) "]");
 	world_sync(w);
-	fd = open_connection(w, pod_ns(w, CLIENT), true, "10.1.0.30", 53);
+	fd = open_connection(w, pod_ns(w, CLIENT), true, SERVICE_IP(30), 53);
 	assert_string_equal(ask(w, fd), "old " CLIENT);
 	put_slice(w, "x", "UDP", 5300, "[]");
 	stop_serving(w, "old");
 	remove_pod(w, "default", "old");
-	serve(w, add_pod(w, "default", "new", "10.244.0.30", "{app: y}"), "new", true, 5300);
+	serve(w, add_pod(w, "default", "new", POD_IP(30), "{app: y}"), "new", true, 5300);
 	assert_string_equal(ask(w, fd), "refused");
 	close(fd);
 	stop_serving(w, "new");
@@ -595,8 +602,8 @@ static void many(struct world *w, int n, bool remove)
 			continue;
 		}
 		snprintf(spec, sizeof(spec),
-		         "{clusterIP: 10.1.%d.%d, clusterIPs: [10.1.%d.%d], ports: [{port: 80}]}",
-		         16 + i / 250, 1 + i % 250, 16 + i / 250, 1 + i % 250);
+		         "{clusterIP: %s, clusterIPs: [%s], ports: [{port: 80}]}",
+		         nth_service_ip(i), nth_service_ip(i));
 		put_service(w, name, spec);
 		put_slice(w, name, "TCP", 8080, "[" READY(A) ", " READY(B) "]");
 	}
@@ -615,7 +622,7 @@ static void among_thousands_a_change_is_as_small(void **state)
 	world_sync(w);
 	print_message("# %d services take %d us\n", MANY, (int)(clock_mono_us() - start));
 	world_wait_ms(w, 150);
-	count(w, pod_ns(w, CLIENT), "10.1.23.100", 80, 4, n);
+	count(w, pod_ns(w, CLIENT), nth_service_ip(1849), 80, 4, n);
 	assert_int_equal(n[0], 2);
 	before = dataplane_stats(w->d);
 	put_slice(w, "m1849", "TCP", 8080, "[" READY(A) ", " READY(B) ", " READY(C) "]");
@@ -626,7 +633,7 @@ static void among_thousands_a_change_is_as_small(void **state)
 	assert_int_equal(after.transactions - before.transactions, 1);
 	/* A slot, the pool's picker deleted and added, and that picker if it is a new one. */
 	assert_in_range(after.elements - before.elements, 3, 4);
-	count(w, pod_ns(w, CLIENT), "10.1.23.100", 80, 6, n);
+	count(w, pod_ns(w, CLIENT), nth_service_ip(1849), 80, 6, n);
 	assert_int_equal(n[2], 2);
 	start = clock_mono_us();
 	assert_int_equal(world_restart(w).elements, 0);

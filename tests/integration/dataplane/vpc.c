@@ -202,8 +202,8 @@ static void pods_come_fast_and_go_together(void **state)
 	/* Attached again, as after a restart: the same link. */
 	put_pod(w, "default", "many-3", "10.244.0.103", "{app: many}");
 	assert_int_equal(dataplane_pod_attach(w->d, SLICE("uid-default-many-3"),
-	                                      ip_of("10.244.0.103"), pod_ns(w, "10.244.0.103"),
-	                                      NULL),
+	                                      (struct ip_pair){ { ip_of("10.244.0.103") } },
+	                                      pod_ns(w, "10.244.0.103"), NULL),
 	                 0);
 	assert_int_equal(pod_links(w), before + 20);
 	assert_string_equal(probe_name(w, pod_ns(w, POD), false, "10.244.0.103", 80), "many-3");
@@ -237,14 +237,6 @@ static int make_internet(void)
 	address_queue(&nl, 1, ip_of("192.168.7.7"), 32);
 	assert_int_equal(netlink_send(&nl, &err), 0);
 	return ns;
-}
-
-static struct prefix prefix_of(const char *text)
-{
-	struct prefix p = { 0 };
-
-	assert_true(prefix_parse(slice_of(text), &p));
-	return p;
 }
 
 static void set_vpc(struct world *w, const char *const *subnets, size_t n_subnets,

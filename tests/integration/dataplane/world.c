@@ -16,6 +16,7 @@
 #include "host/link.h"
 #include "host/netlink.h"
 #include "host/netns.h"
+#include "host/route.h"
 
 #define PROBE_MS 250
 
@@ -27,7 +28,7 @@ struct ip ip_of(const char *text)
 	return ip;
 }
 
-static struct prefix prefix_of(const char *text)
+struct prefix prefix_of(const char *text)
 {
 	struct prefix p = { 0 };
 
@@ -52,14 +53,20 @@ void world_start_dataplane(struct world *w)
 		.vpc_ns = w->vpc,
 		.node_ns = w->node,
 		.node_name = SLICE("node-1"),
-		.node_ip = ip_of(NODE_IP),
+		.node_ip = ip_of("10.0.2.10"),
 		.leads = true,
 		.link = "node",
 		.pod_range = prefix_of("10.244.0.0/24"),
 		.cluster_range = prefix_of("10.244.0.0/16"),
 		.service_range = prefix_of("10.1.0.0/16"),
 		.dns_ip = ip_of("10.0.0.10"),
-		.api_ip = ip_of(NODE_IP),
+		.api_ip = ip_of("10.0.2.10"),
+#ifdef WORLD_IPV6
+		.node_ip6 = ip_of(NODE_IP),
+		.pod_range6 = prefix_of(NODE_PODS),
+		.cluster_range6 = prefix_of(ALL_PODS),
+		.service_range6 = prefix_of("fd00:10:1::/112"),
+#endif
 		.model = w->m,
 		.host_ns = w->host_ns,
 	};
@@ -114,6 +121,21 @@ static void lo_up(int ns)
 	MUST_WORK(netlink_send(&nl, &err));
 }
 
+/* Hosts of the VPC have IPv4 only; this one gets what a peer of the node on the wire would have. */
+static void give_outside_v6(struct world *w)
+{
+	scoped_netlink struct netlink nl = { 0 };
+	struct link_info eth0;
+
+	MUST_WORK(netlink_open(&nl, NETLINK_ROUTE, w->outside, 0, &err));
+	MUST_WORK(link_find(&nl, "eth0", &eth0, &err));
+	address_queue(&nl, eth0.index, ip_of("fd00:10::14"), 64);
+	route_queue(&nl, &(struct route){ .to = prefix_of("::/0"),
+	                                  .via = ip_of("fd00:10::1"),
+	                                  .index = eth0.index });
+	MUST_WORK(netlink_send(&nl, &err));
+}
+
 struct world *world_new(void)
 {
 	struct world *w = NEW(struct world);
@@ -139,6 +161,9 @@ struct world *world_new(void)
 	world_start_dataplane(w);
 	MUST_WORK(dataplane_host_attach(w->d, SLICE("outside"), ip_of("10.0.0.20"), w->outside,
 	                                &err));
+	if (WORLD_FAMILY == IP_V6) {
+		give_outside_v6(w);
+	}
 	world_sync(w);
 	return w;
 }
@@ -243,11 +268,13 @@ void put_slice(struct world *w, const char *service, const char *proto, int port
 	          "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
 	          "metadata: {name: %s-%s, namespace: default, labels: "
 	          "{kubernetes.io/service-name: %s}}\n"
-	          "addressType: IPv4\nports: [{name: '', protocol: %s, port: %d}]\nendpoints: %s\n",
+	          "addressType: " ADDRESS_TYPE
+	          "\nports: [{name: '', protocol: %s, port: %d}]\nendpoints: %s\n",
 	          service, proto, service, proto, port, endpoints);
 }
 
-void put_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels)
+static void put_pod_at(struct world *w, const char *ns, const char *name, const char *ip,
+                       const char *ips, const char *labels)
 {
 	world_put(w,
 	          "apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: %s, uid: uid-%s-%s, "
@@ -255,7 +282,30 @@ void put_pod(struct world *w, const char *ns, const char *name, const char *ip, 
 	          "spec: {nodeName: node-1, containers: [{name: main, ports: [{name: web, "
 	          "containerPort: 80}]}]}\n"
 	          "status: {phase: Running, podIP: %s, podIPs: [{ip: %s}]}\n",
-	          name, ns, ns, name, labels, ip, ip);
+	          name, ns, ns, name, labels, ip, ips);
+}
+
+void put_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels)
+{
+	put_pod_at(w, ns, name, ip, ip, labels);
+}
+
+static int attach_pod_at(struct world *w, const char *ns, const char *name, struct ip_pair ips)
+{
+	struct pod *p = &w->pods[w->n_pods];
+
+	assert_true(w->n_pods < WORLD_PODS);
+	snprintf(p->uid, sizeof(p->uid), "uid-%s-%s", ns, name);
+	p->ips = ips;
+	MUST_WORK(netns_new(&p->ns, &err));
+	w->n_pods++;
+	MUST_WORK(dataplane_pod_attach(w->d, slice_of(p->uid), p->ips, p->ns, &err));
+	return p->ns;
+}
+
+int attach_pod(struct world *w, const char *ns, const char *name, const char *ip)
+{
+	return attach_pod_at(w, ns, name, (struct ip_pair){ { ip_of(ip) } });
 }
 
 int add_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels)
@@ -264,17 +314,13 @@ int add_pod(struct world *w, const char *ns, const char *name, const char *ip, c
 	return attach_pod(w, ns, name, ip);
 }
 
-int attach_pod(struct world *w, const char *ns, const char *name, const char *ip)
+int add_dual_pod(struct world *w, const char *ns, const char *name, const char *ip,
+                 const char *second, const char *labels)
 {
-	struct pod *p = &w->pods[w->n_pods];
+	scoped_free char *both = mem_printf("%s}, {ip: %s", ip, second);
 
-	assert_true(w->n_pods < WORLD_PODS);
-	snprintf(p->uid, sizeof(p->uid), "uid-%s-%s", ns, name);
-	p->ip = ip_of(ip);
-	MUST_WORK(netns_new(&p->ns, &err));
-	w->n_pods++;
-	MUST_WORK(dataplane_pod_attach(w->d, slice_of(p->uid), p->ip, p->ns, &err));
-	return p->ns;
+	put_pod_at(w, ns, name, ip, both, labels);
+	return attach_pod_at(w, ns, name, (struct ip_pair){ { ip_of(ip), ip_of(second) } });
 }
 
 void remove_pod(struct world *w, const char *ns, const char *name)
@@ -288,7 +334,7 @@ void remove_pod(struct world *w, const char *ns, const char *name)
 		struct pod *p = &w->pods[i];
 
 		if (strcmp(p->uid, uid) == 0) {
-			dataplane_pod_detach(w->d, slice_of(uid), p->ip);
+			dataplane_pod_detach(w->d, slice_of(uid), p->ips);
 			close(p->ns);
 			w->pods[i] = w->pods[--w->n_pods];
 			break;
@@ -300,7 +346,8 @@ void remove_pod(struct world *w, const char *ns, const char *name)
 int pod_ns(struct world *w, const char *ip)
 {
 	for (size_t i = 0; i < w->n_pods; i++) {
-		if (ip_eq(w->pods[i].ip, ip_of(ip))) {
+		if (ip_eq(w->pods[i].ips.at[0], ip_of(ip)) ||
+		    ip_eq(w->pods[i].ips.at[1], ip_of(ip))) {
 			return w->pods[i].ns;
 		}
 	}
@@ -310,13 +357,14 @@ int pod_ns(struct world *w, const char *ip)
 
 /* ---- packets ---- */
 
-static int socket_in(int ns, bool udp)
+static int socket_in(int ns, bool udp, enum ip_family family)
 {
 	scoped_visit struct netns_visit v = { -1 };
 	int fd;
 
 	MUST_WORK(netns_enter(&v, ns, &err));
-	fd = socket(AF_INET, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(family == IP_V6 ? AF_INET6 : AF_INET,
+	            (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_true(fd >= 0);
 	return fd;
 }
@@ -332,13 +380,11 @@ static void add_server(struct world *w, int fd, bool udp, const char *name)
 
 void serve(struct world *w, int ns, const char *name, bool udp, int port)
 {
-	int fd = socket_in(ns, udp), on = 1;
+	/* On every address of every family, where there are two. */
+	int fd = socket_in(ns, udp, WORLD_FAMILY), on = 1;
 	struct sockaddr_storage at;
-	socklen_t len = ip_to_sockaddr(ip_v4(0), (uint16_t)port, &at);
+	socklen_t len = ip_to_sockaddr((struct ip){ WORLD_FAMILY }, (uint16_t)port, &at);
 
-	at.ss_family = AF_INET;
-	len = sizeof(struct sockaddr_in);
-	((struct sockaddr_in *)&at)->sin_port = htons((uint16_t)port);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
 	if (!udp) {
@@ -373,6 +419,19 @@ static void drop_server(struct world *w, size_t i)
 	w->servers[i] = w->servers[--w->n_servers];
 }
 
+/* A client of the other family as a socket of both shows it (RFC 4291, 2.5.5.2). */
+static struct ip unmapped(struct ip ip)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, 0xff };
+	struct ip v4 = { IP_V4 };
+
+	if (ip.family != IP_V6 || memcmp(ip.bytes, mapped, sizeof(mapped)) != 0) {
+		return ip;
+	}
+	memcpy(v4.bytes, ip.bytes + sizeof(mapped), 4);
+	return v4;
+}
+
 static void answer(struct world *w, size_t i)
 {
 	struct server s = w->servers[i];
@@ -405,7 +464,7 @@ static void answer(struct world *w, size_t i)
 		return;
 	}
 	ip_from_sockaddr((struct sockaddr *)&from, &ip, &port);
-	n = snprintf(text, sizeof(text), "%s %s", s.name, ip_format(ip, address));
+	n = snprintf(text, sizeof(text), "%s %s", s.name, ip_format(unmapped(ip), address));
 	(void)!sendto(s.fd, text, (size_t)n, MSG_NOSIGNAL, s.udp ? (struct sockaddr *)&from : NULL,
 	              s.udp ? len : 0);
 }
@@ -460,6 +519,13 @@ void world_wait_ms(struct world *w, int ms)
 	}
 }
 
+const char *nth_service_ip(unsigned n)
+{
+	static char text[IP_TEXT_SIZE];
+
+	return ip_format(prefix_nth(prefix_of(SERVICE_IP(0) FOUR), 4096 + n), text);
+}
+
 static const char *failure(int code)
 {
 	switch (code) {
@@ -497,7 +563,7 @@ static int connect_to(struct world *w, int fd, const char *ip, int port)
 
 int open_connection(struct world *w, int ns, bool udp, const char *ip, int port)
 {
-	int fd = socket_in(ns, udp);
+	int fd = socket_in(ns, udp, ip_of(ip).family);
 
 	errno = connect_to(w, fd, ip, port);
 	if (errno) {
@@ -512,7 +578,7 @@ int open_connection(struct world *w, int ns, bool udp, const char *ip, int port)
 
 int start_connection(struct world *w, int ns, bool udp, const char *ip, int port)
 {
-	int fd = socket_in(ns, udp);
+	int fd = socket_in(ns, udp, ip_of(ip).family);
 	struct sockaddr_storage to;
 	socklen_t len = ip_to_sockaddr(ip_of(ip), (uint16_t)port, &to);
 

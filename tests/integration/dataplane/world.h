@@ -20,7 +20,48 @@
 #include "loop/loop.h"
 #include "model/model.h"
 
-#define NODE_IP       "10.0.2.10"
+/* Tests are compiled once for each family; the names of what differs: */
+#ifdef WORLD_IPV6
+#define WORLD_FAMILY   IP_V6
+#define ADDRESS_TYPE   "IPv6"
+#define POD_IP(n)      "fd00:10:244::" #n
+#define SERVICE_IP(n)  "fd00:10:1::" #n
+#define NODE_IP        "fd00:10:0:2::a"
+#define NEAR_ROUTER_IP "fd00:10:0:2::1" /* as the node sees the router */
+#define OUTSIDE_IP     "fd00:10::14"
+#define EDGE_IP(n)     "2001:db8:113::" #n
+#define DNS_IP         SERVICE_IP(a)
+#define ALONE          "/128" /* length of a block of one address, and of larger ones */
+#define PAIR           "/127"
+#define FOUR           "/126"
+#define NODE_PODS      "fd00:10:244::/64"
+#define ALL_PODS       "fd00:10:244::/48"
+#define OUTSIDE_SUBNET "fd00:10::/64"
+#define EXCEPT_OUTSIDE "fd00:10::10/124"
+#define EXCEPT_OTHERS  "fd00:10::40/122"
+#define VPC_RANGE      "fd00:10::/48"
+#define ALL_PRIVATE    "fd00::/8"
+#else
+#define WORLD_FAMILY   IP_V4
+#define ADDRESS_TYPE   "IPv4"
+#define POD_IP(n)      "10.244.0." #n
+#define SERVICE_IP(n)  "10.1.0." #n
+#define NODE_IP        "10.0.2.10"
+#define NEAR_ROUTER_IP "10.0.2.1"
+#define OUTSIDE_IP     "10.0.0.20"
+#define EDGE_IP(n)     "203.0.113." #n
+#define DNS_IP         "10.0.0.10"
+#define ALONE          "/32"
+#define PAIR           "/31"
+#define FOUR           "/30"
+#define NODE_PODS      "10.244.0.0/24"
+#define ALL_PODS       "10.244.0.0/16"
+#define OUTSIDE_SUBNET "10.0.0.0/24"
+#define EXCEPT_OUTSIDE "10.0.0.16/28"
+#define EXCEPT_OTHERS  "10.0.0.64/26"
+#define VPC_RANGE      "10.0.0.0/16"
+#define ALL_PRIVATE    "10.0.0.0/8"
+#endif
 #define WORLD_SERVERS 64
 #define WORLD_PODS    32
 
@@ -33,7 +74,7 @@ struct server {
 
 struct pod {
 	char uid[40];
-	struct ip ip;
+	struct ip_pair ips;
 	int ns; /* owned */
 };
 
@@ -73,6 +114,9 @@ void put_slice(struct world *w, const char *service, const char *proto, int port
                const char *endpoints);
 /* A pod object, its namespace and its network. labels: "{app: a}". Returns its namespace. */
 int add_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels);
+/* The same with an address of each family. */
+int add_dual_pod(struct world *w, const char *ns, const char *name, const char *ip,
+                 const char *second, const char *labels);
 /* The second half of it, for a pod object that was put already. */
 int attach_pod(struct world *w, const char *ns, const char *name, const char *ip);
 void put_pod(struct world *w, const char *ns, const char *name, const char *ip, const char *labels);
@@ -100,3 +144,6 @@ int start_connection(struct world *w, int ns, bool udp, const char *ip, int port
 bool has_arrived(int fd, bool udp);
 
 struct ip ip_of(const char *text);
+struct prefix prefix_of(const char *text);
+/* The n-th service address that tests by the thousand use. */
+const char *nth_service_ip(unsigned n);

@@ -363,22 +363,22 @@ void model_remove(struct model *m, const struct doc *d)
 	(void)d;
 }
 
-int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid_, struct ip ip, int netns_fd,
-                         struct err *err)
+int dataplane_pod_attach(struct dataplane *d, struct slice pod_uid_, struct ip_pair ips,
+                         int netns_fd, struct err *err)
 {
 	(void)d;
 	(void)pod_uid_;
-	(void)ip;
+	(void)ips;
 	(void)netns_fd;
 	(void)err;
 	return 0;
 }
 
-void dataplane_pod_detach(struct dataplane *d, struct slice pod_uid_, struct ip ip)
+void dataplane_pod_detach(struct dataplane *d, struct slice pod_uid_, struct ip_pair ips)
 {
 	(void)d;
 	(void)pod_uid_;
-	(void)ip;
+	(void)ips;
 }
 
 void agent_sync(struct agent *a)
@@ -422,9 +422,9 @@ int world_set_up(void **state)
 		             .instance_dir = w->run,
 		             .run_dir = w->run,
 		             .cgroup = w->group };
-	a->node_ip = ip_v4(0x7f000001);
+	a->node_ips.at[0] = ip_v4(0x7f000001);
+	(void)prefix_parse(SLICE("10.244.0.0/24"), &a->pod_ranges[0]);
 	a->dns_ip = ip_v4(0x0a00000a);
-	must(prefix_parse(SLICE("10.244.0.0/24"), &a->pod_range));
 	*state = w;
 	if (runtime_new(a->loop, w->run, &a->runtime, NULL) < 0 ||
 	    image_store_open(w->home, &a->images, NULL) < 0 || builtin_make(w->home, NULL) < 0) {

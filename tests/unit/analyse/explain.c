@@ -983,11 +983,17 @@ static void a_live_pod_is_the_deployment_above_its_replica_set(void **state)
 	                    "labels: {app: web}" SHOP_OF(
 				    "ReplicaSet",
 				    "web-5d8f7c9b6") "spec: {containers: [{name: web}]}\nstatus: "
-	                                             "{phase: Running, podIP: 10.244.7.7}\n");
+	                                             "{phase: Running, podIP: 10.244.7.7, "
+	                                             "podIPs: [{ip: 10.244.7.7}, "
+	                                             "{ip: \"fd00:10:244::7\"}]}\n");
 	ask(&f, "pod/web-5d8f7c9b6-x2x4z", "api");
 	assert_string_equal(f.x.source, "Deployment shop/web");
 	ask(&f, "10.244.7.7", "api");
 	assert_string_equal(f.x.source, "Deployment shop/web (10.244.7.7)");
+	ask(&f, "fd00:10:244::7", "api");
+	assert_string_equal(f.x.source, "Deployment shop/web (fd00:10:244::7)");
+	ask(&f, "web", "[fd00:10:244::7]:80");
+	assert_string_equal(f.x.target, "Deployment shop/web (fd00:10:244::7)");
 	fini(&f);
 }
 

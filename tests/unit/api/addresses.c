@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "api/addresses.h"
+#include "api/families.h"
 #include "base/mem.h"
 #include "codec/json.h"
 
@@ -31,6 +32,8 @@ static const char *assign(struct addresses *all, struct arena *a, struct val *v,
 {
 	struct field_errors wrong = { .arena = a };
 
+	service_carry_over(a, v, NULL);
+	service_families(a, v, NULL, true, &wrong);
 	addresses_assign(all, a, v, is_trial, &wrong);
 	return wrong.n ? arena_printf(a, "%s: %s", wrong.at[0].path, wrong.at[0].detail) : "";
 }
@@ -82,6 +85,40 @@ static void refuses_addresses(void **state)
 	assert_string_equal(assign(&all, &a, dns, false), "");
 	assert_string_equal(assign(&all, &a, service(&a, "h", "{'clusterIP':'None'}"), false), "");
 	assert_int_equal(all.ips.n, 2);
+	addresses_fini(&all);
+}
+
+static void gives_an_address_of_each_family(void **state)
+{
+	scoped_arena struct arena a = { 0 };
+	struct addresses all = { 0 };
+	struct val *v = service(&a, "two", "{'ipFamilyPolicy':'RequireDualStack'}");
+	const struct val *ips;
+
+	(void)state;
+	assert_string_equal(assign(&all, &a, v, false), "");
+	ips = val_path(v, "spec.clusterIPs");
+	assert_int_equal(val_len(ips), 2);
+	assert_true(slice_has_prefix(val_str(val_at(ips, 0)), SLICE("10.1.")));
+	assert_true(slice_has_prefix(val_str(val_at(ips, 1)), SLICE("fd00:10:1::")));
+	assert_true(val_eq(val_at(ips, 0), val_path(v, "spec.clusterIP")));
+	assert_int_equal(all.ips.n, 2);
+	assert_string_equal(
+		assign(&all, &a,
+	               service(&a, "b",
+	                       "{'ipFamilyPolicy':'PreferDualStack','clusterIP':'10.1.0.9',"
+	                       "'clusterIPs':['10.1.0.9','fd00:10:2::1']}"),
+	               false),
+		"spec.clusterIPs[1]: Invalid value: [\"fd00:10:2::1\"]: failed to allocate IP "
+		"fd00:10:2::1: the provided IP (fd00:10:2::1) is not in the valid range. The range "
+		"of valid IPs is fd00:10:1::/112");
+	/* However it is written, it is the same address. */
+	assert_string_equal(
+		assign(&all, &a, service(&a, "c", "{'clusterIP':'fd00:10:1:0::9'}"), false), "");
+	assert_string_not_equal(
+		assign(&all, &a, service(&a, "d", "{'clusterIP':'fd00:0010:1::9'}"), false), "");
+	addresses_forget(&all, v);
+	assert_int_equal(all.ips.n, 1);
 	addresses_fini(&all);
 }
 
@@ -152,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_addresses),
 		cmocka_unit_test(refuses_addresses),
+		cmocka_unit_test(gives_an_address_of_each_family),
 		cmocka_unit_test(gives_node_ports),
 		cmocka_unit_test(carries_over),
 	};

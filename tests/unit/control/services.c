@@ -231,6 +231,75 @@ static void slices_hold_a_hundred_and_are_packed(void **state)
 	}
 }
 
+#define DUAL                                                                                       \
+	"\"selector\":{\"app\":\"web\"},\"ports\":[{\"port\":80}],"                                \
+	"\"ipFamilies\":[\"IPv6\",\"IPv4\"]"
+
+static void put_dual_pod(struct world *w)
+{
+	put_pod(w, "a", "\"app\":\"web\"", "");
+	world_run_ms(w, 1000);
+	world_merge(w, w->pod, "default", "a",
+	            "{\"status\":{\"podIP\":\"10.244.0.2\",\"podIPs\":[{\"ip\":\"10.244.0.2\"},"
+	            "{\"ip\":\"fd00:10:244::2\"}]}}");
+	world_run_ms(w, 100);
+}
+
+/* The slice of a type, which is to be the only one. */
+static const struct val *slice_of_type(struct world *w, const char *type)
+{
+	const struct val *found = NULL;
+
+	for (size_t i = 0; i < world_count(w, w->slice, "default"); i++) {
+		const struct val *slice = world_nth(w, w->slice, "default", i);
+
+		if (strcmp(world_str(slice, "addressType"), type) == 0) {
+			assert_null(found);
+			found = slice;
+		}
+	}
+	return found;
+}
+
+static const char *first_address(const struct val *endpoint)
+{
+	return val_cstr(val_at(val_get(endpoint, "addresses"), 0));
+}
+
+static void each_family_has_slices_of_its_own(void **state)
+{
+	struct world *w = *state;
+	const struct val *v4, *v6, *subset;
+
+	world_put(w, SERVICE("two", "\"clusterIP\":\"fd00:10:1::9\"," DUAL));
+	world_run_ms(w, 100);
+	/* Nobody there yet: both say that somebody looked. */
+	assert_non_null(slice_of_type(w, "IPv4"));
+	assert_non_null(slice_of_type(w, "IPv6"));
+	put_dual_pod(w);
+	v4 = slice_of_type(w, "IPv4");
+	v6 = slice_of_type(w, "IPv6");
+	assert_string_equal(first_address(endpoint_of(v4, "a")), "10.244.0.2");
+	assert_string_equal(first_address(endpoint_of(v6, "a")), "fd00:10:244::2");
+	/* Endpoints know the primary family alone. */
+	subset = val_at(val_get(world_get(w, w->endpoints, "default", "two"), "subsets"), 0);
+	assert_int_equal(val_len(val_get(subset, "addresses")), 1);
+	assert_string_equal(world_str(val_at(val_get(subset, "addresses"), 0), "ip"),
+	                    "fd00:10:244::2");
+}
+
+static void a_family_that_is_given_up_takes_its_slices_along(void **state)
+{
+	struct world *w = *state;
+
+	world_put(w, SERVICE("two", "\"clusterIP\":\"fd00:10:1::9\"," DUAL));
+	put_dual_pod(w);
+	world_merge(w, w->service, "default", "two", "{\"spec\":{\"ipFamilies\":[\"IPv6\"]}}");
+	world_run_ms(w, 100);
+	assert_null(slice_of_type(w, "IPv4"));
+	assert_non_null(slice_of_type(w, "IPv6"));
+}
+
 static void a_removed_slice_comes_back(void **state)
 {
 	struct world *w = *state;
@@ -364,6 +433,8 @@ int main(void)
 		TEST(a_hostname_needs_the_services_subdomain),
 		TEST(pods_with_other_numbers_for_a_named_port_go_to_another_slice),
 		TEST(slices_hold_a_hundred_and_are_packed),
+		TEST(each_family_has_slices_of_its_own),
+		TEST(a_family_that_is_given_up_takes_its_slices_along),
 		TEST(a_removed_slice_comes_back),
 		TEST(deleting_a_service_removes_what_it_published),
 		TEST(handmade_endpoints_are_mirrored_for_services_without_selector),

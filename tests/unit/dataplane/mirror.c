@@ -31,7 +31,7 @@ static size_t queued(struct mirror *m)
 	struct nft *n;
 	size_t count;
 
-	assert_int_equal(nft_open(-1, "test", &n, NULL), 0);
+	assert_int_equal(nft_open(-1, IP_V4, "test", &n, NULL), 0);
 	count = mirror_queue(m, n);
 	nft_close(n);
 	return count;

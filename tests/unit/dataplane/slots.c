@@ -14,7 +14,7 @@
 
 static struct slot slot(uint32_t n)
 {
-	return slot_of(ip_v4(0x0af40000 + n), 80);
+	return (struct slot){ ip_v4(0x0af40000 + n), 80 };
 }
 
 /* Slots and wishes as strings of letters; returns the result as one. */
@@ -33,7 +33,7 @@ static const char *merged(const char *had, const char *wanted, size_t *ret_kept)
 	n_wish = slots_sort(wish, n_wish);
 	n = slots_merge(slots, n, wish, n_wish, ret_kept);
 	for (size_t i = 0; i < n; i++) {
-		text[i] = (char)slots[i].ip[3];
+		text[i] = (char)slots[i].ip.bytes[3];
 	}
 	text[n] = '\0';
 	return text;
@@ -109,11 +109,37 @@ static void random_changes_end_with_just_what_is_wanted(void **state)
 
 static void keys_are_as_the_kernel_has_them(void **state)
 {
-	static const uint8_t want[12] = { 10, 1, 0, 20, 6, 0, 0, 0, 0x1f, 0x90, 0, 0 };
-	struct entry_key k = entry_key_of(ip_v4(0x0a010014), 6, 8080);
+	static const uint8_t v4[12] = { 10, 1, 0, 20, 6, 0, 0, 0, 0x1f, 0x90, 0, 0 },
+			     v6[24] = { 0xfd, [15] = 0x14, [16] = 6, [20] = 0x1f, [21] = 0x90 };
+	struct set_key k = entry_key(ip_v4(0x0a010014), 6, 8080);
+	struct ip ip6 = { IP_V6, { 0xfd, [15] = 0x14 } };
+	struct entry e;
 
 	(void)state;
-	assert_memory_equal(&k, want, sizeof(want));
+	assert_int_equal(k.size, sizeof(v4));
+	assert_memory_equal(k.bytes, v4, sizeof(v4));
+	k = entry_key(ip6, 6, 8080);
+	assert_int_equal(k.size, sizeof(v6));
+	assert_memory_equal(k.bytes, v6, sizeof(v6));
+	e = entry_of_key(k.bytes, IP_V6);
+	assert_true(ip_eq(e.ip, ip6));
+	assert_int_equal(e.proto, 6);
+	assert_int_equal(e.port, 8080);
+}
+
+static void a_slot_comes_back_from_its_value(void **state)
+{
+	struct slot v4 = slot(7), v6 = { { IP_V6, { 0xfd, [7] = 9, [15] = 2 } }, 5432 }, back;
+	struct set_key value = slot_value(v4);
+
+	(void)state;
+	back = slot_of_value(value.bytes, IP_V4);
+	assert_int_equal(slot_cmp(&v4, &back), 0);
+	assert_int_equal(value.size, 8);
+	value = slot_value(v6);
+	back = slot_of_value(value.bytes, IP_V6);
+	assert_int_equal(slot_cmp(&v6, &back), 0);
+	assert_int_equal(value.size, 20);
 }
 
 int main(void)
@@ -124,6 +150,7 @@ int main(void)
 		cmocka_unit_test(doubles_are_one),
 		cmocka_unit_test(random_changes_end_with_just_what_is_wanted),
 		cmocka_unit_test(keys_are_as_the_kernel_has_them),
+		cmocka_unit_test(a_slot_comes_back_from_its_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@ static struct nft *open_here(void)
 {
 	struct nft *n;
 
-	assert_int_equal(nft_open(-1, "test", &n, NULL), 0);
+	assert_int_equal(nft_open(-1, IP_V4, "test", &n, NULL), 0);
 	return n;
 }
 

@@ -26,7 +26,7 @@ static const char objects[] =
 	"status: {podIP: 10.244.0.1}}\n---\n"
 	"{apiVersion: v1, kind: Pod, metadata: {name: api, namespace: shop, labels: {app: api}}, "
 	"spec: {nodeName: n1, containers: [{name: c, ports: [{name: http, containerPort: "
-        "8080}]}]}, "
+	"8080}]}]}, "
 	"status: {podIP: 10.244.0.2}}\n---\n"
 	"{apiVersion: v1, kind: Pod, metadata: {name: x, namespace: other, labels: {app: web}}, "
 	"spec: {nodeName: n1}, status: {podIP: 10.244.0.3}}\n---\n"

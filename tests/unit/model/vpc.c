@@ -218,7 +218,7 @@ static void put_groups(struct vpc *v)
 										"-1", "22", "22",
 										BY_RANGE(
 											"10.0.3.0/"
-	                                                                                "24")) "]");
+											"24")) "]");
 	put(v, "CacheCluster", "one", "kennel.dev/vpc-address: 10.0.3.40",
 	    "securityGroupRefs: [{from: {name: data}}]");
 	put(v, "CacheCluster", "two", "kennel.dev/vpc-address: 10.0.3.41",

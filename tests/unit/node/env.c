@@ -58,8 +58,8 @@ static int build(struct fixture *f, const char *pod_spec, struct strbuf *skipped
 	assert_int_equal(yaml_parse(&f->arena, slice_of(text), &pod, NULL), 0);
 	f->facts = (struct pod_facts){ .pod = pod,
 		                       .node_name = SLICE("node"),
-		                       .host_ip = "10.0.2.10",
-		                       .pod_ip = "10.244.0.9",
+		                       .host_ips = "10.0.2.10",
+		                       .pod_ips = "10.244.0.9,fd00:10:244::9",
 		                       .node_cpu_milli = 2000,
 		                       .node_memory_bytes = INT64_C(1) << 30,
 		                       .find = find,
@@ -162,6 +162,7 @@ static void the_pod_tells_about_itself(void **state)
 	                       "{serviceAccountName: sa, containers: [{name: c, resources: "
 	                       "{limits: {cpu: 1500m}}, env: ["
 	                       "{name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}, "
+	                       "{name: IPS, valueFrom: {fieldRef: {fieldPath: status.podIPs}}}, "
 	                       "{name: L, valueFrom: {fieldRef: "
 	                       "{fieldPath: \"metadata.labels['app']\"}}}, {name: ND, valueFrom: "
 	                       "{fieldRef: {fieldPath: "
@@ -173,6 +174,7 @@ static void the_pod_tells_about_itself(void **state)
 	                       NULL, NULL),
 	                 0);
 	assert_env(&f, "IP", "10.244.0.9");
+	assert_env(&f, "IPS", "10.244.0.9,fd00:10:244::9");
 	assert_env(&f, "L", "x");
 	assert_env(&f, "ND", "node");
 	assert_env(&f, "C", "2");    /* rounded up */

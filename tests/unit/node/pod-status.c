@@ -41,16 +41,17 @@ static const char ONE[] = "{metadata: {name: p}, spec: {containers: [{name: a, i
 static struct val *compute(struct arena *a, const struct val *pod,
                            const struct container_facts *facts, size_t n, const char *phase)
 {
-	return pod_status_compute(a, &(struct pod_status_input){ .pod = pod,
-	                                                         .facts = facts,
-	                                                         .n = n,
-	                                                         .host_ip = "10.0.2.10",
-	                                                         .pod_ip = "10.244.0.7",
-	                                                         .has_sandbox = true,
-	                                                         .is_initialized = true,
-	                                                         .phase = phase,
-	                                                         .start_us = US_PER_S,
-	                                                         .now_us = 5 * US_PER_S });
+	return pod_status_compute(
+		a, &(struct pod_status_input){ .pod = pod,
+	                                       .facts = facts,
+	                                       .n = n,
+	                                       .host_ips = "10.0.2.10",
+	                                       .pod_ips = "10.244.0.7,fd00:10:244::7",
+	                                       .has_sandbox = true,
+	                                       .is_initialized = true,
+	                                       .phase = phase,
+	                                       .start_us = US_PER_S,
+	                                       .now_us = 5 * US_PER_S });
 }
 
 static void a_pod_that_is_being_made_says_so(void **state)
@@ -69,6 +70,9 @@ static void a_pod_that_is_being_made_says_so(void **state)
 	assert_text(condition(s, "Ready"), "message", "containers with unready status: [a]");
 	assert_condition(s, "Initialized", "True", "");
 	assert_text(s, "podIP", "10.244.0.7");
+	assert_int_equal(val_len(val_get(s, "podIPs")), 2);
+	assert_text(val_at(val_get(s, "podIPs"), 1), "ip", "fd00:10:244::7");
+	assert_int_equal(val_len(val_get(s, "hostIPs")), 1);
 	assert_text(s, "startTime", "1970-01-01T00:00:01Z");
 	assert_text(s, "qosClass", "BestEffort");
 }
@@ -169,7 +173,7 @@ static void init_containers_hold_the_others_back(void **state)
 	f[2].spec = val_at(val_path(pod, "spec.containers"), 0);
 	s = pod_status_compute(
 		&a, &(struct pod_status_input){
-			    .pod = pod, .facts = f, .n = 3, .host_ip = "h", .pod_ip = "" });
+			    .pod = pod, .facts = f, .n = 3, .host_ips = "h", .pod_ips = "" });
 	assert_text(s, "phase", "Pending");
 	assert_condition(s, "Initialized", "False", "ContainersNotInitialized");
 	assert_text(condition(s, "Initialized"), "message",

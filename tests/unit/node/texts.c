@@ -106,6 +106,17 @@ static void hosts_name_the_pod_and_its_aliases(void **state)
 		strstr(strbuf_str(&out), "\n# Entries added by HostAliases.\n1.2.3.4\tx\tz\n"));
 }
 
+static void hosts_name_both_addresses(void **state)
+{
+	scoped_arena struct arena a = { 0 };
+	scoped_strbuf struct strbuf out = { 0 };
+
+	(void)state;
+	names_hosts(yaml(&a, "{metadata: {name: p, namespace: ns}, spec: {}}"),
+	            "10.244.0.3,fd00:10:244::3", SLICE(""), "cluster.local", &out);
+	assert_non_null(strstr(strbuf_str(&out), "10.244.0.3\tp\nfd00:10:244::3\tp\n"));
+}
+
 static void users_come_from_the_image(void **state)
 {
 	static const char passwd[] =
@@ -200,6 +211,7 @@ int main(void)
 		cmocka_unit_test(image_names_are_made_whole),
 		cmocka_unit_test(resolv_conf_follows_the_policy),
 		cmocka_unit_test(hosts_name_the_pod_and_its_aliases),
+		cmocka_unit_test(hosts_name_both_addresses),
 		cmocka_unit_test(users_come_from_the_image),
 		cmocka_unit_test(classes_follow_from_requests_and_limits),
 		cmocka_unit_test(numbers_for_cgroups_are_the_kubelet_s),

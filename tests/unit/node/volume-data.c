@@ -34,7 +34,7 @@ static int files_of(struct volume_files *out, const char *objects, const char *v
                     const char **token_text, struct err *err)
 {
 	struct val *o, *v, *pod;
-	struct pod_facts f = { .find = find, .pod_ip = "", .host_ip = "" };
+	struct pod_facts f = { .find = find, .pod_ips = "", .host_ips = "" };
 
 	assert_int_equal(yaml_parse(out->arena, slice_of(objects), &o, NULL), 0);
 	assert_int_equal(yaml_parse(out->arena, slice_of(volume), &v, NULL), 0);
