@@ -1,5 +1,6 @@
 /* What: objects of AWS's network controllers (ACK) as they come to life here: references, ids, conditions, finalizers.
- * cloud.c has what all kinds share, cloud-kinds.c what each asks for and tells. Source: cloud-kinds.md 3, 4 */
+ * cloud.c has what all kinds share; cloud-kinds.c and cloud-gateways.c what each asks for and tells, cloud-in-use.c
+ * what holds it. Source: cloud-kinds.md 3, 4 */
 #pragma once
 
 #include "control/edit.h"
@@ -23,7 +24,7 @@ struct cloud_look {
 	bool has_references;
 };
 
-/* ---- cloud-kinds.c ---- */
+/* ---- cloud-kinds.c, cloud-gateways.c, cloud-in-use.c ---- */
 /* A reference in spec: by name, or by id in the field 'literal'. */
 struct cloud_ref {
 	const char *ref, *literal;
