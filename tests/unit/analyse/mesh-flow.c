@@ -26,9 +26,9 @@ static const char world[] =
 	"{apiVersion: v1, kind: Namespace, metadata: {name: old}}\n---\n" DEPLOYMENT("web", "shop")
 		DEPLOYMENT("job", "shop") DEPLOYMENT("api", "shop") DEPLOYMENT(
 			"legacy", "old") "{apiVersion: v1, kind: Service, metadata: {name: api, "
-                                         "namespace: shop}, spec: {selector: "
+					 "namespace: shop}, spec: {selector: "
 					 "{app: api}, ports: [{name: http, port: 80, targetPort: "
-                                         "5000}]}}\n---\n";
+					 "5000}]}}\n---\n";
 
 struct fixture {
 	struct arena arena;
