@@ -47,7 +47,11 @@ static bool says_available(const struct val *object, const char *field, struct s
 
 static bool balancer(const struct val *service, struct strbuf *missing)
 {
+	/* A guest comes when its port of the host is free; see docs/services.md. */
 	if (!slice_is(val_str(val_path(service, "spec.type")), "LoadBalancer") ||
+	    slice_is(val_get_str(val_path(service, "metadata.annotations"),
+	                         "kennel.dev/load-balancer-guest"),
+	             "true") ||
 	    val_len(val_path(service, "status.loadBalancer.ingress"))) {
 		return true;
 	}

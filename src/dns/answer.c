@@ -18,6 +18,13 @@ struct work {
 	struct dns_reply reply;
 };
 
+static enum name_result lookup(const struct dns_engine *e, struct slice name, enum name_type type,
+                               struct arena *a, struct name_record **ret, size_t *ret_n)
+{
+	return e->is_public ? public_lookup(e->model, name, type, a, ret, ret_n)
+	                    : name_lookup(e->model, name, type, a, ret, ret_n);
+}
+
 /* ---- records ---- */
 
 static bool wire_name(struct slice text, uint8_t *ret)
@@ -352,8 +359,10 @@ enum answer_result answer_query(const struct dns_engine *e, const struct dns_que
 	ret_next->aliases = NULL;
 	ret_next->n_aliases = 0;
 	while (!code) {
-		result = name_lookup(e->model, query_name(&ret_next->next), (enum name_type)q->type,
-		                     a, &r, &n);
+		result = lookup(e, query_name(&ret_next->next), (enum name_type)q->type, a, &r, &n);
+		if (result == NAME_MISSING && e->is_public && !ret_next->n_aliases) {
+			code = KNOT_RCODE_REFUSED; /* RFC 1035 4.1.1: not for this asker */
+		}
 		if (result != NAME_FOUND || !is_followed(q, r, n)) {
 			break;
 		}

@@ -2,7 +2,7 @@
  *
  * What is ours is the cluster domain, the reverse names of addresses we know, and the names of
  * hosts outside the cluster; everything else is somebody else's and comes back as ANSWER_FORWARD.
- */
+ * Who asks from outside gets the public names instead, and never the cluster's (REFUSED). */
 #pragma once
 
 #include "dns/message.h"
@@ -11,6 +11,7 @@
 struct dns_engine {
 	const struct model *model; /* borrowed */
 	bool synced;               /* false: SERVFAIL for everything */
+	bool is_public;            /* for who asks from outside */
 	/* of the zone, in wire form: denials are the most frequent answers and all carry the same
 	 * SOA */
 	uint8_t apex[DNS_NAME_SIZE];

@@ -27,7 +27,7 @@ struct options {
 	struct upstream upstreams[FORWARD_SERVERS];
 	size_t n_upstreams;
 	struct ip address;
-	uint16_t port, ports[3]; /* health, ready, metrics */
+	uint16_t port, public_port, ports[3]; /* health, ready, metrics */
 	int64_t lameduck_us;
 	bool help;
 };
@@ -36,10 +36,12 @@ struct options {
  */
 static const struct {
 	const char *api_version, *plural;
+	bool only_public; /* nobody inside asks for its names */
 } kinds[] = {
 	{ "v1", "namespaces" },
 	{ "v1", "services" },
 	{ "discovery.k8s.io/v1", "endpointslices" },
+	{ "networking.k8s.io/v1", "ingresses", .only_public = true },
 	{ "rds.services.k8s.aws/v1alpha1", "dbinstances" },
 	{ "elasticache.services.k8s.aws/v1alpha1", "cacheclusters" },
 };
@@ -74,6 +76,9 @@ static const char usage[] =
 	"  --resolv-conf FILE     the servers named there (/etc/resolv.conf)\n"
 	"  --address ADDR         address to listen on (all, IPv6 too where there is)\n"
 	"  --port N               port for DNS (53)\n"
+	"  --public-port N        port for who asks from outside the cluster: names of Ingress "
+	"hosts\n"
+	"                         and load balancers (0: none)\n"
 	"  --health-port N        port for /health (8080), 0: none\n"
 	"  --ready-port N         port for /ready (8181), 0: none\n"
 	"  --metrics-port N       port for /metrics (9153), 0: none\n"
@@ -87,6 +92,7 @@ enum {
 	OPT_RESOLV_CONF,
 	OPT_ADDRESS,
 	OPT_PORT,
+	OPT_PUBLIC,
 	OPT_HEALTH,
 	OPT_READY,
 	OPT_METRICS,
@@ -153,6 +159,8 @@ static int read_option(struct options *o, int c, const char *value, struct err *
 		return 0;
 	case OPT_PORT:
 		return read_port(value, 1, &o->port, err);
+	case OPT_PUBLIC:
+		return read_port(value, 0, &o->public_port, err);
 	case OPT_HEALTH:
 	case OPT_READY:
 	case OPT_METRICS:
@@ -176,6 +184,7 @@ static int read_options(struct options *o, int argc, char **argv, struct err *er
 		{ "resolv-conf", required_argument, NULL, OPT_RESOLV_CONF },
 		{ "address", required_argument, NULL, OPT_ADDRESS },
 		{ "port", required_argument, NULL, OPT_PORT },
+		{ "public-port", required_argument, NULL, OPT_PUBLIC },
 		{ "health-port", required_argument, NULL, OPT_HEALTH },
 		{ "ready-port", required_argument, NULL, OPT_READY },
 		{ "metrics-port", required_argument, NULL, OPT_METRICS },
@@ -240,12 +249,17 @@ static void on_changed(void *arg, const struct doc *old, const struct doc *now)
 	}
 }
 
+static bool is_needed(const struct role *r, size_t kind)
+{
+	return !kinds[kind].only_public || r->options->public_port;
+}
+
 static void on_synced(void *arg)
 {
 	struct role *r = arg;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (!r->replicas[i] || !replica_is_synced(r->replicas[i])) {
+		if (is_needed(r, i) && (!r->replicas[i] || !replica_is_synced(r->replicas[i]))) {
 			return;
 		}
 	}
@@ -320,7 +334,7 @@ static void start_replicas(struct role *r)
 			                  .synced = on_synced,
 			                  .arg = r };
 
-		r->replicas[i] = replica_new(r->client, &s);
+		r->replicas[i] = is_needed(r, i) ? replica_new(r->client, &s) : NULL;
 	}
 	r->configuration = replica_new(r->client, &configuration);
 }
@@ -365,7 +379,11 @@ static int start(struct role *r, const struct options *o, struct err *err)
 {
 	struct forward_zone usual = usual_zone(o);
 	struct dns_server_config server = {
-		.zones = &usual, .n_zones = 1, .address = o->address, .port = o->port
+		.zones = &usual,
+		.n_zones = 1,
+		.address = o->address,
+		.port = o->port,
+		.public_port = o->public_port,
 	};
 	struct dns_health_config health = { .address = o->address };
 	int e;

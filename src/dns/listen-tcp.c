@@ -23,6 +23,7 @@ struct tcp_conn {
 
 struct tcp_listener {
 	struct dns_server *server; /* borrowed */
+	enum dns_view view;
 	int fd;
 	struct loop_fd *watch;
 	struct list conns;
@@ -92,7 +93,7 @@ static void add_reply(struct tcp_conn *c, const uint8_t *bytes, size_t size)
 static void take_questions(struct tcp_conn *c)
 {
 	struct tcp_listener *t = c->listener;
-	struct asker who = { .conn = c };
+	struct asker who = { .view = t->view, .conn = c };
 	size_t at = 0;
 
 	while (!is_full(c) && c->in.size - at >= 2) {
@@ -224,13 +225,14 @@ static int open_listening(struct ip address, uint16_t port, int *ret_fd, struct 
 	return 0;
 }
 
-int tcp_listen(struct dns_server *s, struct ip address, uint16_t port, struct tcp_listener **ret,
-               struct err *err)
+int tcp_listen(struct dns_server *s, enum dns_view view, struct ip address, uint16_t port,
+               struct tcp_listener **ret, struct err *err)
 {
 	struct tcp_listener *t = NEW(struct tcp_listener);
 	int r;
 
 	t->server = s;
+	t->view = view;
 	t->fd = -1;
 	list_init(&t->conns);
 	r = open_listening(address, port, &t->fd, err);

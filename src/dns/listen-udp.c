@@ -12,6 +12,7 @@
 
 struct udp_listener {
 	struct dns_server *server; /* borrowed */
+	enum dns_view view;
 	int fd;
 	uint16_t port;
 	struct loop_fd *watch;
@@ -60,6 +61,7 @@ static void answer_batch(struct udp_listener *u, size_t n)
 		struct msghdr *m = &u->messages[i].msg_hdr;
 		size_t size;
 
+		u->askers[i].view = u->view;
 		u->askers[i].conn = NULL;
 		u->askers[i].from_size = m->msg_namelen;
 		if (m->msg_flags & MSG_TRUNC) {
@@ -131,8 +133,8 @@ static int open_bound(struct ip address, uint16_t port, int *ret_fd, struct err 
 	return 0;
 }
 
-int udp_listen(struct dns_server *s, struct ip address, uint16_t port, struct udp_listener **ret,
-               struct err *err)
+int udp_listen(struct dns_server *s, enum dns_view view, struct ip address, uint16_t port,
+               struct udp_listener **ret, struct err *err)
 {
 	struct udp_listener *u = NEW(struct udp_listener);
 	struct sockaddr_storage sa;
@@ -141,6 +143,7 @@ int udp_listen(struct dns_server *s, struct ip address, uint16_t port, struct ud
 	int r;
 
 	u->server = s;
+	u->view = view;
 	u->fd = -1;
 	r = open_bound(address, port, &u->fd, err);
 	if (r == 0 && getsockname(u->fd, (struct sockaddr *)&sa, &len) < 0) {

@@ -13,21 +13,22 @@ struct tcp_listener;
 
 struct dns_server {
 	struct loop *loop;
-	struct dns_engine engine;
+	struct dns_engine engines[DNS_VIEWS];
 	struct forwarder *forwarder;
-	struct memo *memo; /* owned; of what the model says */
+	struct memo *memo; /* owned; of what the model says in the cluster's view */
 	uint64_t names;    /* version of MODEL_NAMES that it holds for */
-	struct udp_listener *udp;
-	struct tcp_listener *tcp;
+	struct udp_listener *udp[DNS_VIEWS]; /* null: nobody is served so */
+	struct tcp_listener *tcp[DNS_VIEWS];
 	struct list pending; /* struct pending.in_server */
 	size_t n_pending;
 	struct dns_server_stats stats;
 	uint32_t rotate; /* counts questions */
-	uint16_t port;
+	uint16_t ports[DNS_VIEWS];
 };
 
 /* Who asked: a datagram's sender, or a connection. */
 struct asker {
+	enum dns_view view;
 	struct tcp_conn *conn; /* null: UDP */
 	struct sockaddr_storage from;
 	socklen_t from_size;
@@ -39,14 +40,14 @@ size_t server_handle(struct dns_server *s, const struct asker *who, const uint8_
 /* The connection is going: its questions are forgotten. */
 void server_forget(struct dns_server *s, const struct tcp_conn *conn);
 
-MUST_USE int udp_listen(struct dns_server *s, struct ip address, uint16_t port,
+MUST_USE int udp_listen(struct dns_server *s, enum dns_view view, struct ip address, uint16_t port,
                         struct udp_listener **ret, struct err *err);
 void udp_send(struct udp_listener *u, const struct asker *who, const uint8_t *bytes, size_t size);
 uint16_t udp_port(const struct udp_listener *u);
 /* Answers what is queued first. */
 struct udp_listener *udp_close(struct udp_listener *u);
 
-MUST_USE int tcp_listen(struct dns_server *s, struct ip address, uint16_t port,
+MUST_USE int tcp_listen(struct dns_server *s, enum dns_view view, struct ip address, uint16_t port,
                         struct tcp_listener **ret, struct err *err);
 /* The reply to a question that had to wait. */
 void tcp_reply(struct tcp_conn *c, const uint8_t *bytes, size_t size);

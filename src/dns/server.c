@@ -59,7 +59,7 @@ static void upstream_answered(struct forward_waiter *w, const uint8_t *bytes, si
 	if (who.conn) {
 		tcp_reply(who.conn, buf, size);
 	} else {
-		udp_send(s->udp, &who, buf, size);
+		udp_send(s->udp[who.view], &who, buf, size);
 	}
 }
 
@@ -119,6 +119,7 @@ static size_t answer(struct dns_server *s, const struct asker *who, const uint8_
                      size_t size, uint16_t rotate, uint8_t *buf, size_t max, bool *ret_keep)
 {
 	scoped_arena struct arena a = { 0 };
+	const struct dns_engine *e = &s->engines[who->view];
 	struct answer_next next;
 	struct dns_query q;
 
@@ -131,10 +132,10 @@ static size_t answer(struct dns_server *s, const struct asker *who, const uint8_
 	if (max > max_of(&q, who)) {
 		max = max_of(&q, who);
 	}
-	if (answer_query(&s->engine, &q, rotate, &a, buf, max, &size, &next) == ANSWER_FORWARD) {
+	if (answer_query(e, &q, rotate, &a, buf, max, &size, &next) == ANSWER_FORWARD) {
 		size = forward(s, who, &q, &next, buf, max);
 	} else {
-		*ret_keep = s->engine.synced && q.has_question && !q.refusal;
+		*ret_keep = e->synced && q.has_question && !q.refusal;
 	}
 	count_reply(s, buf, size);
 	return size;
@@ -143,13 +144,13 @@ static size_t answer(struct dns_server *s, const struct asker *who, const uint8_
 size_t server_handle(struct dns_server *s, const struct asker *who, const uint8_t *bytes,
                      size_t size, uint8_t *buf, size_t max)
 {
-	uint64_t names = model_version(s->engine.model, MODEL_NAMES);
+	uint64_t names = model_version(s->engines[VIEW_CLUSTER].model, MODEL_NAMES);
 	uint16_t rotate = next_rotation(s);
 	struct memo_key k;
 	size_t n;
 	bool keep;
 
-	if (who->conn) {
+	if (who->conn || who->view != VIEW_CLUSTER) {
 		return answer(s, who, bytes, size, rotate, buf, max, &keep);
 	}
 	if (names != s->names) {
@@ -190,12 +191,12 @@ static bool is_own_service(void *arg, struct ip ip)
 	scoped_arena struct arena a = { 0 };
 	struct name_record *r;
 	size_t n;
-	struct slice domain = model_cluster_domain(s->engine.model);
+	const struct model *m = s->engines[VIEW_CLUSTER].model;
+	struct slice domain = model_cluster_domain(m);
 	const char *text =
 		arena_printf(&a, "kube-dns.kube-system.svc." SLICE_FMT, SLICE_ARG(domain));
 
-	(void)name_lookup(s->engine.model, slice_of(text), ip.family == IP_V4 ? NAME_A : NAME_AAAA,
-	                  &a, &r, &n);
+	(void)name_lookup(m, slice_of(text), ip.family == IP_V4 ? NAME_A : NAME_AAAA, &a, &r, &n);
 	for (size_t i = 0; i < n; i++) {
 		if (ip_eq(r[i].ip, ip)) {
 			return true;
@@ -205,22 +206,33 @@ static bool is_own_service(void *arg, struct ip ip)
 }
 
 /* Both transports on one port; when any port will do, one that is free for both. */
-static int listen_both(struct dns_server *s, const struct dns_server_config *c, struct err *err)
+static int listen_both(struct dns_server *s, enum dns_view view, struct ip address, uint16_t port,
+                       struct err *err)
 {
 	int r;
 
 	for (int tries = 0;; tries++) {
-		r = udp_listen(s, c->address, c->port, &s->udp, err);
+		r = udp_listen(s, view, address, port, &s->udp[view], err);
 		if (r < 0) {
 			return r;
 		}
-		s->port = udp_port(s->udp);
-		r = tcp_listen(s, c->address, s->port, &s->tcp, err);
-		if (r == 0 || c->port || tries == 16) {
+		s->ports[view] = udp_port(s->udp[view]);
+		r = tcp_listen(s, view, address, s->ports[view], &s->tcp[view], err);
+		if (r == 0 || port || tries == 16) {
 			return r;
 		}
-		s->udp = udp_close(s->udp);
+		s->udp[view] = udp_close(s->udp[view]);
 	}
+}
+
+static int listen_all(struct dns_server *s, const struct dns_server_config *c, struct err *err)
+{
+	int r = listen_both(s, VIEW_CLUSTER, c->address, c->port, err);
+
+	if (r == 0 && c->public_port) {
+		r = listen_both(s, VIEW_PUBLIC, c->address, c->public_port, err);
+	}
+	return r;
 }
 
 int dns_server_new(const struct dns_server_config *c, struct dns_server **ret, struct err *err)
@@ -229,14 +241,17 @@ int dns_server_new(const struct dns_server_config *c, struct dns_server **ret, s
 	int r;
 
 	s->loop = c->loop;
-	dns_engine_init(&s->engine, c->model, 0);
+	for (size_t i = 0; i < DNS_VIEWS; i++) {
+		dns_engine_init(&s->engines[i], c->model, 0);
+	}
+	s->engines[VIEW_PUBLIC].is_public = true;
 	s->memo = memo_new();
 	list_init(&s->pending);
 	s->forwarder = forwarder_new(c->loop);
 	forwarder_set_zones(s->forwarder, c->zones, c->n_zones);
 	forwarder_skip(s->forwarder, is_own_service, s);
-	r = s->engine.soa_size
-	            ? listen_both(s, c, err)
+	r = s->engines[VIEW_CLUSTER].soa_size
+	            ? listen_all(s, c, err)
 	            : err_raise(err, ERR_INVALID, "the cluster domain is no domain name");
 	if (r < 0) {
 		dns_server_free(s);
@@ -251,8 +266,10 @@ struct dns_server *dns_server_free(struct dns_server *s)
 	if (!s) {
 		return NULL;
 	}
-	s->udp = udp_close(s->udp);
-	s->tcp = tcp_close(s->tcp);
+	for (size_t i = 0; i < DNS_VIEWS; i++) {
+		s->udp[i] = udp_close(s->udp[i]);
+		s->tcp[i] = tcp_close(s->tcp[i]);
+	}
 	list_for_each (&s->pending, p, struct pending, in_server) {
 		forward_cancel(&p->waiter);
 		forget(p);
@@ -265,13 +282,17 @@ struct dns_server *dns_server_free(struct dns_server *s)
 
 void dns_server_set_synced(struct dns_server *s, bool synced)
 {
-	s->engine.synced = synced;
+	for (size_t i = 0; i < DNS_VIEWS; i++) {
+		s->engines[i].synced = synced;
+	}
 	memo_forget(s->memo);
 }
 
 void dns_server_set_serial(struct dns_server *s, uint32_t serial)
 {
-	dns_engine_set_serial(&s->engine, serial);
+	for (size_t i = 0; i < DNS_VIEWS; i++) {
+		dns_engine_set_serial(&s->engines[i], serial);
+	}
 	memo_forget(s->memo);
 }
 
@@ -282,7 +303,7 @@ size_t dns_server_pending(const struct dns_server *s)
 
 uint16_t dns_server_port(const struct dns_server *s)
 {
-	return s->port;
+	return s->ports[VIEW_CLUSTER];
 }
 
 const struct dns_server_stats *dns_server_stats(const struct dns_server *s)

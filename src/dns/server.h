@@ -5,13 +5,17 @@
 #include "dns/forward.h"
 #include "model/model.h"
 
+/* What is answered depends on where the question came in. */
+enum dns_view { VIEW_CLUSTER, VIEW_PUBLIC, DNS_VIEWS };
+
 struct dns_server_config {
 	struct loop *loop;
 	const struct model *model;        /* borrowed */
 	const struct forward_zone *zones; /* who is asked what is not ours; may be replaced later */
 	size_t n_zones;
-	struct ip address; /* to listen on; family 0: every IPv4 address */
-	uint16_t port;     /* 0: any free one, the same for both transports */
+	struct ip address;    /* to listen on; family 0: every IPv4 address */
+	uint16_t port;        /* 0: any free one, the same for both transports */
+	uint16_t public_port; /* for who asks from outside; 0: nobody does */
 };
 
 #define DNS_RCODES 24

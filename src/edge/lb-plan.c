@@ -236,6 +236,9 @@ static struct lb_service read_service(struct arena *a, const struct doc *d)
 		.hostname = slice_is(
 			val_str(val_get(val_get(meta, "annotations"), LB_STATUS_ANNOTATION)),
 			"hostname"),
+		.guest = slice_is(
+			val_str(val_get(val_get(meta, "annotations"), LB_GUEST_ANNOTATION)),
+			"true"),
 		.health = health_rule_of(d->root),
 	};
 
@@ -252,9 +255,11 @@ static struct lb_service read_service(struct arena *a, const struct doc *d)
 static int by_age(const void *x, const void *y)
 {
 	const struct lb_service *a = x, *b = y;
-	int c = slice_cmp(val_str(val_path(a->object->root, "metadata.creationTimestamp")),
-	                  val_str(val_path(b->object->root, "metadata.creationTimestamp")));
+	int c = (int)a->guest - (int)b->guest;
 
+	c = c ? c
+	      : slice_cmp(val_str(val_path(a->object->root, "metadata.creationTimestamp")),
+	                  val_str(val_path(b->object->root, "metadata.creationTimestamp")));
 	c = c ? c : slice_cmp(a->ns, b->ns);
 	return c ? c : slice_cmp(a->name, b->name);
 }
@@ -277,7 +282,7 @@ static bool is_settled(const struct lb_service *s)
 	return s->wanted && !s->problem && s->ip.family != IP_NONE;
 }
 
-/* How many share the address; *ret_clash: some port of s is among theirs. */
+/* How many besides guests share the address; *ret_clash: some port of s is among theirs. */
 static size_t others_at(const struct lb_plan *p, const struct lb_service *s, struct ip ip,
                         bool *ret_clash)
 {
@@ -287,7 +292,7 @@ static size_t others_at(const struct lb_plan *p, const struct lb_service *s, str
 	for (size_t i = 0; i < p->n; i++) {
 		const struct lb_service *o = &p->services[i];
 
-		if (o == s || !is_settled(o) || !ip_eq(o->ip, ip)) {
+		if (o == s || o->guest || !is_settled(o) || !ip_eq(o->ip, ip)) {
 			continue;
 		}
 		n++;
@@ -319,7 +324,7 @@ static struct ip find_address(const struct lb_plan *p, const struct ip_ranges *e
 	return sharing.family != IP_NONE ? sharing : first;
 }
 
-/* What it asks for, or had. */
+/* What it asks for, or had; of a guest the first. */
 static struct ip wished_address(struct arena *a, const struct ip_ranges *edge, struct lb_service *s)
 {
 	const struct val *root = s->object->root;
@@ -327,6 +332,9 @@ static struct ip wished_address(struct arena *a, const struct ip_ranges *edge, s
 	const struct val *had = val_at(val_path(root, "status.loadBalancer.ingress"), 0);
 	struct ip ip;
 
+	if (s->guest && ip_ranges_nth(edge, 0, &ip)) {
+		return ip;
+	}
 	if (wish.len && ip_parse(wish, &ip) && ip_ranges_have(edge, ip)) {
 		return ip;
 	}
@@ -389,8 +397,9 @@ static void settle_ports(struct arena *a, struct lb_plan *p)
 				port->why = arena_printf(
 					a,
 					"port %u of the edge address belongs to service " SLICE_FMT
-					"/" SLICE_FMT ", which is older",
-					port->port, SLICE_ARG(holder->ns), SLICE_ARG(holder->name));
+					"/" SLICE_FMT "%s",
+					port->port, SLICE_ARG(holder->ns), SLICE_ARG(holder->name),
+					s->guest ? "" : ", which is older");
 			}
 		}
 		if (s->wanted && !s->problem && served == 0) {

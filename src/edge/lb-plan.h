@@ -21,7 +21,10 @@
 #define LB_FINALIZER  "service.kubernetes.io/load-balancer-cleanup"
 /* Of a Service: "hostname": its status tells a name instead of an address, as AWS does. */
 #define LB_STATUS_ANNOTATION "kennel.dev/load-balancer-status"
-#define LB_CLASS             "kennel.dev/lb"
+/* "true": a guest on the edge's first address, which counts for nobody as taken; its ports go to any
+ * other Service that wants them. */
+#define LB_GUEST_ANNOTATION "kennel.dev/load-balancer-guest"
+#define LB_CLASS            "kennel.dev/lb"
 /* status.loadBalancer.ingress[].ports[].error */
 #define LB_ERROR_TAKEN    "kennel.dev/PortInUse"
 #define LB_ERROR_PROTOCOL "kennel.dev/ProtocolNotSupported"
@@ -44,6 +47,7 @@ struct lb_service {
 	struct ip ip;  /* of the edge */
 	bool sticky;   /* sessionAffinity ClientIP */
 	bool hostname; /* the status tells a name */
+	bool guest;    /* LB_GUEST_ANNOTATION */
 	bool proxies;  /* some port wants the PROXY header */
 	struct lb_port *ports;
 	size_t n_ports;
@@ -59,7 +63,7 @@ struct lb_service {
 };
 
 struct lb_plan {
-	struct lb_service *services; /* balancers, oldest first; then node ports */
+	struct lb_service *services; /* balancers, oldest first, guests last; then node ports */
 	size_t n;
 };
 

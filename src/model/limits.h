@@ -8,4 +8,5 @@
 #define MODEL_MEMO_MAX     65536u      /* kinds of pods whose class is remembered */
 #define NAME_TTL_S         30u         /* seconds; as CoreDNS ships (networking.md 5.2) */
 #define NAME_HOST_TTL_S    5u          /* seconds; Amazon's own for database endpoints */
+#define NAME_PUBLIC_TTL_S  60u         /* seconds; Amazon's own for aliases of load balancers */
 #define NAME_VERSION_TTL_S 28800u      /* seconds; dns-version in the specification's example */

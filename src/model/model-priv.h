@@ -143,6 +143,14 @@ void host_put(struct model *m, const struct doc *d);
 void host_remove(struct model *m, const struct doc *d);
 void host_free(struct host *h);
 
+/* ---- names for the world outside (public.c) ---- */
+struct public_names;
+struct public_names *public_names_new(void);
+void public_names_free(struct public_names *p);
+/* An Ingress or a Service. */
+void public_put(struct model *m, const struct doc *d);
+void public_remove(struct model *m, const struct doc *d);
+
 /* ---- policies: networking.md 3 ---- */
 enum peer_type { PEER_PODS, PEER_BLOCK, PEER_NODES, PEER_NAMES, PEER_NOTHING };
 struct policy_peer {
@@ -264,6 +272,7 @@ struct model {
 	size_t n_address_peers;             /* peers of theirs that nodes or host names decide */
 	struct map hosts;                   /* kind/namespace/name -> struct host, owned */
 	struct map host_by_name;            /* name -> struct host */
+	struct public_names *public;        /* owned */
 	struct list service_changes;        /* struct service.by_change, oldest first */
 	size_t n_tombstones;                /* services in the log that are gone */
 	uint64_t service_log_floor;         /* older changes than this are forgotten */

@@ -43,6 +43,7 @@ struct model *model_new(void)
 
 	m->domain = mem_strdup("cluster.local");
 	m->compiler = policy_compiler_new();
+	m->public = public_names_new();
 	list_init(&m->service_changes);
 	list_init(&m->service_dirt);
 	return m;
@@ -113,6 +114,7 @@ struct model *model_free(struct model *m)
 	map_fini(&m->host_by_name);
 	map_fini(&m->spaces);
 	map_fini(&m->nodes);
+	public_names_free(m->public);
 	policy_compiler_free(m->compiler);
 	free(m->domain);
 	free(m);
@@ -300,6 +302,7 @@ static const struct meaning {
 	{ "v1", "Pod", pod_put, pod_remove },
 	{ "v1", "Service", service_put, service_remove },
 	{ "discovery.k8s.io/v1", "EndpointSlice", slices_put, slices_remove },
+	{ "networking.k8s.io/v1", "Ingress", public_put, public_remove },
 	{ "networking.k8s.io/v1", "NetworkPolicy", policy_put, policy_remove },
 	{ "policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", cluster_policy_put,
 	  cluster_policy_remove },

@@ -140,6 +140,10 @@ enum name_result {
  * the server's to make: the apex exists, here, without records. */
 enum name_result name_lookup(const struct model *m, struct slice name, enum name_type type,
                              struct arena *a, struct name_record **ret, size_t *ret_n);
+/* The same for who asks from outside: names of Ingress hosts and load balancers (public.c). NAME_MISSING
+ * is what lies in the cluster's domain, NAME_FOREIGN everything that no object names. */
+enum name_result public_lookup(const struct model *m, struct slice name, enum name_type type,
+                               struct arena *a, struct name_record **ret, size_t *ret_n);
 void model_set_cluster_domain(struct model *m, struct slice domain); /* default cluster.local */
 struct slice
 model_cluster_domain(const struct model *m); /* lower case, without final dot; borrowed */

@@ -132,10 +132,12 @@ void service_put(struct model *m, const struct doc *d)
 	const struct service *s = service_record(m, ns, name);
 
 	service_hold(m, ns, name, d, s && s->doc && service_means_the_same(s->doc->root, d->root));
+	public_put(m, d);
 }
 
 void service_remove(struct model *m, const struct doc *d)
 {
+	public_remove(m, d);
 	service_let_go(m, val_str(val_path(d->root, "metadata.namespace")),
 	               val_str(val_path(d->root, "metadata.name")));
 }

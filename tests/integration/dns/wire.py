@@ -3,7 +3,7 @@ import socket
 import struct
 
 A, NS, CNAME, SOA, PTR, AAAA, SRV, OPT = 1, 2, 5, 6, 12, 28, 33, 41
-NOERROR, FORMERR, SERVFAIL, NXDOMAIN = 0, 1, 2, 3
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, REFUSED = 0, 1, 2, 3, 5
 
 
 def name(text):

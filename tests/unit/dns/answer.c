@@ -68,7 +68,7 @@ static int teardown(void **state)
 }
 
 /* The reply as text; "forward NAME" with aliases before when it is somebody else's. */
-static void ask(const struct model *m, const struct ask *q, struct strbuf *out)
+static void ask(const struct model *m, bool public, const struct ask *q, struct strbuf *out)
 {
 	struct dns_engine e;
 	scoped_arena struct arena a = { 0 };
@@ -80,6 +80,7 @@ static void ask(const struct model *m, const struct ask *q, struct strbuf *out)
 	dns_engine_init(&e, m, 1);
 	dns_engine_set_serial(&e, 77);
 	e.synced = true;
+	e.is_public = public;
 	assert_true(query_parse(&query, packet, packet_of(q, packet, sizeof(packet))));
 	if (answer_query(&e, &query, q->rotate, &a, buf, q->max ? q->max : query.payload, &size,
 	                 &next) == ANSWER_DONE) {
@@ -93,14 +94,19 @@ static void ask(const struct model *m, const struct ask *q, struct strbuf *out)
 	strbuf_addf(out, "forward " SLICE_FMT "\n", SLICE_ARG(query_name(&next.next)));
 }
 
-static void expect_ask(const struct model *m, struct ask q, const char *want)
+static void expect_view(const struct model *m, bool public, struct ask q, const char *want)
 {
 	scoped_strbuf struct strbuf b = { 0 };
 
-	ask(m, &q, &b);
+	ask(m, public, &q, &b);
 	if (strcmp(strbuf_str(&b), want) != 0) {
 		fail_msg("%s type %u:\n%sexpected:\n%s", q.name, q.type, strbuf_str(&b), want);
 	}
+}
+
+static void expect_ask(const struct model *m, struct ask q, const char *want)
+{
+	expect_view(m, false, q, want);
 }
 
 static void expect(const struct model *m, const char *name, uint16_t type, const char *want)
@@ -246,7 +252,7 @@ static void what_does_not_fit_is_cut_whole_and_fits_by_tcp(void **state)
 	expect(*state, "db.shop.svc.cluster.local.", NAME_A, "NOERROR aa tc\n");
 	expect_ask(*state, (struct ask){ "db.shop.svc.cluster.local.", NAME_A, .edns = 65000 },
 	           "NOERROR aa tc\nar OPT 1232\n");
-	ask(*state, &(struct ask){ "db.shop.svc.cluster.local.", NAME_A, .max = 65535 }, &b);
+	ask(*state, false, &(struct ask){ "db.shop.svc.cluster.local.", NAME_A, .max = 65535 }, &b);
 	assert_non_null(strstr(strbuf_str(&b), "10.244.9.199\n"));
 	assert_non_null(strstr(strbuf_str(&b), "10.244.0.20\n"));
 	assert_null(strstr(strbuf_str(&b), " tc"));
@@ -317,6 +323,45 @@ static void broken_questions_are_formerr_and_replies_are_not_answered(void **sta
 	assert_false(query_parse(&query, packet, 11));
 }
 
+static void who_asks_from_outside_gets_public_names_only(void **state)
+{
+	static const struct {
+		const char *name, *want;
+	} cases[] = {
+		{ "App.example.com.", "NOERROR aa\nan App.example.com. 60 1 127.0.0.1\n" },
+		{ "www.example.com.", "alias forward www.example.net\n" },
+		{ "in.example.com.", "NXDOMAIN aa\n"
+		                     "an in.example.com. 60 5 web.shop.svc.cluster.local.\n" SOA },
+		{ "web.shop.svc.cluster.local.", "REFUSED\n" },
+		{ "cluster.local.", "REFUSED\n" },
+		{ "main.abc.us-east-1.rds.amazonaws.com.",
+		  "forward main.abc.us-east-1.rds.amazonaws.com\n" },
+		{ "7.0.1.10.in-addr.arpa.", "forward 7.0.1.10.in-addr.arpa\n" },
+	};
+
+	put(*state, "apiVersion: networking.k8s.io/v1\n"
+	            "kind: Ingress\n"
+	            "metadata: {name: a, namespace: shop}\n"
+	            "spec: {rules: [{host: app.example.com}]}\n"
+	            "status: {loadBalancer: {ingress: [{ip: 127.0.0.1}]}}\n"
+	            "---\n"
+	            "apiVersion: networking.k8s.io/v1\n"
+	            "kind: Ingress\n"
+	            "metadata: {name: b, namespace: shop, annotations: "
+	            "{external-dns.alpha.kubernetes.io/target: www.example.net}}\n"
+	            "spec: {rules: [{host: www.example.com}]}\n"
+	            "---\n"
+	            "apiVersion: networking.k8s.io/v1\n"
+	            "kind: Ingress\n"
+	            "metadata: {name: c, namespace: shop, annotations: "
+	            "{external-dns.alpha.kubernetes.io/target: web.shop.svc.cluster.local}}\n"
+	            "spec: {rules: [{host: in.example.com}]}\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		expect_view(*state, true, (struct ask){ cases[i].name, NAME_A }, cases[i].want);
+	}
+	expect(*state, "app.example.com.", NAME_A, "forward app.example.com\n");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -330,6 +375,7 @@ int main(void)
 		T(aliases_are_followed_inside_and_handed_over_outside),
 		T(the_apex_has_soa_ns_and_the_version),
 		T(what_is_no_question_for_us_is_refused),
+		T(who_asks_from_outside_gets_public_names_only),
 		T(any_is_answered_minimally),
 		T(edns_is_sent_to_those_who_sent_it),
 		T(what_does_not_fit_is_cut_whole_and_fits_by_tcp),

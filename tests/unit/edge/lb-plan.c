@@ -89,6 +89,28 @@ static void a_service_gets_its_ports(void **state)
 	assert_int_equal(p.services[0].health.unhealthy_after, 3);
 }
 
+static void a_guest_takes_nothing_from_others(void **state)
+{
+	(void)state;
+	service("names", 9, "\"kennel.dev/load-balancer-guest\":\"true\"",
+	        "\"ports\":[{\"port\":53,\"nodePort\":30053},{\"port\":80,\"nodePort\":30054}]");
+	service("web", 5, "", PORT(80, 30080));
+	struct lb_plan p = plan_at("127.0.0.10-127.0.0.12");
+	char text[IP_TEXT_SIZE];
+
+	assert_true(slice_is(p.services[0].name, "web"));
+	assert_string_equal(ip_format(p.services[0].ip, text), "127.0.0.10");
+	assert_null(p.services[0].ports[0].error);
+	assert_string_equal(ip_format(p.services[1].ip, text), "127.0.0.10");
+	assert_null(p.services[1].ports[0].error);
+	assert_string_equal(p.services[1].ports[1].error, LB_ERROR_TAKEN);
+	service("more", 1, "", PORT(53, 30090));
+	p = plan_at("127.0.0.10");
+	assert_null(p.services[1].ports[0].error);
+	assert_true(slice_is(p.services[2].name, "names"));
+	assert_non_null(strstr(p.services[2].problem, "belongs to service shop/more"));
+}
+
 static void the_oldest_keeps_a_port(void **state)
 {
 	(void)state;
@@ -350,6 +372,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		T(a_service_gets_its_ports),
+		T(a_guest_takes_nothing_from_others),
 		T(the_oldest_keeps_a_port),
 		T(other_classes_and_types_are_not_ours),
 		T(protocols_share_a_port_number),
