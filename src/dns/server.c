@@ -2,6 +2,7 @@
  * the cache, or later from upstream. */
 #include "dns/server-priv.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 /* A question that waits for upstream. */
@@ -22,13 +23,27 @@ static void forget(struct pending *p)
 	free(p);
 }
 
-static void count_reply(struct dns_server *s, const uint8_t *bytes, size_t size)
+static void count_wait(struct dns_waits *w, int64_t us)
+{
+	unsigned i = 0;
+
+	while (i + 1 < DNS_WAIT_BUCKETS && us > (int64_t)DNS_WAIT_US << i) {
+		i++;
+	}
+	w->buckets[i]++;
+	w->sum_us += us > 0 ? (uint64_t)us : 0;
+}
+
+static void count_reply(struct dns_server *s, const struct asker *who, const uint8_t *bytes,
+                        size_t size)
 {
 	if (size >= KNOT_WIRE_HEADER_SIZE) {
 		unsigned rcode = knot_wire_get_rcode(bytes);
 
-		s->stats.responses[rcode < DNS_RCODES ? rcode : 0]++;
+		rcode = rcode < DNS_RCODES ? rcode : 0;
+		s->stats.responses[rcode]++;
 		s->stats.truncated += knot_wire_get_tc(bytes) != 0;
+		count_wait(&s->stats.waits[rcode], clock_mono_us() - who->since_us);
 	}
 }
 
@@ -54,7 +69,7 @@ static void upstream_answered(struct forward_waiter *w, const uint8_t *bytes, si
 	}
 	struct asker who = p->who;
 
-	count_reply(s, buf, size);
+	count_reply(s, &who, buf, size);
 	forget(p);
 	if (who.conn) {
 		tcp_reply(who.conn, buf, size);
@@ -136,7 +151,7 @@ static size_t answer(struct dns_server *s, const struct asker *who, const uint8_
 	} else {
 		*ret_keep = s->engine.synced && q.has_question && !q.refusal;
 	}
-	count_reply(s, buf, size);
+	count_reply(s, who, buf, size);
 	return size;
 }
 
@@ -161,7 +176,7 @@ size_t server_handle(struct dns_server *s, const struct asker *who, const uint8_
 	if (n) {
 		s->stats.requests[0]++;
 		s->stats.repeated++;
-		count_reply(s, buf, n);
+		count_reply(s, who, buf, n);
 		return n;
 	}
 	n = answer(s, who, bytes, size, rotate, buf, max, &keep);
