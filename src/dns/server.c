@@ -143,13 +143,18 @@ static size_t answer(struct dns_server *s, const struct asker *who, const uint8_
 		return 0;
 	}
 	s->stats.requests[who->conn != NULL]++;
+	if (s->engine.autopath && !who->conn) {
+		uint16_t port;
+
+		(void)ip_from_sockaddr((const struct sockaddr *)&who->from, &q.client, &port);
+	}
 	if (max > max_of(&q, who)) {
 		max = max_of(&q, who);
 	}
 	if (answer_query(&s->engine, &q, rotate, &a, buf, max, &size, &next) == ANSWER_FORWARD) {
 		size = forward(s, who, &q, &next, buf, max);
 	} else {
-		*ret_keep = s->engine.synced && q.has_question && !q.refusal;
+		*ret_keep = s->engine.synced && q.has_question && !q.refusal && !next.for_client;
 	}
 	count_reply(s, who, buf, size);
 	return size;
@@ -308,6 +313,12 @@ const struct dns_server_stats *dns_server_stats(const struct dns_server *s)
 void dns_server_set_zones(struct dns_server *s, const struct forward_zone *zones, size_t n)
 {
 	forwarder_set_zones(s->forwarder, zones, n);
+}
+
+void dns_server_set_autopath(struct dns_server *s, bool on)
+{
+	s->engine.autopath = on;
+	memo_forget(s->memo);
 }
 
 const struct forwarder *dns_server_forwarder(const struct dns_server *s)

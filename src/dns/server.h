@@ -45,6 +45,8 @@ void dns_server_set_synced(struct dns_server *s, bool synced);
 /* The zone's serial: seconds of the last change. */
 void dns_server_set_serial(struct dns_server *s, uint32_t serial);
 void dns_server_set_zones(struct dns_server *s, const struct forward_zone *zones, size_t n);
+/* Whether search paths are walked here, see dns_engine; the model has pods then. */
+void dns_server_set_autopath(struct dns_server *s, bool on);
 /* Clients that wait for an answer from upstream. */
 size_t dns_server_pending(const struct dns_server *s);
 uint16_t dns_server_port(const struct dns_server *s);
