@@ -306,10 +306,16 @@ static void put_guard(struct service *s, const struct service_port *p, struct ip
 	}
 }
 
-static bool has_cluster_ip(const struct service *s, const struct service_port *p)
+/* The families of a Service are those of its cluster addresses, of a pod's host port those of its endpoints. */
+static bool has_family(const struct service_port *p, enum ip_family family)
 {
 	for (size_t i = 0; i < p->n_cluster_ips; i++) {
-		if (p->cluster_ips[i].family == s->b->stack->family) {
+		if (p->cluster_ips[i].family == family) {
+			return true;
+		}
+	}
+	for (size_t i = 0; p->only_node.len && i < p->n_endpoints; i++) {
+		if (p->endpoints[i].ip.family == family) {
 			return true;
 		}
 	}
@@ -322,8 +328,7 @@ static void list_entries(struct service *s, const struct service_port *p, entry_
 {
 	uint8_t proto = (uint8_t)p->proto;
 
-	/* The families of a Service are those of its cluster addresses. */
-	if (!has_cluster_ip(s, p)) {
+	if (!has_family(p, s->b->stack->family)) {
 		return;
 	}
 	for (size_t i = 0; i < p->n_cluster_ips; i++) {

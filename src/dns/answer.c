@@ -307,6 +307,65 @@ static void put_result(struct work *w, const struct answer_next *at, enum name_r
 	}
 }
 
+/* ---- search paths ---- */
+
+/* The namespace whose pod asks; empty: no pod does. */
+static struct slice namespace_of(const struct dns_engine *e, const struct dns_query *q)
+{
+	const struct val *owner = q->client.family ? model_owner_of(e->model, q->client) : NULL;
+
+	return slice_is(val_get_str(owner, "kind"), "Pod")
+	               ? val_str(val_path(owner, "metadata.namespace"))
+	               : SLICE("");
+}
+
+/* What was meant when a name is the first of a search path: "api.example.com" of
+ * "api.example.com.shop.svc.cluster.local" from a pod in shop; empty: it is none. */
+static struct slice searched_name(const struct dns_engine *e, const struct dns_query *q,
+                                  struct arena *a)
+{
+	struct slice name = query_name(q), ns = namespace_of(e, q), meant;
+	const char *suffix = arena_printf(a, "." SLICE_FMT ".svc." SLICE_FMT, SLICE_ARG(ns),
+	                                  SLICE_ARG(model_cluster_domain(e->model)));
+
+	if (!ns.len || !slice_has_suffix(name, slice_of(suffix))) {
+		return SLICE("");
+	}
+	meant = slice_head(name, name.len - strlen(suffix));
+	return slice_find(meant, '.') > 0 ? meant : SLICE("");
+}
+
+/* True: *at is an alias further, and *ret what there is. Sources: networking.md 5.4, CoreDNS's autopath. */
+static bool walk_search_path(const struct dns_engine *e, struct arena *a, struct answer_next *at,
+                             enum name_result *ret, struct name_record **ret_r, size_t *ret_n)
+{
+	struct slice zone = model_cluster_domain(e->model), meant = searched_name(e, &at->next, a);
+	const char *const names[] = {
+		arena_printf(a, SLICE_FMT ".svc." SLICE_FMT ".", SLICE_ARG(meant), SLICE_ARG(zone)),
+		arena_printf(a, SLICE_FMT "." SLICE_FMT ".", SLICE_ARG(meant), SLICE_ARG(zone)),
+		arena_printf(a, SLICE_FMT ".", SLICE_ARG(meant)),
+	};
+
+	at->for_client = true;
+	for (size_t i = 0; meant.len && i < ARRAY_SIZE(names); i++) {
+		const struct name_record alias = { .target = slice_of(names[i]),
+			                           .ttl = DENIAL_TTL_S };
+		struct slice name = slice_head(alias.target, alias.target.len - 1);
+
+		*ret = name_lookup(e->model, name, (enum name_type)at->next.type, a, ret_r, ret_n);
+		if (*ret != NAME_MISSING) {
+			return follow(a, &alias, at);
+		}
+	}
+	*ret = NAME_MISSING;
+	return false;
+}
+
+static bool is_address(const struct dns_query *q)
+{
+	return q->type == NAME_A || q->type == NAME_AAAA;
+}
+
 /* ---- the engine ---- */
 
 void dns_engine_set_serial(struct dns_engine *e, uint32_t serial)
@@ -358,10 +417,15 @@ enum answer_result answer_query(const struct dns_engine *e, const struct dns_que
 	ret_next->next = *q;
 	ret_next->aliases = NULL;
 	ret_next->n_aliases = 0;
+	ret_next->for_client = false;
 	while (!code) {
 		result = lookup(e, query_name(&ret_next->next), (enum name_type)q->type, a, &r, &n);
 		if (result == NAME_MISSING && e->is_public && !ret_next->n_aliases) {
 			code = KNOT_RCODE_REFUSED; /* RFC 1035 4.1.1: not for this asker */
+		}
+		if (result == NAME_MISSING && e->autopath && is_address(q) &&
+		    !ret_next->for_client && !ret_next->n_aliases) {
+			(void)walk_search_path(e, a, ret_next, &result, &r, &n);
 		}
 		if (result != NAME_FOUND || !is_followed(q, r, n)) {
 			break;

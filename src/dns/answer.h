@@ -12,6 +12,9 @@ struct dns_engine {
 	const struct model *model; /* borrowed */
 	bool synced;               /* false: SERVFAIL for everything */
 	bool is_public;            /* for who asks from outside */
+	/* Walk the search path of pods ourselves: the first name that a stub resolver makes of
+	 * "api.example.com" is answered with what the last would have got. The model has pods then. */
+	bool autopath;
 	/* of the zone, in wire form: denials are the most frequent answers and all carry the same
 	 * SOA */
 	uint8_t apex[DNS_NAME_SIZE];
@@ -32,6 +35,7 @@ struct answer_next {
 		next; /* as the client's question, by another name when aliases were followed */
 	struct dns_alias *aliases; /* in the arena */
 	size_t n_aliases;
+	bool for_client; /* another client may get another answer */
 };
 /* buf has max bytes, what the transport carries at most. rotate spreads load: any number that
  * changes. */

@@ -238,6 +238,9 @@ static int read_plugins(struct reader *r, const struct line *server,
 		}
 		if (slice_is(l.words[0], "forward")) {
 			read_forward(r, &l, blocks, n_blocks);
+		} else if (slice_is(l.words[0], "autopath") && l.n > 1 &&
+		           slice_is(l.words[l.n - 1], "@kubernetes")) {
+			r->to->autopath = true;
 		} else if (!is_inherent(l.words[0])) {
 			note(r, &l, "plugin " SLICE_FMT " is not known here and left out",
 			     SLICE_ARG(slice_head(l.words[0], 60)));

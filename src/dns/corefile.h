@@ -1,4 +1,5 @@
-/* What: the part of a Corefile, CoreDNS's configuration, that says where names outside the cluster are asked. Pure.
+/* What: the part of a Corefile, CoreDNS's configuration, that says where names outside the cluster are asked, and whether search
+ * paths are walked here (autopath). Pure.
  *
  *     example.org corp.internal {
  *         forward . 10.0.0.53 10.0.1.53:5353
@@ -18,6 +19,7 @@
 
 struct corefile {
 	VEC(struct forward_zone) zones;
+	bool autopath;           /* autopath @kubernetes */
 	VEC(const char *) notes; /* "line 7: ... "; in the arena */
 };
 void corefile_fini(struct corefile *c);

@@ -51,6 +51,7 @@ struct role {
 	struct model *model;
 	struct client *client;
 	struct replica *replicas[ARRAY_SIZE(kinds)];
+	struct replica *pods;          /* null until search paths are to be walked */
 	struct replica *configuration; /* the ConfigMap with the Corefile; nobody waits for it */
 	const struct options *options;
 	struct dns_server *server;
@@ -283,6 +284,24 @@ static struct forward_zone usual_zone(const struct options *o)
 	return z;
 }
 
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+/* Whose address asks is known from pods, which are not watched before. */
+static void set_autopath(struct role *r, bool on)
+{
+	if (on && !r->pods) {
+		r->pods = replica_new(r->client, &(struct replica_spec){ .api_version = "v1",
+		                                                         .plural = "pods",
+		                                                         .changed = on_changed,
+		                                                         .synced = nothing,
+		                                                         .arg = r });
+	}
+	dns_server_set_autopath(r->server, on);
+}
+
 /* What cannot be read changes nothing, as with CoreDNS's reload. */
 static void on_configuration(void *arg, const struct doc *old, const struct doc *now)
 {
@@ -296,6 +315,7 @@ static void on_configuration(void *arg, const struct doc *old, const struct doc 
 	(void)old;
 	if (!text.len) {
 		dns_server_set_zones(r->server, &usual, 1);
+		dns_server_set_autopath(r->server, false);
 		return;
 	}
 	if (corefile_parse(&a, text, r->options->upstreams, r->options->n_upstreams, &c, &err) <
@@ -309,12 +329,8 @@ static void on_configuration(void *arg, const struct doc *old, const struct doc 
 	}
 	log_info("Corefile followed zones=%zu", c.zones.n);
 	dns_server_set_zones(r->server, c.zones.at, c.zones.n);
+	set_autopath(r, c.autopath);
 	corefile_fini(&c);
-}
-
-static void nothing(void *arg)
-{
-	(void)arg;
 }
 
 static void start_replicas(struct role *r)
@@ -421,6 +437,7 @@ static void stop(struct role *r)
 		r->replicas[i] = replica_free(r->replicas[i]);
 	}
 	r->configuration = replica_free(r->configuration);
+	r->pods = replica_free(r->pods);
 	r->client = client_free(r->client);
 	r->model = model_free(r->model);
 	loop_run_once(r->loop); /* connections are freed at the end of a turn */

@@ -26,6 +26,41 @@ static void add_plain(struct strbuf *out, const char *type, const char *name, co
 	strbuf_addf(out, "%s %llu\n", name, (unsigned long long)v);
 }
 
+/* Prometheus' buckets count what went before, too. */
+static void add_waits_of(struct strbuf *out, const struct dns_waits *w, const char *code)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < DNS_WAIT_BUCKETS; i++) {
+		n += w->buckets[i];
+		strbuf_addf(out, "coredns_dns_request_duration_seconds_bucket{rcode=\"%s\",le=\"",
+		            code);
+		if (i + 1 < DNS_WAIT_BUCKETS) {
+			strbuf_addf(out, "%.6f", (double)(DNS_WAIT_US << i) / 1e6);
+		} else {
+			strbuf_adds(out, "+Inf");
+		}
+		strbuf_addf(out, "\"} %llu\n", (unsigned long long)n);
+	}
+	strbuf_addf(out,
+	            "coredns_dns_request_duration_seconds_sum{rcode=\"%s\"} %.6f\n"
+	            "coredns_dns_request_duration_seconds_count{rcode=\"%s\"} %llu\n",
+	            code, (double)w->sum_us / 1e6, code, (unsigned long long)n);
+}
+
+static void add_waits(struct strbuf *out, const struct dns_server_stats *s)
+{
+	add_metric(out, "histogram", "coredns_dns_request_duration_seconds",
+	           "From a question's arrival to its answer, by code.");
+	for (unsigned i = 0; i < DNS_RCODES; i++) {
+		const knot_lookup_t *code = knot_lookup_by_id(knot_rcode_names, (int)i);
+
+		if (code && s->responses[i]) {
+			add_waits_of(out, &s->waits[i], code->name);
+		}
+	}
+}
+
 static void add_requests(struct strbuf *out, const struct dns_server_stats *s)
 {
 	static const char *const protos[] = { "udp", "tcp" };
@@ -44,6 +79,7 @@ static void add_requests(struct strbuf *out, const struct dns_server_stats *s)
 			            code->name, (unsigned long long)s->responses[i]);
 		}
 	}
+	add_waits(out, s);
 	add_plain(out, "counter", "kennel_dns_repeated_total",
 	          "Questions whose answer was at hand as it had gone out before.", s->repeated);
 	add_plain(out, "counter", "kennel_dns_truncated_total",

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
@@ -93,7 +94,7 @@ static void add_reply(struct tcp_conn *c, const uint8_t *bytes, size_t size)
 static void take_questions(struct tcp_conn *c)
 {
 	struct tcp_listener *t = c->listener;
-	struct asker who = { .view = t->view, .conn = c };
+	struct asker who = { .view = t->view, .conn = c, .since_us = clock_mono_us() };
 	size_t at = 0;
 
 	while (!is_full(c) && c->in.size - at >= 2) {

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "dns/any.h"
@@ -55,6 +56,7 @@ static void send_all(struct udp_listener *u, size_t n)
 
 static void answer_batch(struct udp_listener *u, size_t n)
 {
+	int64_t now_us = clock_mono_us();
 	size_t ready = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -63,6 +65,7 @@ static void answer_batch(struct udp_listener *u, size_t n)
 
 		u->askers[i].view = u->view;
 		u->askers[i].conn = NULL;
+		u->askers[i].since_us = now_us;
 		u->askers[i].from_size = m->msg_namelen;
 		if (m->msg_flags & MSG_TRUNC) {
 			u->server->stats.dropped++;

@@ -5,6 +5,7 @@
  * answer empty, so that a client never sees half a set. */
 #pragma once
 
+#include "base/ip.h"
 #include <libknot/libknot.h>
 
 #include "base/err.h"
@@ -12,6 +13,7 @@
 #include "dns/limits.h"
 
 struct dns_query {
+	struct ip client; /* who asks; none: it does not matter */
 	uint16_t id, type, qclass;
 	bool recursion_desired, checking_disabled;
 	bool has_question; /* else only the header of a reply is sent */

@@ -32,6 +32,7 @@ struct asker {
 	struct tcp_conn *conn; /* null: UDP */
 	struct sockaddr_storage from;
 	socklen_t from_size;
+	int64_t since_us; /* when the question was taken */
 };
 /* Handles one question. Returns the size of the reply in buf, or 0: none is to be sent, or it comes
  * later. */

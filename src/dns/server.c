@@ -2,6 +2,7 @@
  * the cache, or later from upstream. */
 #include "dns/server-priv.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 /* A question that waits for upstream. */
@@ -22,13 +23,27 @@ static void forget(struct pending *p)
 	free(p);
 }
 
-static void count_reply(struct dns_server *s, const uint8_t *bytes, size_t size)
+static void count_wait(struct dns_waits *w, int64_t us)
+{
+	unsigned i = 0;
+
+	while (i + 1 < DNS_WAIT_BUCKETS && us > (int64_t)DNS_WAIT_US << i) {
+		i++;
+	}
+	w->buckets[i]++;
+	w->sum_us += us > 0 ? (uint64_t)us : 0;
+}
+
+static void count_reply(struct dns_server *s, const struct asker *who, const uint8_t *bytes,
+                        size_t size)
 {
 	if (size >= KNOT_WIRE_HEADER_SIZE) {
 		unsigned rcode = knot_wire_get_rcode(bytes);
 
-		s->stats.responses[rcode < DNS_RCODES ? rcode : 0]++;
+		rcode = rcode < DNS_RCODES ? rcode : 0;
+		s->stats.responses[rcode]++;
 		s->stats.truncated += knot_wire_get_tc(bytes) != 0;
+		count_wait(&s->stats.waits[rcode], clock_mono_us() - who->since_us);
 	}
 }
 
@@ -54,7 +69,7 @@ static void upstream_answered(struct forward_waiter *w, const uint8_t *bytes, si
 	}
 	struct asker who = p->who;
 
-	count_reply(s, buf, size);
+	count_reply(s, &who, buf, size);
 	forget(p);
 	if (who.conn) {
 		tcp_reply(who.conn, buf, size);
@@ -129,15 +144,20 @@ static size_t answer(struct dns_server *s, const struct asker *who, const uint8_
 		return 0;
 	}
 	s->stats.requests[who->conn != NULL]++;
+	if (e->autopath && !who->conn) {
+		uint16_t port;
+
+		(void)ip_from_sockaddr((const struct sockaddr *)&who->from, &q.client, &port);
+	}
 	if (max > max_of(&q, who)) {
 		max = max_of(&q, who);
 	}
 	if (answer_query(e, &q, rotate, &a, buf, max, &size, &next) == ANSWER_FORWARD) {
 		size = forward(s, who, &q, &next, buf, max);
 	} else {
-		*ret_keep = e->synced && q.has_question && !q.refusal;
+		*ret_keep = e->synced && q.has_question && !q.refusal && !next.for_client;
 	}
-	count_reply(s, buf, size);
+	count_reply(s, who, buf, size);
 	return size;
 }
 
@@ -162,7 +182,7 @@ size_t server_handle(struct dns_server *s, const struct asker *who, const uint8_
 	if (n) {
 		s->stats.requests[0]++;
 		s->stats.repeated++;
-		count_reply(s, buf, n);
+		count_reply(s, who, buf, n);
 		return n;
 	}
 	n = answer(s, who, bytes, size, rotate, buf, max, &keep);
@@ -314,6 +334,12 @@ const struct dns_server_stats *dns_server_stats(const struct dns_server *s)
 void dns_server_set_zones(struct dns_server *s, const struct forward_zone *zones, size_t n)
 {
 	forwarder_set_zones(s->forwarder, zones, n);
+}
+
+void dns_server_set_autopath(struct dns_server *s, bool on)
+{
+	s->engines[VIEW_CLUSTER].autopath = on;
+	memo_forget(s->memo);
 }
 
 const struct forwarder *dns_server_forwarder(const struct dns_server *s)

@@ -19,11 +19,19 @@ struct dns_server_config {
 };
 
 #define DNS_RCODES 24
+/* How long clients waited: bucket i counts waits of at most DNS_WAIT_US << i microseconds, the last all others. */
+#define DNS_WAIT_US      16
+#define DNS_WAIT_BUCKETS 20
+struct dns_waits {
+	uint64_t buckets[DNS_WAIT_BUCKETS];
+	uint64_t sum_us;
+};
 struct dns_server_stats {
-	uint64_t requests[2];           /* UDP, TCP */
-	uint64_t responses[DNS_RCODES]; /* by code */
-	uint64_t repeated;              /* answered out of memory (memo.h) */
-	uint64_t dropped;               /* no questions: too short, or replies */
+	uint64_t requests[2];               /* UDP, TCP */
+	uint64_t responses[DNS_RCODES];     /* by code */
+	struct dns_waits waits[DNS_RCODES]; /* likewise */
+	uint64_t repeated;                  /* answered out of memory (memo.h) */
+	uint64_t dropped;                   /* no questions: too short, or replies */
 	uint64_t truncated;
 	uint64_t connections; /* TCP, accepted so far */
 };
@@ -41,6 +49,8 @@ void dns_server_set_synced(struct dns_server *s, bool synced);
 /* The zone's serial: seconds of the last change. */
 void dns_server_set_serial(struct dns_server *s, uint32_t serial);
 void dns_server_set_zones(struct dns_server *s, const struct forward_zone *zones, size_t n);
+/* Whether search paths are walked here, see dns_engine; the model has pods then. */
+void dns_server_set_autopath(struct dns_server *s, bool on);
 /* Clients that wait for an answer from upstream. */
 size_t dns_server_pending(const struct dns_server *s);
 uint16_t dns_server_port(const struct dns_server *s);

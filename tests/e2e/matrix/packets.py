@@ -1,4 +1,4 @@
-"""Holds a matrix (kennel matrix -o json) against packets: packets.py MANIFESTS MATRIX HOME
+"""Holds a matrix (kennel matrix -o json) against packets: packets.py MANIFESTS MATRIX SOCKET-OF-NODE
 
 From a pod of every workload to a pod of every other and to itself being another's, on every port that any declares and
 on one that none does, TCP and UDP; and from the node. Prints "agree: N flows, M open" or the flows that differ."""
@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.dont_write_bytecode = True
 matrix = json.load(open(sys.argv[2]))
-home = sys.argv[3]
+node_socket = sys.argv[3]
 TCP_PORTS, UDP_PORTS = [8080, 9090, 9000, 7], [5353, 7]
 PORTION = 1000
 
@@ -24,7 +24,7 @@ class Node(http.client.HTTPConnection):
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(120)
-        self.sock.connect(f"{home}/run/node.sock")
+        self.sock.connect(node_socket)
 
 
 def probe(path, flows, timeout_ms):

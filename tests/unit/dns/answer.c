@@ -10,6 +10,9 @@
 #include "packet.h"
 
 static const char world[] =
+	"{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: shop}, spec: {nodeName: n}, "
+	"status: {podIP: 10.244.0.5, phase: Running}}\n"
+	"---\n"
 	"{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n"
 	"---\n"
 	"apiVersion: v1\n"
@@ -82,6 +85,8 @@ static void ask(const struct model *m, bool public, const struct ask *q, struct 
 	e.synced = true;
 	e.is_public = public;
 	assert_true(query_parse(&query, packet, packet_of(q, packet, sizeof(packet))));
+	e.autopath = q->client != 0;
+	query.client = q->client ? ip_v4(q->client) : (struct ip){ 0 };
 	if (answer_query(&e, &query, q->rotate, &a, buf, q->max ? q->max : query.payload, &size,
 	                 &next) == ANSWER_DONE) {
 		assert_int_equal(knot_wire_get_id(buf), q->id ? q->id : 0x1234);
@@ -136,6 +141,45 @@ static void search_path_misses_are_nxdomain_with_soa(void **state)
 	expect(*state, "api.example.com.svc.cluster.local.", NAME_AAAA, "NXDOMAIN aa\n" SOA);
 	expect(*state, "api.example.com.cluster.local.", NAME_A, "NXDOMAIN aa\n" SOA);
 	expect(*state, "api.example.com.", NAME_A, "forward api.example.com\n");
+}
+
+#define POD 0x0af40005u /* in shop */
+
+static void expect_walk(const struct model *m, const char *name, uint16_t type, uint32_t client,
+                        const char *want)
+{
+	expect_ask(m, (struct ask){ .name = name, .type = type, .client = client }, want);
+}
+
+static void the_search_path_of_a_pod_is_walked_for_it(void **state)
+{
+	expect_walk(*state, "api.example.com.shop.svc.cluster.local.", NAME_A, POD,
+	            "alias forward api.example.com\n");
+	expect_walk(*state, "web.shop.shop.svc.cluster.local.", NAME_A, POD,
+	            "NOERROR aa\nan web.shop.shop.svc.cluster.local. 30 5 "
+	            "web.shop.svc.cluster.local.\n"
+	            "an web.shop.svc.cluster.local. 30 1 10.1.0.7\n");
+	expect_walk(*state, "web.shop.svc.shop.svc.cluster.local.", NAME_AAAA, POD,
+	            "NOERROR aa\nan web.shop.svc.shop.svc.cluster.local. 30 5 "
+	            "web.shop.svc.cluster.local.\n" SOA);
+	expect_walk(
+		*state, "main.abc.us-east-1.rds.amazonaws.com.shop.svc.cluster.local.", NAME_A, POD,
+		"NOERROR aa\nan main.abc.us-east-1.rds.amazonaws.com.shop.svc.cluster.local. 30 "
+		"5 main.abc.us-east-1.rds.amazonaws.com.\n"
+		"an main.abc.us-east-1.rds.amazonaws.com. 5 1 10.0.2.30\n");
+}
+
+static void only_the_first_step_of_its_own_path_is_walked(void **state)
+{
+	/* another namespace's, a later step, a name that is no search for one outside, a stranger */
+	expect_walk(*state, "api.example.com.other.svc.cluster.local.", NAME_A, POD,
+	            "NXDOMAIN aa\n" SOA);
+	expect_walk(*state, "api.example.com.svc.cluster.local.", NAME_A, POD, "NXDOMAIN aa\n" SOA);
+	expect_walk(*state, "nothing.shop.svc.cluster.local.", NAME_A, POD, "NXDOMAIN aa\n" SOA);
+	expect_walk(*state, "api.example.com.shop.svc.cluster.local.", NAME_TXT, POD,
+	            "NXDOMAIN aa\n" SOA);
+	expect_walk(*state, "api.example.com.shop.svc.cluster.local.", NAME_A, POD + 1,
+	            "NXDOMAIN aa\n" SOA);
 }
 
 static void letters_come_back_as_asked(void **state)
@@ -369,6 +413,8 @@ int main(void)
 		T(a_service_is_answered_with_authority),
 		T(a_name_without_the_type_is_nodata_with_soa),
 		T(search_path_misses_are_nxdomain_with_soa),
+		T(the_search_path_of_a_pod_is_walked_for_it),
+		T(only_the_first_step_of_its_own_path_is_walked),
 		T(letters_come_back_as_asked),
 		T(srv_brings_the_addresses_of_its_targets),
 		T(an_address_leads_to_its_name),

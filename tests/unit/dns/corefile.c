@@ -35,7 +35,10 @@ static void expect(const char *text, const char *wanted)
 	for (size_t i = 0; i < c.notes.n; i++) {
 		strbuf_addf(&b, "note: %s\n", c.notes.at[i]);
 	}
+	bool autopath = c.autopath;
+
 	corefile_fini(&c);
+	strbuf_adds(&b, autopath ? "autopath\n" : "");
 	assert_string_equal(strbuf_str(&b), wanted);
 }
 
@@ -63,6 +66,9 @@ static void zones_have_servers_of_their_own(void **state)
 	       ". 10.2.2.2:53\n");
 	/* what does not come to that server is not its own to forward */
 	expect("a.example {\n forward b.example 10.0.0.1\n}\n", "");
+	expect(". {\n autopath @kubernetes\n}\n", "autopath\n");
+	expect(". {\n autopath resolv.conf\n}\n",
+	       "note: line 2: plugin autopath is not known here and left out\n");
 	expect("", "");
 	expect("\n# nothing\n", "");
 }

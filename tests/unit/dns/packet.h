@@ -14,7 +14,8 @@ struct ask {
 	uint16_t qclass; /* 0: IN */
 	uint8_t opcode;
 	uint16_t rotate;
-	size_t max; /* 0: what the query allows by UDP */
+	uint32_t client; /* address of who asks, whose search path is walked; 0: nobody's is */
+	size_t max;      /* 0: what the query allows by UDP */
 };
 
 static inline size_t packet_of(const struct ask *q, uint8_t *buf, size_t max)
