@@ -37,7 +37,7 @@ struct drops {
 	struct map series; /* by labels -> struct series, owned */
 	uint64_t dropped;  /* sum of the kernel's counters at the last look */
 	unsigned round;
-	bool has_looked; /* what was before this process is not told again */
+	bool has_looked; /* else it is the first look, of which nothing is told */
 	/* sentences of this minute */
 	int64_t minute_us;
 	unsigned told;
@@ -312,6 +312,9 @@ struct drops *drops_new(struct agent *a)
 	struct drops *d = NEW(struct drops);
 
 	d->agent = a;
+	if (a->dataplane) {
+		look(d); /* what was before this process was told by the one before */
+	}
 	loop_timer_start(a->loop, &d->timer, LOOK_US, on_look);
 	return d;
 }
