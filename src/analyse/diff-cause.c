@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "analyse/mesh-flow.h"
 #include "analyse/policies.h"
 #include "base/mem.h"
 
@@ -249,6 +250,39 @@ static void blame_services(struct causes *c, const struct joint *to, id_vec *ids
 	}
 }
 
+/* Objects of the mesh that decide about connections to these pods and are not as before. */
+struct mesh_blame {
+	struct causes *c;
+	id_vec *ids;
+};
+
+static void blame_decider(void *arg, const struct object *o)
+{
+	const struct mesh_blame *b = arg;
+	const struct object *was = subject_find(b->c->sides[0]->subject, o->id, o->ns, o->name),
+			    *is = subject_find(b->c->sides[1]->subject, o->id, o->ns, o->name);
+
+	if (!was || !is || !val_eq(object_spec(was), object_spec(is))) {
+		blame(b->c, b->ids, was, is, "changed");
+	}
+}
+
+static void blame_mesh(struct causes *c, const struct joint *to, id_vec *ids)
+{
+	struct mesh_blame b = { c, ids };
+
+	for (size_t i = 0; i < to->workloads.n && i < LOOKED_AT_MAX; i++) {
+		const struct twin *t = &to->workloads.at[i];
+
+		if (t->was) {
+			mesh_each_decider(c->sides[0]->subject, t->was, blame_decider, &b);
+		}
+		if (t->is) {
+			mesh_each_decider(c->sides[1]->subject, t->is, blame_decider, &b);
+		}
+	}
+}
+
 static bool came_or_went(const struct joint *j)
 {
 	return j->before == DIFF_NOBODY || j->after == DIFF_NOBODY;
@@ -295,6 +329,7 @@ static void blame_sides(struct causes *c, const struct joint *from, const struct
 		blame_labels(c, peer, true, ids);
 		blame_ports(c, to, ids);
 	}
+	blame_mesh(c, to, ids);
 	if (is_internet(c, from)) {
 		blame_services(c, to, ids);
 		blame_labels(c, to, false, ids);

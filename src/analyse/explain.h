@@ -31,6 +31,7 @@
 	X(ENDPOINTS, "endpoints")      /* pods behind it */                                        \
 	X(EGRESS, "egress policy")     /* of the source */                                         \
 	X(ADMISSION, "ingress policy") /* of the destination */                                    \
+	X(MESH, "mesh")                /* mutual TLS, authorization */                             \
 	X(PORT, "pod port")                                                                        \
 	X(PROCESS, "listening process")                                                            \
 	X(DATABASE, "database")                                                                    \

@@ -157,8 +157,8 @@ static void add_exposure_key(struct strbuf *key, const struct matrix_exposure *x
 	strbuf_addc(key, ';');
 }
 
-/* By workload: a number for the ways in from the internet that lead to it. Policies may not tell two workloads apart
- * of which only one has a balancer. */
+/* By workload: a number for the ways in from the internet that lead to it, and its kin. Policies may not tell two workloads
+ * apart of which only one has a balancer. */
 static uint32_t *number_ways(struct matrix *m)
 {
 	struct strbuf *keys = mem_alloc((m->world.n_workloads + 1) * sizeof(*keys));
@@ -167,6 +167,9 @@ static uint32_t *number_ways(struct matrix *m)
 
 	for (size_t i = 0; i < m->world.n_exposures; i++) {
 		add_exposure_key(&keys[m->world.exposures[i].workload], &m->world.exposures[i]);
+	}
+	for (size_t i = 0; i < m->world.n_workloads; i++) {
+		strbuf_add_slice(&keys[i], m->world.workloads[i].kin);
 	}
 	for (size_t i = 0; i < m->world.n_workloads; i++) {
 		uintptr_t id =

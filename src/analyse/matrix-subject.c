@@ -1,6 +1,8 @@
 /* Why: the matrix knows addresses and ports; here manifests become such; see matrix-subject.h. */
 #include "analyse/matrix-subject.h"
 
+#include "analyse/group-flow.h"
+#include "analyse/mesh-flow.h"
 #include "base/mem.h"
 #include "base/vec.h"
 
@@ -25,6 +27,72 @@ struct ports workload_ports(struct arena *a, const struct workload *w)
 	return sum;
 }
 
+/* ---- behind the policies: the mesh, and security groups of pods ---- */
+
+static struct slice kin_of(struct arena *a, const struct subject *s, const struct workload *w)
+{
+	scoped_strbuf struct strbuf b = { 0 };
+
+	if (mesh_has_say(s)) {
+		mesh_add_kin(&b, s, w);
+	}
+	if (group_has_say(s)) {
+		group_add_kin(&b, s, w);
+	}
+	return (struct slice){ arena_dup(a, strbuf_str(&b), b.size), b.size };
+}
+
+struct closing {
+	struct arena *a;
+	const struct subject *s;
+	const struct workload *from, *to; /* from null: outside */
+	struct ports named, closed;
+};
+
+static bool is_closed(const struct closing *c, uint16_t port)
+{
+	return mesh_flow(c->s, c->from, c->to, PROTO_TCP, port).says == MESH_CLOSED;
+}
+
+static void try_port(void *arg, uint16_t port)
+{
+	struct closing *c = arg;
+	struct ports one = ports_of(c->a, PROTO_TCP, port, port);
+
+	c->named = ports_union(c->a, c->named, one);
+	if (is_closed(c, port)) {
+		c->closed = ports_union(c->a, c->closed, one);
+	}
+}
+
+/* Ports that rules name are asked one by one; one of the others stands for all of them. */
+static struct ports closed_by_mesh(struct arena *a, const struct subject *s,
+                                   const struct workload *from, const struct workload *to)
+{
+	struct closing c = { a, s, from, to, ports_none(), ports_none() };
+	struct ports rest;
+	enum proto proto;
+	uint16_t port;
+
+	mesh_each_port(s, c.to, try_port, &c);
+	rest = ports_minus(a, ports_of(a, PROTO_TCP, 1, UINT16_MAX), c.named);
+	return ports_first(rest, &proto, &port) && is_closed(&c, port)
+	               ? ports_union(a, c.closed, rest)
+	               : c.closed;
+}
+
+static struct ports closed_behind(void *arg, struct arena *a, uint32_t from, uint32_t to)
+{
+	const struct subject *s = arg;
+	const struct workload *x = from == UINT32_MAX ? NULL : s->workloads.at[from],
+			      *y = s->workloads.at[to];
+	struct ports sum = mesh_has_say(s) ? closed_by_mesh(a, s, x, y) : ports_none();
+
+	return group_has_say(s) ? ports_union(a, sum, group_closed(a, s, x, y)) : sum;
+}
+
+/* ---- workloads as the matrix has them ---- */
+
 static void add_workloads(struct arena *a, const struct subject *s, struct matrix_world *w)
 {
 	struct matrix_workload *all = ARENA_ARRAY(a, struct matrix_workload, s->workloads.n + 1);
@@ -41,6 +109,7 @@ static void add_workloads(struct arena *a, const struct subject *s, struct matri
 			.host_network = x->host_network,
 			.declared = workload_ports(a, x),
 			.origin = x,
+			.kin = kin_of(a, s, x),
 		};
 	}
 	w->workloads = all;
@@ -212,20 +281,16 @@ const struct matrix_world *matrix_world_of_subject(struct arena *a, struct subje
 	w->pods = cidr_intersect(a, pods, nodes).n ? (struct cidr_set){ 0 } : pods;
 	w->ipv6 = s->profile->ipv6;
 	w->no_policies = !s->profile->enforces_policies;
+	if (mesh_has_say(s) || group_has_say(s)) {
+		w->closed = closed_behind;
+		w->closed_arg = s;
+	}
 	return w;
 }
 
 /* ---- notes ---- */
 
 typedef VEC(const char *) line_vec;
-
-static void note_kind(struct arena *a, const struct subject *s, enum object_kind id, line_vec *to)
-{
-	if (s->n[id]) {
-		vec_push(to, arena_printf(a, "Not considered: %zu " SLICE_FMT, s->n[id],
-		                          SLICE_ARG(s->first[id]->kind)));
-	}
-}
 
 static void add_names(struct strbuf *b, const struct val *peers)
 {
@@ -259,10 +324,23 @@ static void note_names(struct arena *a, const struct subject *s, enum object_kin
 	}
 }
 
+static void note_requests(struct arena *a, const struct subject *s, line_vec *to)
+{
+	object_each(s, OBJECT_AUTHORIZATIONPOLICY, o)
+	{
+		if (mesh_depends_on_requests(o)) {
+			vec_push(to, arena_printf(a,
+			                          "AuthorizationPolicy " SLICE_FMT "/" SLICE_FMT
+			                          " depends on requests (paths, methods, hosts, "
+			                          "tokens, addresses): what some requests may "
+			                          "pass counts as open",
+			                          SLICE_ARG(o->ns), SLICE_ARG(o->name)));
+		}
+	}
+}
+
 struct matrix_notes matrix_notes_of_subject(struct arena *a, const struct subject *s)
 {
-	static const enum object_kind deciding[] = { OBJECT_AUTHORIZATIONPOLICY,
-		                                     OBJECT_SECURITYGROUPPOLICY };
 	size_t n_policies = s->n[OBJECT_NETWORKPOLICY] + s->n[OBJECT_ADMINPOLICY] +
 	                    s->n[OBJECT_BASELINEPOLICY] + s->n[OBJECT_CLUSTERPOLICY];
 	line_vec lines = { 0 };
@@ -278,9 +356,11 @@ struct matrix_notes matrix_notes_of_subject(struct arena *a, const struct subjec
 	}
 	note_names(a, s, OBJECT_ADMINPOLICY, &lines);
 	note_names(a, s, OBJECT_CLUSTERPOLICY, &lines);
-	for (size_t i = 0; i < ARRAY_SIZE(deciding); i++) {
-		note_kind(a, s, deciding[i], &lines);
+	if (group_has_say(s)) {
+		vec_push(&lines, "Security groups of pods: what they admit by ranges or by groups "
+		                 "of nodes counts as open");
 	}
+	note_requests(a, s, &lines);
 	for (size_t i = 0; i < s->left_out.n; i++) {
 		const struct left_out *x = &s->left_out.at[i];
 

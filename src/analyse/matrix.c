@@ -271,6 +271,25 @@ static ports_id cell_of(struct matrix *m, const struct matrix_end *from,
 	return ports_pool_intersect(m->pool, m->out[d], m->in[d]);
 }
 
+static void take_closed(struct matrix *m, const struct matrix_end *from)
+{
+	uint32_t source = from->kind == MATRIX_PODS ? from->workloads[0] : UINT32_MAX;
+	struct arena a = { 0 };
+
+	for (uint32_t i = 0; i < m->n_ends && from->kind != MATRIX_NODE; i++) {
+		const struct matrix_end *to = &m->ends[i];
+
+		if (to->kind == MATRIX_PODS && m->row[i] != PORTS_NONE) {
+			struct ports closed =
+				m->world.closed(m->world.closed_arg, &a, source, to->workloads[0]);
+
+			m->row[i] = ports_pool_minus(m->pool, m->row[i],
+			                             ports_pool_id(m->pool, closed));
+		}
+	}
+	arena_fini(&a);
+}
+
 const ports_id *matrix_row(struct matrix *m, uint32_t from)
 {
 	const struct matrix_end *e = &m->ends[from];
@@ -286,6 +305,9 @@ const ports_id *matrix_row(struct matrix *m, uint32_t from)
 	}
 	if (e->kind == MATRIX_INTERNET) {
 		add_exposures(m, from);
+	}
+	if (m->world.closed) {
+		take_closed(m, e);
 	}
 	m->row_of = from;
 	return m->row;

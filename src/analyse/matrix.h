@@ -29,6 +29,7 @@ struct matrix_workload {
 	bool host_network;     /* lives at the node's address */
 	struct ports declared; /* its container ports */
 	const void *origin;    /* whose it is: not looked at here */
+	struct slice kin;      /* workloads of different kin are never in one end */
 };
 
 /* A way in from the internet: a balancer's port and one pod port behind it. */
@@ -51,6 +52,10 @@ struct matrix_world {
 	struct cidr_set nodes;          /* addresses of nodes; none: not known */
 	bool ipv6;                      /* the cluster speaks it */
 	bool no_policies;               /* nothing enforces them: everything passes */
+	/* Ports that something behind the policies (a mesh) closes from one workload to another, by
+	 * index; from UINT32_MAX: outside. Null: nothing does. */
+	struct ports (*closed)(void *arg, struct arena *a, uint32_t from, uint32_t to);
+	void *closed_arg;
 };
 
 struct matrix_end {

@@ -3,6 +3,8 @@
 #include "analyse/narrate.h"
 
 #include "analyse/finding.h"
+#include "analyse/group-flow.h"
+#include "analyse/mesh-flow.h"
 #include "analyse/policies.h"
 #include "base/mem.h"
 
@@ -151,6 +153,36 @@ static void narrate_internet(struct strbuf *out, const struct matrix *m,
 	}
 }
 
+/* What stands behind the policies and does not let everything pass. */
+static void add_behind(struct narration *n, const struct object *by, const struct val *at,
+                       const char *why)
+{
+	strbuf_addf(n->out, "  " SLICE_FMT " " SLICE_FMT "/" SLICE_FMT " %s", SLICE_ARG(by->kind),
+	            SLICE_ARG(by->ns), SLICE_ARG(by->name), why);
+	if (by->file) {
+		strbuf_addf(n->out, " (%s:%u)", by->file, at && at->line ? at->line : by->v->line);
+	}
+	strbuf_addc(n->out, '\n');
+}
+
+static void narrate_behind(struct narration *n, const struct flow *f)
+{
+	struct mesh_ruling mesh;
+	struct group_ruling groups;
+
+	if (!n->pods[1]) {
+		return;
+	}
+	groups = group_flow(n->subject, n->pods[0], n->pods[1], f->proto, f->dst_port);
+	mesh = mesh_flow(n->subject, n->pods[0], n->pods[1], f->proto, f->dst_port);
+	if (groups.passes != ANSWER_YES) {
+		add_behind(n, groups.by, NULL, groups.why);
+	}
+	if (mesh.says != MESH_PASSES) {
+		add_behind(n, mesh.by, mesh.at, mesh.why);
+	}
+}
+
 void narrate_flow(struct strbuf *out, struct subject *s, const struct matrix *m,
                   const struct place_member *from, const struct place_member *to,
                   struct ports ports)
@@ -172,6 +204,7 @@ void narrate_flow(struct strbuf *out, struct subject *s, const struct matrix *m,
 	}
 	n.verdict = policy_decide(subject_model(s), &f, NULL);
 	(void)policy_decide(subject_model(s), &f, &(struct trace){ on_line, &n, on_at });
+	narrate_behind(&n, &f);
 	if (n.left_away) {
 		strbuf_addf(out, "  (and %zu lines more)\n", n.left_away);
 	}

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyse/cloud.h"
 #include "analyse/finding.h"
 #include "analyse/path.h"
 #include "base/mem.h"
@@ -80,30 +81,6 @@ struct group_walk {
 	bool any, admits;
 };
 
-/* Members of groups and of prefix lists are not told by files. */
-static bool rule_admits(const struct val *rule, struct ip from)
-{
-	return sg_rule_admits_ip(rule, from) || sg_rule_names_groups(rule);
-}
-
-static void ask_group(struct group_walk *g, const struct object *group)
-{
-	g->any = true;
-	val_for_each (val_get(object_spec(group), "ingressRules"), rule) {
-		int64_t from = val_int(val_get(rule, "fromPort"), 0),
-			to = val_int(val_get(rule, "toPort"), 65535);
-		bool port_ok = sg_rule_covers(rule, PROTO_TCP, g->port);
-		bool ok = port_ok && rule_admits(rule, g->from);
-
-		step_note(g->w, g->s, ok ? NOTE_DECIDED : NOTE_NEAR, group, rule,
-		          "ports %lld-%lld %s", (long long)from, (long long)to,
-		          ok        ? "from there are admitted"
-		          : port_ok ? "are not admitted from there"
-		                    : "do not include it");
-		g->admits |= ok;
-	}
-}
-
 static const struct object *group_by_id(const struct subject *s, struct slice id)
 {
 	object_each(s, OBJECT_SECURITYGROUP, o)
@@ -113,6 +90,59 @@ static const struct object *group_by_id(const struct subject *s, struct slice id
 		}
 	}
 	return NULL;
+}
+
+/* Does the instance that runs here tell who its nodes are? Their groups are those with its cluster's tag then; from
+ * files alone nobody knows what nodes will be in. */
+static bool nodes_are_known(const struct subject *s)
+{
+	object_each(s, OBJECT_NODE, o)
+	{
+		if (slice_has_prefix(val_get_str(object_spec(o), "providerID"),
+		                     SLICE(NODE_PROVIDER))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool rule_admits(const struct subject *s, const struct object *holder,
+                        const struct val *rule, struct ip from)
+{
+	if (sg_rule_admits_ip(rule, from)) {
+		return true;
+	}
+	if (!nodes_are_known(s)) {
+		return sg_rule_names_groups(rule);
+	}
+	val_for_each (val_get(rule, "userIDGroupPairs"), pair) {
+		const struct val *ref = val_get(pair, "groupRef");
+		const struct object *named = ref ? cloud_ref(s, holder, ref, OBJECT_SECURITYGROUP)
+		                                 : group_by_id(s, val_get_str(pair, "groupID"));
+
+		if (named && cloud_has_tag_prefix(named, "kubernetes.io/cluster/")) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void ask_group(struct group_walk *g, const struct object *group)
+{
+	g->any = true;
+	val_for_each (val_get(object_spec(group), "ingressRules"), rule) {
+		int64_t from = val_int(val_get(rule, "fromPort"), 0),
+			to = val_int(val_get(rule, "toPort"), 65535);
+		bool port_ok = sg_rule_covers(rule, PROTO_TCP, g->port);
+		bool ok = port_ok && rule_admits(g->w->s, group, rule, g->from);
+
+		step_note(g->w, g->s, ok ? NOTE_DECIDED : NOTE_NEAR, group, rule,
+		          "ports %lld-%lld %s", (long long)from, (long long)to,
+		          ok        ? "from there are admitted"
+		          : port_ok ? "are not admitted from there"
+		                    : "do not include it");
+		g->admits |= ok;
+	}
 }
 
 static void security_groups(struct walk *w, struct explain_path *p, const struct object *o,
@@ -285,7 +315,7 @@ void path_managed(struct walk *w, struct explain_path *p, const struct origin *f
 	          val_get(object_spec(o), val_get(object_spec(o), "port") ? "port" : "engine"),
 	          "port %u", own);
 	s->probe = (struct explain_probe){ .type = PROBE_CONNECT,
-		                           .place = AT_VPC,
+		                           .place = AT_NODE,
 		                           .managed = o,
 		                           .proto = PROTO_TCP,
 		                           .port = port };

@@ -369,6 +369,8 @@ void path_pod(struct walk *w, struct explain_path *p, const struct origin *from,
 		judge_port(w, p, to, proto, port);
 	}
 	path_policies(w, p, from, to, proto, port);
+	path_groups(w, p, from, to, proto, port);
+	path_mesh(w, p, from, to, proto, port);
 	if (!strange) {
 		judge_port(w, p, to, proto, port);
 	}

@@ -83,6 +83,12 @@ const struct svc_port *path_choose_port(struct walk *w, struct explain_path *p,
 /* Egress of the source, ingress of the destination. */
 void path_policies(struct walk *w, struct explain_path *p, const struct origin *from,
                    const struct workload *to, enum proto proto, uint16_t port);
+/* What the mesh demands of the caller; no step where it has no say. */
+void path_mesh(struct walk *w, struct explain_path *p, const struct origin *from,
+               const struct workload *to, enum proto proto, uint16_t port);
+/* What the security groups of pods say; no step where there are none. */
+void path_groups(struct walk *w, struct explain_path *p, const struct origin *from,
+                 const struct workload *to, enum proto proto, uint16_t port);
 /* What is known about a program listening there. */
 void path_process(struct walk *w, struct explain_path *p, const struct workload *to,
                   enum proto proto, uint16_t port);

@@ -38,7 +38,8 @@ static const struct cli_option options[] = {
 /* Manager of the fields that up applies; the annotation lets a later 'kubectl apply' go on from there. */
 #define FIELD_MANAGER "kennel"
 #define LAST_APPLIED  "kubectl.kubernetes.io/last-applied-configuration"
-static const int64_t poll_us = 50 * US_PER_MS;
+static const int64_t poll_us = 50 * US_PER_MS,
+		     nodes_us = 60 * US_PER_S; /* until every node is there */
 
 struct up {
 	const struct cli_ops *ops;
@@ -274,6 +275,64 @@ static int wait_fresh(struct up *u, int64_t timeout_us, struct err *err)
 	}
 }
 
+/* How many nodes the instance has: each is a role of the supervisor's. */
+static size_t count_nodes(struct up *u)
+{
+	scoped_strbuf struct strbuf text = { 0 };
+	scoped_arena struct arena a = { 0 };
+	struct val *status = NULL;
+	size_t n = 0;
+
+	if (u->ops->status(&u->instance, &text, NULL) < 0 ||
+	    json_parse(&a, strbuf_slice(&text), 0, &status, NULL) < 0) {
+		return 1;
+	}
+	val_for_each (val_get(status, "roles"), it) {
+		n += slice_has_prefix(val_get_str(it, "name"), SLICE("node"));
+	}
+	return n;
+}
+
+static size_t count_ready(const struct val *nodes)
+{
+	size_t n = 0;
+
+	val_for_each (val_get(nodes, "items"), node) {
+		val_for_each (val_path(node, "status.conditions"), it) {
+			n += slice_is(val_get_str(it, "type"), "Ready") &&
+			     slice_is(val_get_str(it, "status"), "True");
+		}
+	}
+	return n;
+}
+
+/* Pods are placed the moment they are applied: all nodes should be there by then, or the first one gets them all. */
+static int wait_nodes(struct up *u, int64_t timeout_us, struct err *err)
+{
+	int64_t end_us = clock_mono_us() + timeout_us;
+	size_t n = count_nodes(u);
+
+	while (n > 1) {
+		scoped_doc struct doc *nodes = NULL;
+		int r = caller_ask(&u->caller, "GET", "/api/v1/nodes", NULL, NULL, &nodes, err);
+
+		if (r < 0) {
+			return r;
+		}
+		if (count_ready(nodes->root) >= n) {
+			return 0;
+		}
+		if (clock_mono_us() > end_us) {
+			return err_raise(
+				err, ERR_TIMEOUT, "%zu of %zu nodes are ready after %lld s",
+				count_ready(nodes->root), n, (long long)(timeout_us / US_PER_S));
+		}
+		progress_now(&u->progress, "waiting for %zu nodes", n);
+		caller_wait_us(&u->caller, poll_us);
+	}
+	return 0;
+}
+
 /* Is it a balancer that will not come? Then *err says why. */
 static bool is_refused(struct up *u, const struct manifest *x, struct err *err)
 {
@@ -368,6 +427,9 @@ static int up(struct up *u, const struct cli_parsed *p, int64_t timeout_us, stru
 	started = r == 0;
 	progress_done(&u->progress, r ? "%s runs already" : "%s is started", u->instance.name);
 	r = caller_open(&u->caller, kubeconfig, err);
+	if (r == 0 && started) {
+		r = wait_nodes(u, nodes_us, err);
+	}
 	if (r == 0) {
 		r = apply_all(u, &u->builtin, err);
 	}

@@ -19,7 +19,8 @@ static const struct {
 	[DROP_NO_LOCAL_ENDPOINT] = { "NoLocalEndpoint", "the Service's traffic policy is Local and "
 	                                                "no endpoint is on this node" },
 	[DROP_ENDPOINT_GONE] = { NULL, "the endpoint went in the moment it was chosen" },
-	[DROP_SECURITY_GROUP] = { "SecurityGroupDrop", "no rule of the security groups admits it" },
+	[DROP_SECURITY_GROUP] = { "SecurityGroupDrop",
+	                          "no rule of the host's security group admits it" },
 	[DROP_INTERNET] = { "NoRoute", "no gateway carries it to that address" },
 	[DROP_SPOOFED] = { NULL, "a pod sent it with an address that is not its own" },
 	[DROP_NO_ROUTE] = { "NoRoute", "no route of its subnet leads there, or only a black hole" },

@@ -290,7 +290,8 @@ static int choose_service_dataplane(struct role *r, const struct options *o, str
 		ret = 0;
 		text = mem_printf("nftables\n%s\n", why.msg);
 	}
-	return ret < 0 ? ret : file_write(path, slice_of(text), 0644, err);
+	/* One speaks for all nodes: they are on one kernel. */
+	return ret < 0 || !o->leads ? ret : file_write(path, slice_of(text), 0644, err);
 }
 
 static char *own_path(void)

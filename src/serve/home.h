@@ -31,7 +31,7 @@ struct home {
 
 #define HOME_API_INSIDE      "10.0.2.10" /* where the node namespace reaches the API server */
 #define HOME_API_INSIDE_PORT 6443
-/* Below H: how services are balanced, written by the node role: "ebpf", or "nftables" and the reason. */
+/* Below H: how services are balanced, written by the first node's role: "ebpf", or "nftables" and the reason. */
 #define HOME_SERVICE_DATAPLANE "run/service-dataplane"
 
 /* Fills h; the uids are derived from the name, from the range that no account uses (61184 to 65519). */

@@ -295,9 +295,7 @@ static void add_guard(struct supervisor *s)
 		                     "--nodes",
 		                     mem_printf("%u", s->n_nodes),
 		                     "--service-dataplane",
-		                     s->options.service_dataplane,
-		                     "--ip-families",
-		                     s->options.ip_families };
+		                     s->options.service_dataplane };
 
 	add_role(s, args, ARRAY_SIZE(args), &(struct role_spec){ .name = "guard" });
 }

@@ -205,6 +205,8 @@ static void every_reason_has_words(void **state)
 		drop_story_make(*state, &d, &s);
 		drop_story_tell(&s, &text);
 		assert_non_null(strstr(strbuf_str(&text), "at TCP port 80 was "));
+		assert_true((strstr(strbuf_str(&text), "policies") != NULL) ==
+		            (reason == DROP_EGRESS || reason == DROP_INGRESS));
 		assert_true(strlen(drop_reason_name(d.reason)) > 5);
 	}
 }
