@@ -295,7 +295,9 @@ static void add_guard(struct supervisor *s)
 		                     "--nodes",
 		                     mem_printf("%u", s->n_nodes),
 		                     "--service-dataplane",
-		                     s->options.service_dataplane };
+		                     s->options.service_dataplane,
+		                     "--ip-families",
+		                     s->options.ip_families };
 
 	add_role(s, args, ARRAY_SIZE(args), &(struct role_spec){ .name = "guard" });
 }
