@@ -80,6 +80,10 @@ struct controller {
 	void *state; /* of the controller; owned by it */
 };
 
+/* For controllers whose state is a struct map of what they remember by uid, each allocated by itself. */
+void memory_start(struct controller *c);
+void memory_stop(struct controller *c);
+
 extern const struct controller_type control_namespace, control_serviceaccount, control_replicaset,
 	control_deployment, control_endpoints, control_endpointslice, control_mirror,
 	control_scheduler, control_podgc, control_garbage, control_node, control_event_expiry,

@@ -212,3 +212,21 @@ void work_again(struct work *w, int64_t delay_us)
 		w->again_us = delay_us;
 	}
 }
+
+/* ---- what a controller remembers ---- */
+
+void memory_start(struct controller *c)
+{
+	c->state = NEW(struct map);
+}
+
+void memory_stop(struct controller *c)
+{
+	struct map *memory = c->state;
+
+	for (struct map_iter it = { 0 }; map_next(memory, &it);) {
+		free(it.value);
+	}
+	map_fini(memory);
+	free(memory);
+}

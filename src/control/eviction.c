@@ -107,22 +107,6 @@ static int step(struct work *w, struct slice key, struct err *err)
 	return work_delete_pod(w, d->root, false, err);
 }
 
-static void start(struct controller *c)
-{
-	c->state = NEW(struct map);
-}
-
-static void stop(struct controller *c)
-{
-	struct map *since = c->state;
-
-	for (struct map_iter it = { 0 }; map_next(since, &it);) {
-		free(it.value);
-	}
-	map_fini(since);
-	free(since);
-}
-
 static bool can_run(const struct control *c)
 {
 	return c->kinds.pod && c->kinds.node;
@@ -131,8 +115,8 @@ static bool can_run(const struct control *c)
 const struct controller_type control_eviction = {
 	.name = "taint-eviction-controller",
 	.can_run = can_run,
-	.start = start,
-	.stop = stop,
+	.start = memory_start,
+	.stop = memory_stop,
 	.seen = seen,
 	.step = step,
 };

@@ -231,22 +231,6 @@ static int step(struct work *w, struct slice key, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-static void start(struct controller *c)
-{
-	c->state = NEW(struct map);
-}
-
-static void stop(struct controller *c)
-{
-	struct map *beats = c->state;
-
-	for (struct map_iter it = { 0 }; map_next(beats, &it);) {
-		free(it.value);
-	}
-	map_fini(beats);
-	free(beats);
-}
-
 static bool can_run(const struct control *c)
 {
 	return c->kinds.node && c->kinds.lease;
@@ -255,8 +239,8 @@ static bool can_run(const struct control *c)
 const struct controller_type control_node = {
 	.name = "node-controller",
 	.can_run = can_run,
-	.start = start,
-	.stop = stop,
+	.start = memory_start,
+	.stop = memory_stop,
 	.seen = seen,
 	.step = step,
 };

@@ -1,5 +1,5 @@
-/* What: what a way of balancing services offers to the rest of the dataplane. nftables maps are one
- * (services.c); another can stand beside it for what sockets open on this machine. */
+/* What: what a way of balancing services offers to the rest of the dataplane. nftables maps are
+ * the one there is (services.c); for what sockets open on this machine, sockets.h copies its wishes. */
 #pragma once
 
 #include <stdbool.h>
